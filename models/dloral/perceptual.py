@@ -1,0 +1,182 @@
+"""A perceptual distance between pictures: channel-normalised features of a MobileNetV2's early stages.
+
+The backbone is an ImageNet MobileNetV2, post-training quantised to 8 bits (ONNX ``QLinearConv``). Weights and biases are
+dequantised once and run in float, so the distance is differentiable. An activation follows exactly those convolutions
+whose output zero point is 0; it is ReLU6 as in MobileNetV2.
+
+Input normalisation, read off the graph: its input quantiser covers [-2.13, 2.63], which is what [0, 1] becomes under
+ImageNet's mean and standard deviation ((0 - 0.485)/0.229 = -2.12, (1 - 0.406)/0.225 = 2.64), RGB order.
+
+Stages, and why these:
+
+- ``expand 2``, 96 channels, stride 2: fine texture, noise, sharpness;
+- ``expand 4``, 144 channels, stride 4: edges, corners, JPEG and H.264 blocks;
+- ``expand 8``, 192 channels, stride 8: small patterns in their surroundings, "the right texture".
+
+All three are taken behind the ReLU6 of a block's expansion, where LPIPS too takes its features: there the channels are
+sparse detectors, while a block's linear output has no fixed zero for the unit normalisation to refer to. Deeper stages
+answer to objects rather than picture quality, cost more, and their large stride prints a grid into what is trained
+against them. For the same reason :class:`PerceptualDistance` takes a ``shift``: training draws one at random, so that no
+pixel position is always the sampled one.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+BACKBONE = Path("backbone") / "mobilenet_v2_quant.onnx"
+"""Where the backbone lies in the folder of shared material."""
+
+STAGES = ("553", "571", "598")
+"""Tensors of the float graph that are compared (strides 2, 4, 8)."""
+
+MAX_SHIFT = 8
+"""Stride of the deepest stage: shifts of 0 to ``MAX_SHIFT - 1`` reach every sampling position."""
+
+MIN_SIZE = 16
+"""Smallest height and width for which the deepest stage still has more than one sample."""
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+_EPSILON = 1e-10
+
+
+class BackboneError(RuntimeError):
+    """The backbone file is missing or is not the network that is expected."""
+
+
+def shared_folder() -> Path:
+    """The folder of shared material: ``$DLORAL_SHARED``, else ``shared`` beside the repository."""
+    named = os.environ.get("DLORAL_SHARED")
+    return Path(named) if named else Path(__file__).resolve().parents[3] / "shared"
+
+
+def backbone_path() -> Path:
+    """The default place of the backbone (it need not exist)."""
+    return shared_folder() / BACKBONE
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One node of the dequantised graph: a convolution (``weight`` set) or an addition."""
+
+    inputs: tuple[str, ...]
+    output: str
+    weight: str = ""
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    activated: bool = False
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS-style distance of two batches of pictures; 0 for equal pictures, larger is worse.
+
+    At each stage the feature vectors are scaled to length 1 over the channels, their squared difference is summed over
+    the channels and averaged over the positions; the result is the mean over the stages, so it lies in [0, 2].
+    The weights are frozen; gradients flow to the pictures.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Load the backbone from ``path`` (default: :func:`backbone_path`). Raises :class:`BackboneError`."""
+        super().__init__()
+        source = Path(path) if path is not None else backbone_path()
+        if not source.is_file():
+            raise BackboneError(
+                f"no perceptual backbone at {source}: give its path, or set DLORAL_SHARED to its folder"
+            )
+        self._steps: list[_Step] = []
+        self._load(onnx.load(source).graph, source)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def _load(self, graph: onnx.GraphProto, source: Path) -> None:
+        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        missing = set(STAGES)
+        for node in graph.node:
+            if node.op_type == "QLinearConv":
+                step = self._convolution(node, constants)
+            elif node.op_type == "QLinearAdd":
+                step = _Step((_float_name(node.input[0]), _float_name(node.input[3])), _float_name(node.output[0]))
+            elif node.op_type == "QuantizeLinear":
+                continue
+            else:
+                break
+            self._steps.append(step)
+            missing.discard(step.output)
+            if not missing:
+                return
+        raise BackboneError(f"{source} is not the expected MobileNetV2: it has no tensors {sorted(missing)}")
+
+    def _convolution(self, node: onnx.NodeProto, constants: dict[str, np.ndarray]) -> _Step:
+        _, in_scale, _, weight, scale, zero, _, out_zero, bias = node.input
+        values = (constants[weight].astype(np.float32) - float(constants[zero])) * float(constants[scale])
+        offsets = constants[bias].astype(np.float32) * (float(constants[in_scale]) * float(constants[scale]))
+        name = f"conv{len(self._steps)}"
+        self.register_buffer(f"{name}_weight", torch.from_numpy(values), persistent=False)
+        self.register_buffer(f"{name}_bias", torch.from_numpy(offsets), persistent=False)
+        attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+        return _Step(
+            inputs=(_float_name(node.input[0]),),
+            output=_float_name(node.output[0]),
+            weight=name,
+            stride=attributes["strides"][0],
+            padding=attributes["pads"][0],
+            groups=attributes["group"],
+            activated=int(constants[out_zero]) == 0,
+        )
+
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """Raw features of RGB ``pictures`` [B,3,H,W] in [0,1], one [B,C,h,w] per stage; H and W at least ``MIN_SIZE``."""
+        if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < MIN_SIZE:
+            raise ValueError(f"pictures must be [B,3,H,W] with H and W ≥ {MIN_SIZE}, not {list(pictures.shape)}")
+        tensors = {"input": (pictures - self.mean) / self.std}
+        for step in self._steps:
+            tensors[step.output] = self._run(step, [tensors[name] for name in step.inputs])
+        return [tensors[name] for name in STAGES]
+
+    def _run(self, step: _Step, inputs: list[Tensor]) -> Tensor:
+        if not step.weight:
+            return inputs[0] + inputs[1]
+        weight, bias = self.get_buffer(f"{step.weight}_weight"), self.get_buffer(f"{step.weight}_bias")
+        result = functional.conv2d(
+            inputs[0], weight, bias, stride=step.stride, padding=step.padding, groups=step.groups
+        )
+        return functional.relu6(result) if step.activated else result
+
+    def forward(self, pictures: Tensor, references: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
+        """Distances [B] of ``pictures`` from ``references``, both RGB [B,3,H,W] in [0,1].
+
+        ``shift`` (rows, columns; 0 to ``MAX_SHIFT - 1``) leaves out that many pixels at the top and left of both.
+        """
+        if pictures.shape != references.shape:
+            raise ValueError(f"sizes differ: {list(pictures.shape)} and {list(references.shape)}")
+        down, right = shift
+        ours = self.features(pictures[..., down:, right:])
+        theirs = self.features(references[..., down:, right:])
+        stages = [_stage_distance(a, b) for a, b in zip(ours, theirs, strict=True)]
+        return torch.stack(stages).mean(dim=0)
+
+
+def _float_name(name: str) -> str:
+    return name.removesuffix("_quantized")
+
+
+def _stage_distance(a: Tensor, b: Tensor) -> Tensor:
+    difference = _unit(a) - _unit(b)
+    return difference.square().sum(dim=1).mean(dim=(1, 2))
+
+
+def _unit(features: Tensor) -> Tensor:
+    # The epsilon is inside the root: the gradient stays finite where all channels are 0.
+    return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + _EPSILON)
