@@ -1,23 +1,23 @@
 """A perceptual distance between pictures: channel-normalised features of a MobileNetV2's early stages.
 
-The backbone is an ImageNet MobileNetV2, post-training quantised to 8 bits (ONNX ``QLinearConv``). Weights and biases are
-dequantised once and run in float, so the distance is differentiable. An activation follows exactly those convolutions
-whose output zero point is 0; it is ReLU6 as in MobileNetV2.
+The backbone is an ImageNet MobileNetV2, post-training quantised to 8 bits (ONNX ``QLinearConv``). Weights and biases
+are dequantised once and run in float, so the distance is differentiable. An activation follows exactly those
+convolutions whose output zero point is 0; it is ReLU6 as in MobileNetV2.
 
 Input normalisation, read off the graph: its input quantiser covers [-2.13, 2.63], which is what [0, 1] becomes under
 ImageNet's mean and standard deviation ((0 - 0.485)/0.229 = -2.12, (1 - 0.406)/0.225 = 2.64), RGB order.
 
 Stages, and why these:
 
-- ``expand 2``, 96 channels, stride 2: fine texture, noise, sharpness;
-- ``expand 4``, 144 channels, stride 4: edges, corners, JPEG and H.264 blocks;
-- ``expand 8``, 192 channels, stride 8: small patterns in their surroundings, "the right texture".
+- ``553``, expansion to 96 channels at stride 2: fine texture, noise, sharpness;
+- ``571``, expansion to 144 channels at stride 4: edges, corners, JPEG and H.264 blocks;
+- ``598``, expansion to 192 channels at stride 8: small patterns in their surroundings, "the right texture".
 
 All three are taken behind the ReLU6 of a block's expansion, where LPIPS too takes its features: there the channels are
 sparse detectors, while a block's linear output has no fixed zero for the unit normalisation to refer to. Deeper stages
 answer to objects rather than picture quality, cost more, and their large stride prints a grid into what is trained
-against them. For the same reason :class:`PerceptualDistance` takes a ``shift``: training draws one at random, so that no
-pixel position is always the sampled one.
+against them. For the same reason :class:`PerceptualDistance` takes a ``shift``: training draws one at random, so that
+no pixel position is always the sampled one.
 """
 
 import os
@@ -30,6 +30,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
+
+from dloral.errors import UserError
 
 BACKBONE = Path("backbone") / "mobilenet_v2_quant.onnx"
 """Where the backbone lies in the folder of shared material."""
@@ -48,7 +50,7 @@ _STD = (0.229, 0.224, 0.225)
 _EPSILON = 1e-10
 
 
-class BackboneError(RuntimeError):
+class BackboneError(UserError):
     """The backbone file is missing or is not the network that is expected."""
 
 
@@ -137,7 +139,7 @@ class PerceptualDistance(nn.Module):
         )
 
     def features(self, pictures: Tensor) -> list[Tensor]:
-        """Raw features of RGB ``pictures`` [B,3,H,W] in [0,1], one [B,C,h,w] per stage; H and W at least ``MIN_SIZE``."""
+        """Raw features [B,C,h,w] of each stage; ``pictures`` RGB [B,3,H,W] in [0,1], H and W at least ``MIN_SIZE``."""
         if pictures.ndim != 4 or pictures.shape[1] != 3 or min(pictures.shape[2:]) < MIN_SIZE:
             raise ValueError(f"pictures must be [B,3,H,W] with H and W ≥ {MIN_SIZE}, not {list(pictures.shape)}")
         tensors = {"input": (pictures - self.mean) / self.std}

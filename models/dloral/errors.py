@@ -1,0 +1,5 @@
+"""The error that a user is meant to read."""
+
+
+class UserError(Exception):
+    """Something that the user can put right; its message says what happened, where, and what to do next."""

@@ -1,0 +1,85 @@
+"""``pack.toml``, format 1, as far as running a pack needs it (the whole format: ``models/README.md``)."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dloral.errors import UserError
+
+FORMAT = 1
+SCALE = 4
+
+
+@dataclass(frozen=True)
+class GraphSizes:
+    """Which sizes one graph takes, in latent samples; ``tile`` 0: always the whole."""
+
+    tile: int
+    overlap: int
+    min: int
+    multiple: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a pack says about itself."""
+
+    folder: Path
+    name: str
+    color_fix: str
+    channels: int
+    factor: int
+    upscaled_input: bool
+    conditioned: bool
+    encoder: GraphSizes
+    restorer: GraphSizes
+    decoder: GraphSizes
+
+    @property
+    def input_factor(self) -> int:
+        """Input pixels per latent sample."""
+        return self.factor // SCALE
+
+    def padded(self, samples: int) -> int:
+        """The smallest latent size of at least ``samples`` that every graph takes."""
+        graphs = (self.encoder, self.restorer, self.decoder)
+        size = max(samples, *(graph.min for graph in graphs))
+        while any(size % graph.multiple for graph in graphs):
+            size += 1
+        return size
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``folder``/pack.toml; raises :class:`UserError` if it is missing, malformed or of another format."""
+    path = folder / "pack.toml"
+    if not path.is_file():
+        raise UserError(f"{folder} is not a model pack: it has no pack.toml")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if table["format"] != FORMAT or table["scale"] != SCALE:
+            raise UserError(f"{path}: format {table['format']}, scale {table['scale']}; this program reads 1 and 4")
+        return _manifest(folder, table)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a pack of format {FORMAT}: {error!r}") from error
+
+
+def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
+    if table["latent"]["factor"] % SCALE:
+        raise UserError(f"{folder / 'pack.toml'}: latent.factor must be a multiple of {SCALE}")
+    return Manifest(
+        folder=folder,
+        name=table["name"],
+        color_fix=table["color_fix"],
+        channels=table["latent"]["channels"],
+        factor=table["latent"]["factor"],
+        upscaled_input=table["encoder"]["input"] == "upscaled",
+        conditioned=table["decoder"]["conditioned"],
+        encoder=_sizes(table["encoder"]),
+        restorer=_sizes(table["restorer"]),
+        decoder=_sizes(table["decoder"]),
+    )
+
+
+def _sizes(table: dict[str, Any]) -> GraphSizes:
+    return GraphSizes(tile=table["tile"], overlap=table["overlap"], min=table["min"], multiple=table["multiple"])
