@@ -1,0 +1,25 @@
+"""Measures of restored video against ground truth.
+
+Pictures are RGB u8 [H,W,3]. Everything here is NumPy and OpenCV; the perceptual distance is :mod:`dloral.perceptual`.
+"""
+
+from dloral.metrics.fidelity import gmsd, haarpsi, luma, psnr, sharpness, ssim
+from dloral.metrics.spectrum import PERIODS, GridSpectrum, grid_peaks
+from dloral.metrics.temporal import ReferenceMotion, farneback, flow_distance, reference_motion, warp_error
+
+__all__ = [
+    "PERIODS",
+    "GridSpectrum",
+    "ReferenceMotion",
+    "farneback",
+    "flow_distance",
+    "gmsd",
+    "grid_peaks",
+    "haarpsi",
+    "luma",
+    "psnr",
+    "reference_motion",
+    "sharpness",
+    "ssim",
+    "warp_error",
+]
