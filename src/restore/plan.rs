@@ -1,0 +1,100 @@
+//! How a picture is cut into tiles: pure arithmetic in latent samples, the same for all three graphs.
+//!
+//! A picture of h·w samples is taken whole if h·w ≤ tile². Else it is cut into squares of side min(tile, h, w), placed
+//! `side - overlap` apart from the top left; the last one of each row and column is moved back to end at the border.
+//! Retrieval depends on a tile's area, therefore all tiles have exactly this one size.
+
+/// The sizes that a graph takes, in latent samples, as the manifest of a pack gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TileRule {
+    /// Side of a tile; 0: pictures are always taken whole.
+    pub tile: usize,
+    /// How far neighbouring tiles overlap. At most half a tile is used, so that a narrow picture, which makes tiles
+    /// small, is not cut into slivers.
+    pub overlap: usize,
+    /// The smallest height and width, at least 1.
+    pub min: usize,
+    /// Heights and widths are multiples of this, at least 1. Tiles start at multiples of it as well, so that a tile
+    /// sees its samples in the phase in which the whole picture would show them.
+    pub multiple: usize,
+}
+
+/// Where the tiles of one picture lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TilePlan {
+    /// Height and width of every tile, samples.
+    pub tile: [usize; 2],
+    /// How far a tile overlaps the next, samples; the last one may overlap further. 0 for a whole picture.
+    pub overlap: usize,
+    /// First sample of each row of tiles, ascending from 0.
+    pub rows: Vec<usize>,
+    /// First sample of each column of tiles, ascending from 0.
+    pub columns: Vec<usize>,
+}
+
+impl TilePlan {
+    /// Plans a picture of `height`×`width` samples; both have to satisfy the rule's `min` and `multiple`, as
+    /// [`padded_size`] makes them.
+    pub fn new(height: usize, width: usize, rule: &TileRule) -> TilePlan {
+        let side = round_down(rule.tile, rule.multiple)
+            .max(round_up(rule.min, rule.multiple))
+            .min(height)
+            .min(width);
+        if rule.tile == 0 || height * width <= rule.tile * rule.tile || (side == height && side == width) {
+            return TilePlan {
+                tile: [height, width],
+                overlap: 0,
+                rows: vec![0],
+                columns: vec![0],
+            };
+        }
+        let overlap = round_up(rule.overlap, rule.multiple).min(round_down(side / 2, rule.multiple));
+        TilePlan {
+            tile: [side, side],
+            overlap,
+            rows: starts(height, side, side - overlap),
+            columns: starts(width, side, side - overlap),
+        }
+    }
+
+    /// Whether the one tile is the picture.
+    pub fn is_whole(&self) -> bool {
+        self.rows.len() == 1 && self.columns.len() == 1
+    }
+
+    /// Indices into `rows` and `columns` of every tile, row by row.
+    pub fn tiles(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..self.rows.len()).flat_map(|row| (0..self.columns.len()).map(move |column| (row, column)))
+    }
+}
+
+/// The smallest height and width, not below `height` and `width`, that satisfy every rule.
+pub fn padded_size(height: usize, width: usize, rules: &[TileRule]) -> (usize, usize) {
+    let min = rules.iter().map(|rule| rule.min).max().unwrap_or(1);
+    let multiple = rules
+        .iter()
+        .fold(1, |all, rule| least_common_multiple(all, rule.multiple));
+    (round_up(height.max(min), multiple), round_up(width.max(min), multiple))
+}
+
+/// First samples of tiles of `side` that cover `length`, `stride` apart, the last one ending at `length`.
+fn starts(length: usize, side: usize, stride: usize) -> Vec<usize> {
+    let count = 1 + (length - side).div_ceil(stride);
+    (0..count).map(|index| (index * stride).min(length - side)).collect()
+}
+
+fn round_down(value: usize, multiple: usize) -> usize {
+    value - value % multiple
+}
+
+fn round_up(value: usize, multiple: usize) -> usize {
+    value.div_ceil(multiple) * multiple
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut divisor, mut rest) = (a, b);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
+}

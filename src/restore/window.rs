@@ -1,0 +1,41 @@
+//! The window: what is kept of the frame before the current one, so that each frame is encoded once.
+
+use super::graphs::Encoded;
+use super::scene::{self, Digest};
+
+/// One frame, as the next one needs it.
+#[derive(Debug)]
+pub(super) struct Moment {
+    /// Height and width, pixels.
+    pub size: [usize; 2],
+    pub encoded: Encoded,
+    pub digest: Digest,
+}
+
+/// What a frame is restored with.
+#[derive(Debug)]
+pub(super) struct Partner {
+    /// The frame before; none: the frame itself.
+    pub previous: Option<Moment>,
+    /// Whether a scene cut is why there is none.
+    pub scene_cut: bool,
+}
+
+impl Partner {
+    /// The partner of a frame with the given size and digest: `previous` if there is one of this size and no scene cut
+    /// between. A `threshold` of 0 finds no cuts.
+    pub fn of(size: [usize; 2], digest: &Digest, previous: Option<Moment>, threshold: f64) -> Partner {
+        let previous = previous.filter(|previous| previous.size == size);
+        let is_cut = |previous: &Moment| threshold > 0.0 && scene::score(&previous.digest, digest) > threshold;
+        if previous.as_ref().is_some_and(is_cut) {
+            return Partner {
+                previous: None,
+                scene_cut: true,
+            };
+        }
+        Partner {
+            previous,
+            scene_cut: false,
+        }
+    }
+}
