@@ -1,0 +1,302 @@
+//! `pack.toml`, format 1: its schema and the rules that its values keep.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Graph, PackError};
+
+/// The pack format that this program reads.
+const FORMAT: i64 = 1;
+/// Length of a SHA-256 in hexadecimal digits.
+pub const SHA256_HEX_LENGTH: usize = 64;
+/// Bounds that keep arithmetic on sizes far from overflow; no model comes near them.
+const MAX_CHANNELS: u32 = 1024;
+const MAX_FACTOR: u32 = 64;
+const MAX_SIZE: u32 = 4096;
+const MAX_MULTIPLE: u32 = 64;
+
+/// What a pack says about itself. All sizes are in latent samples unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// Always 1.
+    pub format: i64,
+    /// Name for people.
+    pub name: String,
+    /// Output pixels per input pixel in each direction; always 4.
+    pub scale: u32,
+    /// Licence of the weights, as an SPDX expression.
+    pub licence: String,
+    /// Arithmetic inside the graphs; their inputs and outputs are f32 and u8 either way.
+    pub precision: Precision,
+    /// The colour fix that the pack asks for.
+    pub color_fix: PackColorFix,
+    /// Frames that one output frame needs.
+    pub window: Window,
+    /// The latent space.
+    pub latent: Latent,
+    /// The encoder's input and sizes.
+    pub encoder: Encoder,
+    /// The restorer's sizes.
+    pub restorer: GraphSizes,
+    /// The decoder's inputs and sizes.
+    pub decoder: Decoder,
+    /// SHA-256 (lower-case hex) of every file but `pack.toml`, by its path inside the folder.
+    pub files: BTreeMap<String, String>,
+    /// Where the model comes from: data, commit, command, hardware, date.
+    #[serde(default)]
+    pub provenance: BTreeMap<String, String>,
+    /// Measured quality, free keys.
+    #[serde(default)]
+    pub quality: BTreeMap<String, f64>,
+}
+
+/// Arithmetic inside the graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    Fp32,
+    /// 16-bit floating point.
+    Fp16,
+}
+
+/// How the pack wants the restored picture's colours brought back to the input's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackColorFix {
+    /// Not at all.
+    None,
+    /// Mean and deviation of each channel.
+    AdaIn,
+    /// Lowest wavelet band.
+    Wavelet,
+}
+
+/// Frames that one output frame needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Frames, the current one included; always 2.
+    pub frames: u32,
+    /// How many of them come after the current one; always 0.
+    pub look_ahead: u32,
+}
+
+/// The latent space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latent {
+    /// Channels of a latent.
+    pub channels: u32,
+    /// Output pixels per latent sample in each direction, a multiple of the scale.
+    pub factor: u32,
+}
+
+/// Which picture the encoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderInput {
+    /// The input frame, `[1, H, W, 3]`.
+    Frame,
+    /// The input frame, bicubically upscaled by the host, `[1, 4H, 4W, 3]`.
+    Upscaled,
+}
+
+/// The encoder's section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoder {
+    /// Which picture it takes.
+    pub input: EncoderInput,
+    /// See [`GraphSizes::tile`].
+    pub tile: u32,
+    /// See [`GraphSizes::overlap`].
+    pub overlap: u32,
+    /// See [`GraphSizes::min`].
+    pub min: u32,
+    /// See [`GraphSizes::multiple`].
+    pub multiple: u32,
+}
+
+/// The decoder's section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decoder {
+    /// Whether it takes the input frame beside the restored latent.
+    pub conditioned: bool,
+    /// See [`GraphSizes::tile`].
+    pub tile: u32,
+    /// See [`GraphSizes::overlap`].
+    pub overlap: u32,
+    /// See [`GraphSizes::min`].
+    pub min: u32,
+    /// See [`GraphSizes::multiple`].
+    pub multiple: u32,
+}
+
+/// Which sizes a graph takes, in latent samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphSizes {
+    /// Side of a tile; 0: the graph always gets the whole picture.
+    pub tile: u32,
+    /// Samples that neighbouring tiles share; less than `tile`.
+    pub overlap: u32,
+    /// Smallest height and width.
+    pub min: u32,
+    /// Height and width are multiples of this.
+    pub multiple: u32,
+}
+
+impl Manifest {
+    /// Reads a manifest; `path` is for messages.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Manifest, PackError> {
+        let malformed = |error: toml::de::Error| PackError::Malformed {
+            path: path.to_owned(),
+            message: error.to_string(),
+        };
+        // The format comes first: what the rest means depends on it.
+        let table: toml::Table = toml::from_str(text).map_err(malformed)?;
+        if let Some(found) = table.get("format").and_then(toml::Value::as_integer)
+            && found != FORMAT
+        {
+            return Err(PackError::Format {
+                path: path.to_owned(),
+                found,
+                supported: FORMAT,
+            });
+        }
+        let manifest: Manifest = toml::from_str(text).map_err(malformed)?;
+        manifest.validate().map_err(|(key, reason)| PackError::Value {
+            path: path.to_owned(),
+            key,
+            reason,
+        })?;
+        Ok(manifest)
+    }
+
+    /// The sizes that `graph` takes.
+    pub fn sizes(&self, graph: Graph) -> GraphSizes {
+        match graph {
+            Graph::Encoder => {
+                let Encoder {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                    ..
+                } = self.encoder;
+                GraphSizes {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                }
+            }
+            Graph::Restorer => self.restorer,
+            Graph::Decoder => {
+                let Decoder {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                    ..
+                } = self.decoder;
+                GraphSizes {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                }
+            }
+        }
+    }
+
+    /// Input pixels per latent sample in each direction.
+    pub fn input_factor(&self) -> u32 {
+        self.latent.factor / self.scale
+    }
+
+    /// The first rule broken: key and reason.
+    fn validate(&self) -> Result<(), (String, String)> {
+        let text_keys = [("name", &self.name), ("licence", &self.licence)];
+        for (key, text) in text_keys {
+            check(key, !text.trim().is_empty(), || "is empty".to_owned())?;
+        }
+        check("scale", self.scale == 4, || {
+            format!("is {}; format 1 knows only 4", self.scale)
+        })?;
+        check("window.frames", self.window.frames == 2, || {
+            format!("is {}; format 1 knows only 2", self.window.frames)
+        })?;
+        check("window.look_ahead", self.window.look_ahead == 0, || {
+            format!("is {}; format 1 knows only 0", self.window.look_ahead)
+        })?;
+        check_range("latent.channels", self.latent.channels, 1, MAX_CHANNELS)?;
+        check_range("latent.factor", self.latent.factor, self.scale, MAX_FACTOR)?;
+        check("latent.factor", self.latent.factor.is_multiple_of(self.scale), || {
+            format!("is {}, not a multiple of the scale {}", self.latent.factor, self.scale)
+        })?;
+        for graph in Graph::ALL {
+            self.sizes(graph)
+                .validate()
+                .map_err(|(key, reason)| (format!("{graph}.{key}"), reason))?;
+        }
+        self.validate_files()
+    }
+
+    fn validate_files(&self) -> Result<(), (String, String)> {
+        for graph in Graph::ALL {
+            let name = graph.file_name();
+            check("files", self.files.contains_key(name), || {
+                format!("does not list {name}")
+            })?;
+        }
+        for (name, hash) in &self.files {
+            let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            check(
+                "files",
+                hash.len() == SHA256_HEX_LENGTH && hash.bytes().all(hex),
+                || {
+                    format!(
+                        "gives {name:?} the hash {hash:?}, not a SHA-256 in {SHA256_HEX_LENGTH} lower-case hex digits"
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl GraphSizes {
+    fn validate(self) -> Result<(), (String, String)> {
+        check_range("min", self.min, 1, MAX_SIZE)?;
+        check_range("multiple", self.multiple, 1, MAX_MULTIPLE)?;
+        if self.tile == 0 {
+            return check("overlap", self.overlap == 0, || {
+                format!("is {} though tile is 0 (whole)", self.overlap)
+            });
+        }
+        check_range("tile", self.tile, self.min, MAX_SIZE)?;
+        check("tile", self.tile.is_multiple_of(self.multiple), || {
+            format!("is {}, not a multiple of {}", self.tile, self.multiple)
+        })?;
+        check("overlap", self.overlap < self.tile, || {
+            format!("is {}; it has to be less than the tile, {}", self.overlap, self.tile)
+        })
+    }
+}
+
+fn check(key: &str, holds: bool, reason: impl FnOnce() -> String) -> Result<(), (String, String)> {
+    if holds { Ok(()) } else { Err((key.to_owned(), reason())) }
+}
+
+fn check_range(key: &str, value: u32, low: u32, high: u32) -> Result<(), (String, String)> {
+    check(key, (low..=high).contains(&value), || {
+        format!("is {value}; it has to be from {low} to {high}")
+    })
+}

@@ -1,0 +1,149 @@
+//! Model packs: `pack.toml` and the ONNX graphs beside it, read, checked and found. `models/README.md` specifies them.
+//!
+//! A [`Pack`] that could be opened has been checked whole: its manifest is valid, every file is there with the hash
+//! the manifest names, and no graph reaches outside the folder. Nothing here runs a graph.
+
+mod embedded;
+mod error;
+mod files;
+mod manifest;
+mod onnx;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use error::PackError;
+pub use manifest::{
+    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH, Window,
+};
+
+/// File name of the manifest inside a pack's folder.
+pub const MANIFEST_FILE: &str = "pack.toml";
+
+/// One of the three graphs of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Graph {
+    /// Picture to latent and guide.
+    Encoder,
+    /// Two latents and their guides to the restored latent.
+    Restorer,
+    /// Restored latent to picture.
+    Decoder,
+}
+
+impl Graph {
+    /// All three, in the order in which a frame passes them.
+    pub const ALL: [Graph; 3] = [Graph::Encoder, Graph::Restorer, Graph::Decoder];
+
+    /// The graph's file inside the pack's folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Graph::Encoder => "encoder.onnx",
+            Graph::Restorer => "restorer.onnx",
+            Graph::Decoder => "decoder.onnx",
+        }
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Graph::Encoder => "encoder",
+            Graph::Restorer => "restorer",
+            Graph::Decoder => "decoder",
+        })
+    }
+}
+
+/// Where the bytes of a graph are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphSource<'a> {
+    /// In this file; external weights lie in files beside it.
+    File(&'a Path),
+    /// In memory, without external weights.
+    Memory(&'static [u8]),
+}
+
+/// A checked model pack. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Pack(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    manifest: Manifest,
+    id: String,
+    storage: Storage,
+}
+
+#[derive(Debug)]
+enum Storage {
+    /// Absolute paths, in the order of [`Graph::ALL`].
+    Folder {
+        folder: PathBuf,
+        graphs: [PathBuf; 3],
+    },
+    Embedded,
+}
+
+impl Pack {
+    /// Opens the pack in `folder`: reads and validates `pack.toml`, hashes every file it lists and checks where the
+    /// graphs keep their weights. Reads every byte of the pack once.
+    ///
+    /// # Errors
+    /// A [`PackError`] that names the file and what to do: folder or file missing, manifest malformed or of another
+    /// format, a hash that differs, a truncated graph, or a path that leaves the folder.
+    pub fn open(folder: &Path) -> Result<Pack, PackError> {
+        let folder = files::canonical_folder(folder)?;
+        let manifest_path = folder.join(MANIFEST_FILE);
+        let text = files::read_manifest(&manifest_path)?;
+        let manifest = Manifest::parse(&text, &manifest_path)?;
+        files::check_files(&folder, &manifest)?;
+        let graphs = Graph::ALL.map(|graph| folder.join(graph.file_name()));
+        Ok(Pack::new(manifest, &text, Storage::Folder { folder, graphs }))
+    }
+
+    /// The default pack, compiled into this library.
+    ///
+    /// # Errors
+    /// A [`PackError`] if the library was built with a pack whose parts do not belong together.
+    pub fn embedded() -> Result<Pack, PackError> {
+        embedded::pack()
+    }
+
+    fn new(manifest: Manifest, manifest_text: &str, storage: Storage) -> Pack {
+        Pack(Arc::new(Inner {
+            manifest,
+            id: files::sha256_hex(manifest_text.as_bytes()),
+            storage,
+        }))
+    }
+
+    /// What `pack.toml` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// SHA-256 of `pack.toml`, lower-case hex. It holds the hashes of all other files, so packs with equal ids are
+    /// equal.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Where `graph` is.
+    pub fn graph(&self, graph: Graph) -> GraphSource<'_> {
+        let index = graph as usize;
+        match &self.0.storage {
+            Storage::Folder { graphs, .. } => GraphSource::File(&graphs[index]),
+            Storage::Embedded => GraphSource::Memory(embedded::GRAPHS[index]),
+        }
+    }
+
+    /// The folder, or `embedded`; for messages.
+    pub fn location(&self) -> String {
+        match &self.0.storage {
+            Storage::Folder { folder, .. } => folder.display().to_string(),
+            Storage::Embedded => embedded::LOCATION.to_owned(),
+        }
+    }
+}
