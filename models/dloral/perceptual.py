@@ -21,6 +21,7 @@ no pixel position is always the sampled one.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ from dloral.errors import UserError
 BACKBONE = Path("backbone") / "mobilenet_v2_quant.onnx"
 """Where the backbone lies in the folder of shared material."""
 
-STAGES = ("553", "571", "598")
-"""Tensors of the float graph that are compared (strides 2, 4, 8)."""
+STAGES = {"553": 2, "571": 4, "598": 8}
+"""Tensors of the float graph that are compared, and their strides."""
 
 MAX_SHIFT = 8
 """Stride of the deepest stage: shifts of 0 to ``MAX_SHIFT - 1`` reach every sampling position."""
@@ -45,6 +46,9 @@ MAX_SHIFT = 8
 MIN_SIZE = 16
 """Smallest height and width for which the deepest stage still has more than one sample."""
 
+# The deepest stage sees 29 pixels to either side; a multiple of its stride keeps the samples where they are.
+_HALO = 32
+_STRIP = 96
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _EPSILON = 1e-10
@@ -168,6 +172,35 @@ class PerceptualDistance(nn.Module):
         theirs = self.features(references[..., down:, right:])
         stages = [_stage_distance(a, b) for a, b in zip(ours, theirs, strict=True)]
         return torch.stack(stages).mean(dim=0)
+
+    @torch.inference_mode()
+    def measure(self, pictures: Sequence[Tensor], reference: Tensor) -> list[float]:
+        """Distances of several ``pictures`` [1,3,H,W] from one ``reference``, as :meth:`forward` gives them.
+
+        Made for measuring: in strips, whose features stay in a CPU's cache, and with the reference's computed once.
+        """
+        height = reference.shape[2]
+        sums = torch.zeros(len(pictures), len(STAGES), dtype=torch.float64)
+        for top in range(0, height, _STRIP):
+            wanted = self._strip_features(reference, top)
+            for sum_, picture in zip(sums, pictures, strict=True):
+                if picture.shape != reference.shape:
+                    raise ValueError(f"sizes differ: {list(picture.shape)} and {list(reference.shape)}")
+                strip = zip(self._strip_features(picture, top), wanted, strict=True)
+                sum_ += torch.stack([(_unit(a) - _unit(b)).square_().sum() for a, b in strip])
+        areas = [-(-height // stride) * -(-reference.shape[3] // stride) for stride in STAGES.values()]
+        return [float(value) for value in (sums / torch.tensor(areas)).mean(dim=1)]
+
+    def _strip_features(self, pictures: Tensor, top: int) -> list[Tensor]:
+        """Features of the rows from ``top`` to ``top + _STRIP``, computed with what is above and below."""
+        height = pictures.shape[2]
+        first, last = max(top - _HALO, 0), min(top + _STRIP, height)
+        end = min(last + _HALO, height)
+        # A strip at the border may be lower than the network takes.
+        first = min(first, max(end - MIN_SIZE, 0) // _HALO * _HALO)
+        features = self.features(pictures[:, :, first:end])
+        rows = [((top - first) // stride, -(-(last - first) // stride)) for stride in STAGES.values()]
+        return [f[:, :, start:stop] for f, (start, stop) in zip(features, rows, strict=True)]
 
 
 def _float_name(name: str) -> str:

@@ -111,6 +111,17 @@ def test_shift_leaves_out_top_and_left(distance: PerceptualDistance, pictures: d
     assert torch.equal(distance(a, b, shift=(3, 5)), cropped)
 
 
+@pytest.mark.parametrize("size", [(256, 256), (130, 77), (97, 64), (98, 203), (33, 40)])
+def test_measure_in_strips_equals_forward(
+    distance: PerceptualDistance, pictures: dict[str, np.ndarray], size: tuple[int, int]
+) -> None:
+    crops = {name: np.ascontiguousarray(p[: size[0], : size[1]]) for name, p in pictures.items()}
+    reference = tensor(crops["cat"])
+    others = [tensor(jpeg(crops["cat"], 60)), tensor(crops["coffee"]), reference]
+    expected = distance(torch.cat(others), reference.expand(3, -1, -1, -1)).tolist()
+    assert distance.measure(others, reference) == pytest.approx(expected, rel=1e-5)
+
+
 def test_features_are_those_of_the_quantised_network(
     distance: PerceptualDistance, backbone: Path, pictures: dict[str, np.ndarray]
 ) -> None:

@@ -4,11 +4,20 @@ Pictures are RGB u8 [H,W,3]. Everything here is NumPy and OpenCV; the perceptual
 """
 
 from dloral.metrics.fidelity import gmsd, haarpsi, luma, psnr, sharpness, ssim
-from dloral.metrics.spectrum import PERIODS, GridSpectrum, grid_peaks
-from dloral.metrics.temporal import ReferenceMotion, farneback, flow_distance, reference_motion, warp_error
+from dloral.metrics.spectrum import BLOCK, PERIODS, GridSpectrum, grid_peaks
+from dloral.metrics.temporal import (
+    TOF_SKIPPED,
+    ReferenceMotion,
+    farneback,
+    flow_distance,
+    reference_motion,
+    warp_error,
+)
 
 __all__ = [
+    "BLOCK",
     "PERIODS",
+    "TOF_SKIPPED",
     "GridSpectrum",
     "ReferenceMotion",
     "farneback",

@@ -1,0 +1,1 @@
+"""Measuring packs and other upscalers on clips with ground truth."""

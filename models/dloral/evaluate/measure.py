@@ -1,0 +1,159 @@
+"""Measures one clip: all methods at all levels in step, frame by frame, so that little memory is held.
+
+What depends on the ground truth alone (its motion, its features) is computed once per frame. Frames are measured by a
+pool of threads; OpenCV, NumPy, PyTorch and ONNX Runtime all let go of Python's lock where it takes time.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dloral import metrics
+from dloral.errors import UserError
+from dloral.evaluate.clips import SCALE, Clip, count_frames, read_frames, read_truth
+from dloral.evaluate.methods import BICUBIC, Method
+from dloral.evaluate.scores import GROUND_TRUTH, FrameScores, Row, clip_row
+
+Picture = NDArray[np.uint8]
+Perceptual = Callable[[list[Picture], Picture], list[float]]
+"""Perceptual distances of several pictures from one."""
+
+_AHEAD = 4
+
+
+class Key(NamedTuple):
+    """One column of pictures: a method at a level."""
+
+    level: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Instant:
+    """All pictures of one moment: the ground truth, the low-quality frame of each level, and what came out."""
+
+    index: int
+    truth: Picture
+    low: dict[str, Picture]
+    results: dict[Key, Picture]
+
+
+def measure_clip(
+    clip: Clip,
+    methods: Mapping[str, Method],
+    *,
+    pool: Executor,
+    perceptual: Perceptual | None,
+    max_frames: int | None = None,
+    on_frame: Callable[[Instant], None] = lambda instant: None,
+) -> list[Row]:
+    """Rows of one clip, for each level the methods' in their order and the ground truth's.
+
+    ``methods`` has to hold bicubic, against which residuals are taken. ``on_frame`` is called for every frame in order.
+    """
+    count = frame_count(clip, max_frames)
+    scores: dict[Key, list[FrameScores]] = {}
+    pending: deque[Future[dict[Key, FrameScores]]] = deque()
+    previous: Instant | None = None
+    for instant in _instants(clip, methods, count):
+        pending.append(pool.submit(_measure, previous, instant, count, perceptual))
+        if len(pending) > _AHEAD:
+            _collect(scores, pending.popleft().result())
+        on_frame(instant)
+        previous = instant
+    for future in pending:
+        _collect(scores, future.result())
+    return [clip_row(clip.name, key.level, key.method, frames) for key, frames in scores.items()]
+
+
+def frame_count(clip: Clip, max_frames: int | None) -> int:
+    """Frames to be measured; raises :class:`UserError` if the twins have not as many as the ground truth."""
+    count = count_frames(clip.truth)
+    for twin in clip.twins.values():
+        if (other := count_frames(twin)) != count:
+            raise UserError(f"{twin} has {other} frames, but its ground truth {clip.truth} has {count}")
+    return count if max_frames is None else min(count, max_frames)
+
+
+def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator[Instant]:
+    low = {level: list(islice(read_frames(path), count)) for level, path in clip.twins.items()}
+    streams = {Key(level, name): method(frames) for level, frames in low.items() for name, method in methods.items()}
+    for index, truth in enumerate(islice(read_truth(clip.truth), count)):
+        results = {key: next(stream) for key, stream in streams.items()}
+        for key, picture in results.items():
+            if picture.shape != truth.shape:
+                raise UserError(
+                    f"{clip.twins[key.level]}, {key.method}: pictures are {picture.shape[1]} by {picture.shape[0]}, "
+                    f"the ground truth is {truth.shape[1]} by {truth.shape[0]}; a twin has to be 1/{SCALE} of its size"
+                )
+        yield Instant(index, truth, {level: frames[index] for level, frames in low.items()}, results)
+
+
+def _collect(scores: dict[Key, list[FrameScores]], frame: dict[Key, FrameScores]) -> None:
+    for key, score in frame.items():
+        scores.setdefault(key, []).append(score)
+
+
+def _measure(
+    previous: Instant | None, instant: Instant, count: int, perceptual: Perceptual | None
+) -> dict[Key, FrameScores]:
+    pictures = _with_truth(instant)
+    scores = {key: FrameScores(_fidelity(key, picture, instant.truth)) for key, picture in pictures.items()}
+    if perceptual is not None:
+        distances = perceptual(list(instant.results.values()), instant.truth)
+        for key, distance in zip(instant.results, distances, strict=True):
+            scores[key].values["perceptual"] = distance
+    if min(instant.truth.shape[:2]) >= metrics.BLOCK:
+        _add_residuals(pictures, scores)
+    if previous is not None:
+        _add_temporal(previous, instant, count, scores)
+    return scores
+
+
+def _with_truth(instant: Instant) -> dict[Key, Picture]:
+    """Results by level, each level's ground truth behind them."""
+    pictures: dict[Key, Picture] = {}
+    for level in instant.low:
+        pictures |= {key: picture for key, picture in instant.results.items() if key.level == level}
+        pictures[Key(level, GROUND_TRUTH)] = instant.truth
+    return pictures
+
+
+def _fidelity(key: Key, picture: Picture, truth: Picture) -> dict[str, float]:
+    if key.method == GROUND_TRUTH:
+        return {"sharpness": 1.0}
+    return {
+        "psnr": metrics.psnr(picture, truth),
+        "ssim": metrics.ssim(picture, truth),
+        "gmsd": metrics.gmsd(picture, truth),
+        "haarpsi": metrics.haarpsi(picture, truth),
+        "sharpness": metrics.sharpness(picture, truth),
+    }
+
+
+def _add_residuals(pictures: Mapping[Key, Picture], scores: Mapping[Key, FrameScores]) -> None:
+    plain = {key.level: metrics.luma(picture) for key, picture in pictures.items() if key.method == BICUBIC}
+    for key, picture in pictures.items():
+        if key.method != BICUBIC:
+            scores[key].spectrum.add(metrics.luma(picture) - plain[key.level])
+
+
+def _add_temporal(previous: Instant, instant: Instant, count: int, scores: Mapping[Key, FrameScores]) -> None:
+    motion = metrics.reference_motion(previous.truth, instant.truth)
+    steady = metrics.warp_error(previous.truth, instant.truth, motion)
+    inner = range(metrics.TOF_SKIPPED, count - metrics.TOF_SKIPPED)
+    flow = metrics.farneback(previous.truth, instant.truth)
+    for key, score in scores.items():
+        if key.method == GROUND_TRUTH:
+            score.values["warp_error"] = steady
+            continue
+        before, now = previous.results[key], instant.results[key]
+        score.values["warp_error"] = metrics.warp_error(before, now, motion)
+        if previous.index in inner and instant.index in inner:
+            score.values["tof"] = metrics.flow_distance(metrics.farneback(before, now), flow)

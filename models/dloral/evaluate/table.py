@@ -1,0 +1,68 @@
+"""Tables of results: Markdown to read, CSV to work on."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dloral.evaluate.methods import BICUBIC
+from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Row, mean_rows
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """One table per level, the means first, then clip by clip."""
+    levels = list(dict.fromkeys(row.level for row in rows))
+    parts = []
+    for level in levels:
+        of_level = [row for row in rows if row.level == level]
+        parts.append(f"### {level}\n\n{_table([*mean_rows(of_level), *of_level])}")
+    return "\n\n".join(parts)
+
+
+def against_bicubic(rows: Iterable[Row]) -> list[str]:
+    """For each level and method a sentence: the means compared with bicubic's."""
+    means = mean_rows(rows)
+    plain = {row.level: row.values for row in means if row.method == BICUBIC}
+    return [
+        f"{row.level}, {row.method} against {BICUBIC}: " + ", ".join(_differences(row.values, plain[row.level]))
+        for row in means
+        if row.method not in (BICUBIC, GROUND_TRUTH) and row.level in plain
+    ]
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """All rows, then the means, with full precision; a measure that does not apply is an empty cell."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["clip", "level", "method", "frames", *(measure.key for measure in MEASURES)])
+        for row in [*rows, *mean_rows(rows)]:
+            cells = [row.values.get(measure.key, "") for measure in MEASURES]
+            writer.writerow([row.clip, row.level, row.method, row.frames, *cells])
+
+
+def _table(rows: Sequence[Row]) -> str:
+    used = [measure for measure in MEASURES if any(measure.key in row.values for row in rows)]
+    lines = [["clip", "method", *(measure.heading for measure in used)]]
+    for row in rows:
+        cells = [f"{row.values[m.key]:.{m.digits}f}" if m.key in row.values else "-" for m in used]
+        lines.append([row.clip, row.method, *cells])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    rule = ["-" * widths[0], "-" * widths[1], *("-" * (width - 1) + ":" for width in widths[2:])]
+    return "\n".join(_line(line, widths) for line in [lines[0], rule, *lines[1:]])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = [cells[0].ljust(widths[0]), cells[1].ljust(widths[1])]
+    aligned += [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
+    return "| " + " | ".join(aligned) + " |"
+
+
+def _differences(values: dict[str, float], plain: dict[str, float]) -> list[str]:
+    absolute = {"psnr": ("PSNR", 2, " dB"), "ssim": ("SSIM", 4, ""), "haarpsi": ("HaarPSI", 4, "")}
+    relative = {"gmsd": "GMSD", "perceptual": "perceptual distance", "tof": "tOF", "warp_error": "E*warp"}
+    texts = [
+        f"{name} {values[key] - plain[key]:+.{digits}f}{unit}"
+        for key, (name, digits, unit) in absolute.items()
+        if key in values and key in plain
+    ]
+    shares = {key: 100 * (values[key] / plain[key] - 1) for key in relative if key in values and plain.get(key)}
+    return texts + [f"{relative[key]} {share:+.1f} %" for key, share in shares.items()]
