@@ -1,0 +1,79 @@
+"""Batches of training windows, each a function of (seed, step) alone, so that a resumed run sees the same data."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dloral.data.degrade import SCALE, Degradation
+from dloral.data.sources import Frames, Sources
+
+
+class Batch(NamedTuple):
+    """Windows of T successive frames."""
+
+    lq: Tensor
+    """u8 [B, T, 3, p, p]"""
+    clean: Tensor
+    """u8 [B, T, 3, 4p, 4p]"""
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """How batches are cut: several windows from every degraded clip, because degrading costs more than cutting."""
+
+    size: int = 16
+    frames: int = 3
+    patch: int = 64
+    """Side of a window in LQ pixels."""
+    windows_per_clip: int = 4
+    clip_frames: int = 7
+    clip_size: int = 384
+    """Side of a clean clip in pixels."""
+    still_share: float = 0.45
+
+
+class Batches(Dataset[Batch]):
+    """Item ``step`` is the batch of that step."""
+
+    def __init__(self, sources: Sources, degradation: Degradation, shape: BatchShape, seed: int, steps: int) -> None:
+        self.sources, self.degradation, self.shape = sources, degradation, shape
+        self.seed, self.steps = seed, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng([self.seed, step])
+        windows: list[tuple[Frames, Frames]] = []
+        while len(windows) < self.shape.size:
+            clean = self.sources.sample(rng, self.shape.clip_frames, self.shape.clip_size, self.shape.still_share)
+            lq = self.degradation.apply(clean, rng)
+            windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
+        lqs, cleans = zip(*windows[: self.shape.size], strict=True)
+        return Batch(_tensor(lqs), _tensor(cleans))
+
+    def _window(self, lq: Frames, clean: Frames, rng: Generator) -> tuple[Frames, Frames]:
+        frames, patch = self.shape.frames, self.shape.patch
+        t = rng.integers(len(lq) - frames + 1)
+        y, x = (int(rng.integers(side - patch + 1)) for side in lq.shape[1:3])
+        big = slice(y * SCALE, (y + patch) * SCALE), slice(x * SCALE, (x + patch) * SCALE)
+        a = lq[t : t + frames, y : y + patch, x : x + patch]
+        b = clean[t : t + frames, big[0], big[1]]
+        if rng.random() < 0.5:
+            a, b = a[:, :, ::-1], b[:, :, ::-1]
+        if rng.random() < 0.5:
+            a, b = a[:, ::-1], b[:, ::-1]
+        if rng.random() < 0.5:
+            a, b = a.swapaxes(1, 2), b.swapaxes(1, 2)
+        return a, b
+
+
+def _tensor(windows: tuple[Frames, ...]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.stack(windows).transpose(0, 1, 4, 2, 3)))

@@ -1,0 +1,57 @@
+"""The three graphs of a pack as torch modules: the networks, and what surrounds them inside the graphs.
+
+Normalising, clamping, rounding and the change between NHWC bytes and NCHW floats belong to the graphs, so that the host
+moves bytes only.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from dloral.model.tiny.codec import SCALE, TinyDecoder, TinyEncoder
+
+
+class EncoderGraph(nn.Module):
+    """``frame`` u8 [1, H, W, 3] to ``latent`` f32 [1, C, h, w] and ``guide`` f32 [1, 3, h, w]."""
+
+    def __init__(self, encoder: TinyEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        latent, guide = self.encoder(to_floats(frame) * (1.0 / 255.0))
+        return latent, guide
+
+
+class DecoderGraph(nn.Module):
+    """``restored`` f32 [1, C, h, w] and ``frame`` u8 [1, H, W, 3] to ``picture`` u8 [1, 4H, 4W, 3].
+
+    At output size every pass over the picture counts, so the scale to 255 and the half that rounds to nearest are
+    folded into the last convolution, and the phases become bytes before they are moved.
+    """
+
+    def __init__(self, decoder: TinyDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+        last = decoder.conv_out
+        assert last.bias is not None, "the decoder's last convolution has a bias"
+        with torch.no_grad():
+            last.weight.mul_(255.0)
+            last.bias.mul_(255.0).add_(0.5)
+
+    def forward(self, restored: Tensor, frame: Tensor) -> Tensor:
+        low = to_floats(frame)
+        residual = self.decoder.residual(restored, low * (1.0 / 255.0))
+        phases = (self.decoder.base(low) + residual).clamp(0.0, 255.0).byte()
+        return phases_to_frame(phases)
+
+
+def to_floats(frame: Tensor) -> Tensor:
+    """u8 [B, H, W, 3] to f32 [B, 3, H, W], still 0…255."""
+    return frame.permute(0, 3, 1, 2).float()
+
+
+def phases_to_frame(phases: Tensor) -> Tensor:
+    """u8 [B, 48, H, W] of the decoder's phases to u8 [B, 4H, 4W, 3]; whole pixels of one row phase move together."""
+    b, _, h, w = phases.shape
+    x = phases.permute(0, 2, 3, 1).reshape(b, h, w, SCALE, SCALE * 3).permute(0, 1, 3, 2, 4)
+    return x.reshape(b, h * SCALE, w * SCALE, 3)

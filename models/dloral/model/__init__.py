@@ -1,0 +1,1 @@
+"""The networks: one folder per configuration, and what they share."""

@@ -1,0 +1,41 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dloral.errors import UserError
+
+LATEST = "latest.pt"
+
+
+class Checkpoint(NamedTuple):
+    """State after ``step`` steps. Data and pairings are functions of (seed, step), so no generator state is kept."""
+
+    step: int
+    seed: int
+    config: dict[str, Any]
+    model: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write ``folder``/latest.pt aside and rename it: a stop at any moment leaves the last good one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f"{LATEST}.part"
+    torch.save(checkpoint._asdict(), aside)
+    aside.rename(folder / LATEST)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint file, or the latest of a run's folder."""
+    file = path / LATEST if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"no checkpoint at {file}: give the folder of a training run, or a checkpoint file")
+    try:
+        return Checkpoint(**torch.load(file, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise UserError(f"{file} is not a checkpoint of this program: {error}") from error

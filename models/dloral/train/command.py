@@ -1,0 +1,29 @@
+"""Train a model: ``python -m dloral train --config tiny --data FOLDER --out runs/tiny``."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from dloral.perceptual import backbone_path
+from dloral.train.config import load_config
+from dloral.train.loop import Trainer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``train``."""
+    parser.add_argument("--config", default="tiny", help="name in models/configs, or path of a .toml file")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
+    parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make training data")
+    parser.add_argument("--threads", type=int, default=0, help="threads of the training itself; 0: all cores")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train until the configured number of steps."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone).run(args.interval, args.workers)

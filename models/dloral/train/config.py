@@ -1,0 +1,77 @@
+"""Training configuration: a TOML file whose tables are the dataclasses of the parts."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dloral.data.batches import BatchShape
+from dloral.data.degrade import Degradation
+from dloral.errors import UserError
+from dloral.model.tiny import TinyConfig
+from dloral.train.losses import LossWeights
+
+T = TypeVar("T")
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+"""Folder of the configurations that ``--config NAME`` finds."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with a linear warm-up and a cosine to a hundredth of the learning rate."""
+
+    steps: int = 4000
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: int = 100
+    clip: float = 1.0
+    """Largest norm of the gradient over all parameters."""
+    ema: float = 0.998
+    """Decay of the averaged weights, which are the ones that get exported."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a training run but its data and its seed."""
+
+    architecture: str = "tiny"
+    model: TinyConfig = field(default_factory=TinyConfig)
+    batch: BatchShape = field(default_factory=BatchShape)
+    degradation: Degradation = field(default_factory=Degradation)
+    loss: LossWeights = field(default_factory=LossWeights)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def to_table(self) -> dict[str, Any]:
+        """Plain values, as :func:`from_table` reads them."""
+        return asdict(self)
+
+
+def load_config(name: str) -> Config:
+    """The configuration of that name in ``models/configs``, or of the TOML file at that path."""
+    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
+    try:
+        return from_table(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
+        raise UserError(f"no configuration {path}: give one of {known}, or the path of a .toml file") from error
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def from_table(table: dict[str, Any]) -> Config:
+    """A configuration of plain values; unknown keys raise ``ValueError``."""
+    parts = {"model": TinyConfig, "batch": BatchShape, "degradation": Degradation, "loss": LossWeights}
+    given: dict[str, Any] = {name: _build(part, table.get(name, {}), name) for name, part in parts.items()}
+    given["optimizer"] = _build(OptimizerConfig, table.get("optimizer", {}), "optimizer")
+    unknown = set(table) - set(given) - {"architecture"}
+    if unknown or table.get("architecture", "tiny") != "tiny":
+        raise ValueError(f"unknown {', '.join(sorted(unknown)) or 'architecture ' + repr(table['architecture'])}")
+    return Config(**given)
+
+
+def _build(part: type[T], table: dict[str, Any], name: str) -> T:
+    known = {item.name for item in fields(part)}  # type: ignore[arg-type]
+    if unknown := set(table) - known:
+        raise ValueError(f"[{name}] has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
+    return part(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
