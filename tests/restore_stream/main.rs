@@ -1,0 +1,7 @@
+//! Whole frames through a `Stream`, over graphs written in plain Rust whose results can be computed in the test.
+
+mod errors;
+mod fake;
+mod formats;
+mod tiling;
+mod window;
