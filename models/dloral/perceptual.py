@@ -33,9 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dloral.errors import UserError
-
-BACKBONE = Path("backbone") / "mobilenet_v2_quant.onnx"
-"""Where the backbone lies in the folder of shared material."""
+from dloral.shared import backbone_path
 
 STAGES = {"553": 2, "571": 4, "598": 8}
 """Tensors of the float graph that are compared, and their strides."""
@@ -56,17 +54,6 @@ _EPSILON = 1e-10
 
 class BackboneError(UserError):
     """The backbone file is missing or is not the network that is expected."""
-
-
-def shared_folder() -> Path:
-    """The folder of shared material: ``$DLORAL_SHARED``, else ``shared`` beside the repository."""
-    named = os.environ.get("DLORAL_SHARED")
-    return Path(named) if named else Path(__file__).resolve().parents[3] / "shared"
-
-
-def backbone_path() -> Path:
-    """The default place of the backbone (it need not exist)."""
-    return shared_folder() / BACKBONE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dloral.perceptual import backbone_path
+from dloral.shared import backbone_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -130,6 +130,22 @@ def test_checkerboard_and_modulated_grid_are_found() -> None:
     assert metrics.grid_peaks(without + foliage * np.cos(2 * np.pi * y / 8))[8] > 3
 
 
+def test_detail_that_comes_and_goes_with_the_period_is_found() -> None:
+    texture = residual()
+    x = np.indices(texture.shape)[1]
+    modulated = texture * (1 + 0.15 * np.cos(2 * np.pi * x / 8)).astype(np.float32)
+    assert metrics.grid_peaks(modulated)[8] < 2  # its sign changes with the texture
+    assert metrics.grid_peaks(metrics.detail(modulated))[8] > 6
+    assert all(peak < 3 for peak in metrics.grid_peaks(metrics.detail(texture)).values())
+    blocks = texture[::8, ::8].repeat(8, axis=0).repeat(8, axis=1)
+    assert metrics.grid_peaks(metrics.detail(blocks))[8] > 15
+
+
+def test_detail_of_a_slope() -> None:
+    y, x = np.indices((8, 9)).astype(np.float32)
+    np.testing.assert_allclose(metrics.detail(3 * x + 4 * y), np.full((7, 8), 5), rtol=1e-6)
+
+
 def test_peak_is_the_ratio_of_powers() -> None:
     noise = np.random.default_rng(2).normal(0, 1, (1024, 1024)).astype(np.float32)
     amplitude = 0.1

@@ -109,8 +109,8 @@ def _measure(
         distances = perceptual(list(instant.results.values()), instant.truth)
         for key, distance in zip(instant.results, distances, strict=True):
             scores[key].values["perceptual"] = distance
-    if min(instant.truth.shape[:2]) >= metrics.BLOCK:
-        _add_residuals(pictures, scores)
+    if min(instant.truth.shape[:2]) > metrics.BLOCK:
+        _add_spectra(pictures, scores)
     if previous is not None:
         _add_temporal(previous, instant, count, scores)
     return scores
@@ -137,11 +137,12 @@ def _fidelity(key: Key, picture: Picture, truth: Picture) -> dict[str, float]:
     }
 
 
-def _add_residuals(pictures: Mapping[Key, Picture], scores: Mapping[Key, FrameScores]) -> None:
-    plain = {key.level: metrics.luma(picture) for key, picture in pictures.items() if key.method == BICUBIC}
-    for key, picture in pictures.items():
+def _add_spectra(pictures: Mapping[Key, Picture], scores: Mapping[Key, FrameScores]) -> None:
+    planes = {key: metrics.luma(picture) for key, picture in pictures.items()}
+    for key, plane in planes.items():
+        scores[key].block.add(metrics.detail(plane))
         if key.method != BICUBIC:
-            scores[key].spectrum.add(metrics.luma(picture) - plain[key.level])
+            scores[key].grid.add(plane - planes[Key(key.level, BICUBIC)])
 
 
 def _add_temporal(previous: Instant, instant: Instant, count: int, scores: Mapping[Key, FrameScores]) -> None:

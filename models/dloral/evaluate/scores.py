@@ -28,15 +28,17 @@ MEASURES = (
     Measure("warp_error", "E*warp ↓", 3),
     Measure("tof", "tOF ↓ px", 3),
     *(Measure(f"grid{period}", f"grid {period} dB", 1) for period in PERIODS),
+    *(Measure(f"block{period}", f"block {period} dB", 1) for period in PERIODS),
 )
 
 
 @dataclass
 class FrameScores:
-    """Of one frame of one method: measures that exist for it, and the spectrum of its residual."""
+    """Of one frame of one method: measures that exist for it, and the spectra that show grids and blocks."""
 
     values: dict[str, float] = field(default_factory=dict)
-    spectrum: GridSpectrum = field(default_factory=GridSpectrum)
+    grid: GridSpectrum = field(default_factory=GridSpectrum)
+    block: GridSpectrum = field(default_factory=GridSpectrum)
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,12 @@ class Row:
 
 
 def clip_row(clip: str, level: str, method: str, frames: Iterable[FrameScores]) -> Row:
-    """Means over the frames (a pair of frames counts once), and the peaks of the common spectrum."""
+    """Means over the frames (a pair of frames counts once), and the peaks of the common spectra."""
     scores = list(frames)
-    spectrum = GridSpectrum()
-    for score in scores:
-        spectrum.merge(score.spectrum)
     values = _means(score.values for score in scores)
-    peaks = {f"grid{period}": peak for period, peak in spectrum.peaks().items() if not math.isnan(peak)}
-    return Row(clip, level, method, len(scores), values | peaks)
+    values |= _peaks("grid", (score.grid for score in scores))
+    values |= _peaks("block", (score.block for score in scores))
+    return Row(clip, level, method, len(scores), values)
 
 
 def mean_rows(rows: Iterable[Row]) -> list[Row]:
@@ -70,6 +70,13 @@ def mean_rows(rows: Iterable[Row]) -> list[Row]:
         Row("mean", level, method, sum(row.frames for row in group), _means(row.values for row in group))
         for (level, method), group in groups.items()
     ]
+
+
+def _peaks(name: str, spectra: Iterable[GridSpectrum]) -> dict[str, float]:
+    total = GridSpectrum()
+    for spectrum in spectra:
+        total.merge(spectrum)
+    return {f"{name}{period}": peak for period, peak in total.peaks().items() if not math.isnan(peak)}
 
 
 def _means(tables: Iterable[dict[str, float]]) -> dict[str, float]:

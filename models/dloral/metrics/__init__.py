@@ -4,7 +4,7 @@ Pictures are RGB u8 [H,W,3]. Everything here is NumPy and OpenCV; the perceptual
 """
 
 from dloral.metrics.fidelity import gmsd, haarpsi, luma, psnr, sharpness, ssim
-from dloral.metrics.spectrum import BLOCK, PERIODS, GridSpectrum, grid_peaks
+from dloral.metrics.spectrum import BLOCK, PERIODS, GridSpectrum, detail, grid_peaks
 from dloral.metrics.temporal import (
     TOF_SKIPPED,
     ReferenceMotion,
@@ -20,6 +20,7 @@ __all__ = [
     "TOF_SKIPPED",
     "GridSpectrum",
     "ReferenceMotion",
+    "detail",
     "farneback",
     "flow_distance",
     "gmsd",
