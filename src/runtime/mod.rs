@@ -1,1 +1,24 @@
-//! ONNX Runtime.
+//! ONNX Runtime: finding its library, the one environment of the process, execution providers, and the sessions of a
+//! pack, shared between everything in the process that uses the same pack in the same way.
+//!
+//! The library is loaded when the first [`Model`] is, not before: the crate works, and its element registers, on a
+//! machine without ONNX Runtime.
+
+mod cache;
+mod environment;
+mod error;
+mod fair;
+mod library;
+pub mod log;
+mod model;
+mod nvidia;
+mod options;
+mod provider;
+mod session;
+mod signature;
+
+pub use environment::library_path;
+pub use error::RuntimeError;
+pub use library::{Library, MINIMUM_VERSION, find_library};
+pub use model::{Model, Progress};
+pub use options::{ModelOptions, OptimizationLevel, Provider, UnknownProvider};

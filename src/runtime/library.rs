@@ -1,0 +1,280 @@
+//! Finding ONNX Runtime's shared library, and making sure that it is one before anything is built on it.
+
+use std::cmp::Reverse;
+use std::env;
+use std::ffi::CStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::RuntimeError;
+
+/// The oldest ONNX Runtime with the functions used here (`1.` and the API version that ort is built for).
+pub const MINIMUM_VERSION: &str = "1.23";
+const LIBRARY_NAME: &str = "libonnxruntime.so";
+/// Names the library itself, or its folder.
+const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// Where the library lies inside the Python wheel.
+const WHEEL_FOLDER: &str = "onnxruntime/capi";
+
+/// An ONNX Runtime that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Library {
+    /// Absolute, without symbolic links: ONNX Runtime looks for its providers beside the real file.
+    pub path: PathBuf,
+    /// As it calls itself, `1.32.0`.
+    pub version: String,
+}
+
+/// Finds ONNX Runtime: `ORT_DYLIB_PATH` if it is set, and then nothing else; otherwise the first usable one beside
+/// this library, in the place of `scripts/install.sh`, in Python's `onnxruntime` packages, and in the system's library
+/// folders. Loads candidates to ask for their version, and lets go of those that are not usable.
+///
+/// # Errors
+/// [`RuntimeError::LibraryNotFound`] if there is none; otherwise what is wrong with the first one found.
+pub fn find_library() -> Result<Library, RuntimeError> {
+    if let Some(named) = env::var_os(PATH_VARIABLE).filter(|value| !value.is_empty()) {
+        return named_library(Path::new(&named));
+    }
+    let folders = search_folders();
+    let mut refused = None;
+    for path in folders.iter().filter_map(|folder| library_in(folder)) {
+        match inspect(&path) {
+            Ok(library) => return Ok(library),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or(RuntimeError::LibraryNotFound { searched: folders }))
+}
+
+fn named_library(named: &Path) -> Result<Library, RuntimeError> {
+    let not_found = || RuntimeError::LibraryNotFound {
+        searched: vec![named.to_owned()],
+    };
+    if named.is_dir() {
+        return inspect(&library_in(named).ok_or_else(not_found)?);
+    }
+    inspect(&named.canonicalize().map_err(|_| not_found())?)
+}
+
+/// Loads the library at an absolute path and asks it who it is.
+fn inspect(path: &Path) -> Result<Library, RuntimeError> {
+    let not_onnx_runtime = |reason: &str| RuntimeError::NotOnnxRuntime {
+        path: path.to_owned(),
+        reason: reason.into(),
+    };
+    // SAFETY: loading runs the initialisers of the library. It is the one that the user, or whoever may write to the
+    // machine's library folders, put there to be loaded.
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| RuntimeError::LibraryNotLoadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: that name with another signature would be in a library that imitates ONNX Runtime.
+    let get_api_base = unsafe { library.get::<GetApiBase>(b"OrtGetApiBase") }
+        .map_err(|_| not_onnx_runtime("it has no function OrtGetApiBase"))?;
+    // SAFETY: the function takes nothing and returns a pointer to a static, or null.
+    let Some(base) = (unsafe { get_api_base().as_ref() }) else {
+        return Err(not_onnx_runtime("its OrtGetApiBase returns nothing"));
+    };
+    // SAFETY: both functions may be called at any time; the text is a static of the library, still loaded here.
+    let (version, api) = unsafe {
+        let version = CStr::from_ptr((base.GetVersionString)()).to_string_lossy().into_owned();
+        (version, (base.GetApi)(ort::MINOR_VERSION))
+    };
+    if api.is_null() {
+        return Err(RuntimeError::LibraryTooOld {
+            path: path.to_owned(),
+            found: version,
+        });
+    }
+    Ok(Library {
+        path: path.to_owned(),
+        version,
+    })
+}
+
+/// The library in a folder, real path: `libonnxruntime.so`, else `.so.1`, else the highest version.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| version_suffix(name).is_some())
+        .collect();
+    names.sort_by_key(|name| {
+        let version = version_suffix(name).unwrap_or_default();
+        (version.len().min(2), Reverse(version))
+    });
+    names.iter().find_map(|name| folder.join(name).canonicalize().ok())
+}
+
+/// `libonnxruntime.so.1.2.3` gives `[1, 2, 3]`, another file nothing.
+fn version_suffix(name: &str) -> Option<Vec<u32>> {
+    let suffix = name.strip_prefix(LIBRARY_NAME)?;
+    if suffix.is_empty() {
+        return Some(Vec::new());
+    }
+    suffix
+        .strip_prefix('.')?
+        .split('.')
+        .map(|part| part.parse().ok())
+        .collect()
+}
+
+/// Absolute folders in the order of preference.
+fn search_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = own_folder().into_iter().collect();
+    folders.extend(data_home().map(|home| home.join("dloralvsr").join(WHEEL_FOLDER)));
+    folders.extend(python_folders().into_iter().map(|packages| packages.join(WHEEL_FOLDER)));
+    folders.extend(system_folders());
+    folders.retain(|folder| folder.is_absolute());
+    folders
+}
+
+/// The folder of the file that holds this code: the plugin, or the program that it is linked into.
+fn own_folder() -> Option<PathBuf> {
+    let here = own_folder as fn() -> Option<PathBuf> as usize;
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let file = maps.lines().find_map(|line| mapped_file(line, here))?;
+    Path::new(file).parent().map(Path::to_owned)
+}
+
+/// The file of a line of `/proc/self/maps` (`start-end permissions offset device inode path`) if `address` is in it.
+fn mapped_file(line: &str, address: usize) -> Option<&str> {
+    let (range, rest) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let path = &rest[rest.find('/')?..];
+    (start..end).contains(&address).then_some(path)
+}
+
+fn data_home() -> Option<PathBuf> {
+    home_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// An XDG base folder: the variable if it is an absolute path, else `fallback` in the user's home.
+pub(super) fn home_folder(variable: &str, fallback: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    named.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(fallback)))
+}
+
+/// `site-packages` folders, without asking Python: the active environment's, the user's, the system's.
+fn python_folders() -> Vec<PathBuf> {
+    let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .into_iter()
+        .filter_map(env::var_os)
+        .map(PathBuf::from);
+    let user = env::var_os("HOME").map(|home| PathBuf::from(home).join(".local"));
+    let system = ["/usr/local", "/usr"].map(PathBuf::from);
+    prefixes
+        .chain(user)
+        .chain(system)
+        .flat_map(|prefix| packages_in(&prefix))
+        .collect()
+}
+
+/// `lib/python3.*/site-packages` and `dist-packages` (Debian) of a prefix, newest Python first.
+fn packages_in(prefix: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(prefix.join("lib")) else {
+        return Vec::new();
+    };
+    let mut versions: Vec<(Reverse<Option<u32>>, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let version = path.file_name()?.to_str()?.strip_prefix("python3")?;
+            // Debian's `python3` without a version holds the packages of all.
+            let minor = version.strip_prefix('.').and_then(|minor| minor.parse().ok());
+            Some((Reverse(minor), path.clone()))
+        })
+        .collect();
+    versions.sort();
+    let packages = versions
+        .into_iter()
+        .flat_map(|(_, path)| [path.join("site-packages"), path.join("dist-packages")]);
+    packages.filter(|path| path.is_dir()).collect()
+}
+
+fn system_folders() -> Vec<PathBuf> {
+    let named = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let multiarch = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
+    let usual = [
+        "/usr/local/lib",
+        "/usr/local/lib64",
+        multiarch.as_str(),
+        "/usr/lib64",
+        "/usr/lib",
+    ];
+    env::split_paths(&named).chain(usual.map(PathBuf::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minimum_version_is_what_ort_asks_for() {
+        assert_eq!(MINIMUM_VERSION, format!("1.{}", ort::MINOR_VERSION));
+    }
+
+    #[test]
+    fn unversioned_then_major_then_highest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let found = |expected: Option<&str>| {
+            assert_eq!(library_in(&path), expected.map(|name| path.join(name)), "{expected:?}");
+        };
+        let add = |name: &str| fs::write(path.join(name), "").unwrap();
+        found(None);
+        add("libonnxruntime_providers_shared.so");
+        add("libonnxruntime.so.old");
+        found(None);
+        add("libonnxruntime.so.1.9.0");
+        add("libonnxruntime.so.1.23.2");
+        add("libonnxruntime.so.1.23.10");
+        found(Some("libonnxruntime.so.1.23.10"));
+        add("libonnxruntime.so.1");
+        found(Some("libonnxruntime.so.1"));
+        add("libonnxruntime.so");
+        found(Some("libonnxruntime.so"));
+    }
+
+    #[test]
+    fn a_link_is_followed_to_where_the_providers_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        fs::create_dir(path.join("real")).unwrap();
+        fs::write(path.join("real/libonnxruntime.so.1.30.0"), "").unwrap();
+        std::os::unix::fs::symlink("real/libonnxruntime.so.1.30.0", path.join("libonnxruntime.so")).unwrap();
+        assert_eq!(library_in(&path), Some(path.join("real/libonnxruntime.so.1.30.0")));
+    }
+
+    #[test]
+    fn own_folder_is_that_of_this_program() {
+        let program = env::current_exe().unwrap();
+        assert_eq!(own_folder().as_deref(), program.parent());
+    }
+
+    #[test]
+    fn lines_of_the_memory_map_are_read() {
+        let line = "7f10-7f20 r-xp 00000000 fe:01 1234   /opt/my plugins/lib.so";
+        assert_eq!(mapped_file(line, 0x7f10), Some("/opt/my plugins/lib.so"));
+        assert_eq!(mapped_file(line, 0x7f20), None);
+        assert_eq!(mapped_file("7f10-7f20 rw-p 00000000 00:00 0", 0x7f10), None);
+    }
+
+    #[test]
+    fn newest_python_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["python3.9", "python3.11", "python3"] {
+            fs::create_dir_all(folder.path().join("lib").join(name).join("site-packages")).unwrap();
+        }
+        let found = packages_in(folder.path());
+        let names = ["python3.11", "python3.9", "python3"];
+        assert_eq!(
+            found,
+            names.map(|name| folder.path().join("lib").join(name).join("site-packages"))
+        );
+    }
+}

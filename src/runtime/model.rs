@@ -1,0 +1,237 @@
+//! The three graphs of a pack, loaded and ready to run.
+
+use std::sync::Arc;
+
+use ndarray::{Array4, ArrayView4, ArrayViewMut4};
+
+use super::cache::Shared;
+use super::provider::{self, Setting};
+use super::session::GraphSession;
+use super::signature::{RGB, names};
+use super::{ModelOptions, Provider, RuntimeError, environment};
+use crate::pack::{EncoderInput, Graph, Manifest, Pack};
+use crate::restore::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
+
+static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
+
+/// How far the loading of a model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, for people.
+    pub stage: String,
+    /// 0 to 100.
+    pub percent: u32,
+}
+
+/// A pack with one set of options, ready to run. Any number of streams may share it; calls of the same graph are
+/// served one after the other, in the order in which they came.
+pub struct Model {
+    pack: Pack,
+    provider: Provider,
+    provider_note: Option<String>,
+    /// In the order of [`Graph::ALL`].
+    sessions: [GraphSession; 3],
+}
+
+impl Model {
+    /// Loads a pack, or gives the one that is loaded already: models of the same pack with the same options are
+    /// shared in the process as long as somebody uses them. Blocks until the model is ready; with TensorRT, whose
+    /// engines are built for minutes the first time, that is long. `progress` is told before each step.
+    ///
+    /// # Errors
+    /// A [`RuntimeError`] with the remedy: ONNX Runtime missing, too old or no ONNX Runtime; a provider asked for by
+    /// name that cannot run; a graph that ONNX Runtime does not take or that does not follow the pack format.
+    pub fn load(
+        pack: &Pack,
+        options: &ModelOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Arc<Model>, RuntimeError> {
+        let key = (pack.id().to_owned(), options.clone());
+        let model = MODELS.get_or_make(key, || Model::load_new(pack, options, progress))?;
+        tell(progress, "Ready".to_owned(), 100);
+        Ok(model)
+    }
+
+    fn load_new(
+        pack: &Pack,
+        options: &ModelOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Model, RuntimeError> {
+        tell(progress, "Loading ONNX Runtime".to_owned(), 0);
+        let loaded = environment::get()?;
+        let setting = Setting {
+            pack,
+            options,
+            library: &loaded.library,
+        };
+        let mut refusals = Vec::new();
+        let (best, last) = split_last(provider::candidates(options.provider));
+        for provider in best {
+            match open_sessions(*provider, &setting, &loaded.environment, progress) {
+                Ok(sessions) => return Ok(Model::new(pack, *provider, &refusals, sessions)),
+                // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
+                Err(error) => refusals.push(format!("not {provider}: {error}")),
+            }
+        }
+        let sessions = open_sessions(last, &setting, &loaded.environment, progress)?;
+        Ok(Model::new(pack, last, &refusals, sessions))
+    }
+
+    fn new(pack: &Pack, provider: Provider, refusals: &[String], sessions: [GraphSession; 3]) -> Model {
+        let provider_note = (!refusals.is_empty()).then(|| refusals.join("; "));
+        Model {
+            pack: pack.clone(),
+            provider,
+            provider_note,
+            sessions,
+        }
+    }
+
+    /// What the pack says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        self.pack.manifest()
+    }
+
+    /// Who computes; never [`Provider::Auto`].
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// With [`Provider::Auto`]: why a faster provider was not taken; `None` if the fastest was.
+    pub fn provider_note(&self) -> Option<&str> {
+        self.provider_note.as_deref()
+    }
+
+    fn session(&self, graph: Graph) -> &GraphSession {
+        &self.sessions[graph as usize]
+    }
+
+    /// Height and width of the latent of a picture of this shape.
+    fn latent_size(&self, picture: &[usize]) -> [usize; 2] {
+        let manifest = self.manifest();
+        let samples_of = match manifest.encoder.input {
+            EncoderInput::Frame => manifest.input_factor(),
+            EncoderInput::Upscaled => manifest.latent.factor,
+        } as usize;
+        [picture[1] / samples_of, picture[2] / samples_of]
+    }
+
+    fn channels(&self) -> usize {
+        self.manifest().latent.channels as usize
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("pack", &self.pack.location())
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Graphs for Model {
+    fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError> {
+        let session = self.session(Graph::Encoder);
+        let [h, w] = self.latent_size(frame.shape());
+        let frame = frame.as_standard_layout();
+        session.run(vec![session.tensor(names::FRAME, &frame)?], |outputs| {
+            Ok(Encoded {
+                latent: session
+                    .output(outputs, names::LATENT, [1, self.channels(), h, w])?
+                    .to_owned(),
+                guide: session
+                    .output(outputs, names::GUIDE, [1, RGB as usize, h, w])?
+                    .to_owned(),
+            })
+        })
+    }
+
+    fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
+        let session = self.session(Graph::Restorer);
+        let (_, _, h, w) = current.latent.dim();
+        let arrays = [
+            (names::LATENT, current.latent.as_standard_layout()),
+            (names::GUIDE, current.guide.as_standard_layout()),
+            (names::LATENT_PREV, previous.latent.as_standard_layout()),
+            (names::GUIDE_PREV, previous.guide.as_standard_layout()),
+        ];
+        let inputs = arrays
+            .iter()
+            .map(|(name, array)| session.tensor(name, array))
+            .collect::<Result<Vec<_>, _>>()?;
+        session.run(inputs, |outputs| {
+            Ok(session
+                .output(outputs, names::RESTORED, [1, self.channels(), h, w])?
+                .to_owned())
+        })
+    }
+
+    fn decode(
+        &self,
+        restored: ArrayView4<'_, f32>,
+        frame: Option<ArrayView4<'_, u8>>,
+        mut output: ArrayViewMut4<'_, u8>,
+    ) -> Result<(), GraphError> {
+        let session = self.session(Graph::Decoder);
+        if frame.is_some() != self.manifest().decoder.conditioned {
+            let message = match frame {
+                Some(_) => "it was given a frame, and the pack's decoder takes none",
+                None => "it was given no frame, and the pack's decoder takes one",
+            };
+            let kind = GraphErrorKind::Other;
+            return Err(GraphError {
+                graph: Graph::Decoder,
+                kind,
+                message: message.to_owned(),
+            });
+        }
+        let restored = restored.as_standard_layout();
+        let frame = frame.as_ref().map(|frame| frame.as_standard_layout());
+        let mut inputs = vec![session.tensor(names::RESTORED, &restored)?];
+        if let Some(frame) = &frame {
+            inputs.push(session.tensor(names::FRAME, frame)?);
+        }
+        let (n, height, width, rgb) = output.dim();
+        session.run(inputs, |outputs| {
+            // One copy of the picture. ort binds no borrowed memory as an output; copying 1280×720 pixels takes a
+            // fifth of a millisecond.
+            output.assign(&session.output(outputs, names::PICTURE, [n, height, width, rgb])?);
+            Ok(())
+        })
+    }
+}
+
+/// `candidates` is never empty.
+fn split_last(candidates: &'static [Provider]) -> (&'static [Provider], Provider) {
+    match candidates {
+        [best @ .., last] => (best, *last),
+        [] => (&[], Provider::Cpu),
+    }
+}
+
+fn open_sessions(
+    provider: Provider,
+    setting: &Setting<'_>,
+    environment: &ort::environment::Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<[GraphSession; 3], RuntimeError> {
+    let mut open = |graph: Graph, percent| {
+        tell(
+            progress,
+            format!("Loading {} on {provider}", graph.file_name()),
+            percent,
+        );
+        GraphSession::open(graph, provider, setting, environment)
+    };
+    // The restorer is nearly all of a pack.
+    Ok([
+        open(Graph::Encoder, 10)?,
+        open(Graph::Restorer, 20)?,
+        open(Graph::Decoder, 80)?,
+    ])
+}
+
+fn tell(progress: &mut dyn FnMut(Progress), stage: String, percent: u32) {
+    progress(Progress { stage, percent });
+}

@@ -1,0 +1,116 @@
+//! What NVIDIA's providers need of the machine before ONNX Runtime is asked for them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use ort::ep::{self, ExecutionProvider as _};
+
+use super::log;
+use super::{Library, Provider, RuntimeError};
+
+/// TensorRT's libraries, dependencies first.
+const TENSORRT_LIBRARIES: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"];
+const DRIVER_LIBRARY: &str = "libcuda.so.1";
+
+/// Checks that `provider` may run here, and loads its libraries from Python's packages if they lie beside ONNX
+/// Runtime.
+pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), RuntimeError> {
+    static PRELOADED: Once = Once::new();
+    let unavailable = |reason: String, remedy: &str| {
+        Err(RuntimeError::ProviderUnavailable {
+            provider,
+            reason,
+            remedy: remedy.to_owned(),
+        })
+    };
+    if !is_compiled_in(provider) {
+        let reason = format!(
+            "ONNX Runtime {} at {} is built without it",
+            library.version,
+            library.path.display()
+        );
+        return unavailable(
+            reason,
+            "install the GPU build (scripts/install.sh does where there is an NVIDIA GPU)",
+        );
+    }
+    // Asked here because loading the provider, hundreds of megabytes, only to fail takes a second.
+    // SAFETY: the driver's library initialises nothing until it is called.
+    if let Err(error) = unsafe { libloading::Library::new(DRIVER_LIBRARY) } {
+        return unavailable(
+            format!("there is no NVIDIA driver ({error})"),
+            "install NVIDIA's driver",
+        );
+    }
+    PRELOADED.call_once(|| preload(&library.path));
+    Ok(())
+}
+
+fn is_compiled_in(provider: Provider) -> bool {
+    // An error here means that ONNX Runtime cannot list its providers: none is then to be had.
+    match provider {
+        Provider::Auto | Provider::Cpu => true,
+        Provider::Cuda => ep::CUDA::is_available().unwrap_or(false),
+        Provider::TensorRt => ep::TensorRT::is_available().unwrap_or(false),
+    }
+}
+
+/// Loads CUDA, cuDNN and TensorRT from the `nvidia-*` and `tensorrt` packages. What is not there, or does not load, is
+/// left for the dynamic linker to find; if it does not either, the provider's own error says which library is missing.
+fn preload(library: &Path) {
+    let folders = package_folders(library);
+    let names = ep::cuda::CUDA_DYLIBS
+        .iter()
+        .chain(ep::cuda::CUDNN_DYLIBS)
+        .chain(&TENSORRT_LIBRARIES);
+    for name in names {
+        let Some(path) = folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
+        else {
+            continue;
+        };
+        if let Err(error) = ort::util::preload_dylib(path.as_os_str()) {
+            log::emit(
+                log::Level::Warning,
+                &format!("{} could not be loaded: {error}", path.display()),
+            );
+        }
+    }
+}
+
+/// `nvidia/*/lib` and `tensorrt_libs` in the folder that `onnxruntime/capi` is in.
+fn package_folders(library: &Path) -> Vec<PathBuf> {
+    let Some(packages) = library.ancestors().nth(3) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<PathBuf> = fs::read_dir(packages.join("nvidia"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("lib")))
+        .collect();
+    folders.sort();
+    folders.push(packages.join("tensorrt_libs"));
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_lie_beside_onnxruntime() {
+        let folder = tempfile::tempdir().unwrap();
+        let packages = folder.path();
+        for name in ["cudnn", "cu13"] {
+            fs::create_dir_all(packages.join("nvidia").join(name).join("lib")).unwrap();
+        }
+        let found = package_folders(&packages.join("onnxruntime/capi/libonnxruntime.so.1.32.0"));
+        assert_eq!(
+            found,
+            ["nvidia/cu13/lib", "nvidia/cudnn/lib", "tensorrt_libs"].map(|name| packages.join(name))
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! The inputs and outputs that the pack format gives each graph, and whether a loaded graph has them.
+
+use std::fmt;
+
+use ort::value::{Outlet, TensorElementType, ValueType};
+
+use crate::pack::{Graph, Manifest};
+
+/// Names of the tensors, fixed by the pack format.
+pub(super) mod names {
+    pub const FRAME: &str = "frame";
+    pub const LATENT: &str = "latent";
+    pub const GUIDE: &str = "guide";
+    pub const LATENT_PREV: &str = "latent_prev";
+    pub const GUIDE_PREV: &str = "guide_prev";
+    pub const RESTORED: &str = "restored";
+    pub const PICTURE: &str = "picture";
+}
+
+/// Channels of a guide and of a picture.
+pub(super) const RGB: u32 = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// u8 `[1, height, width, 3]`.
+    Picture,
+    /// f32 `[1, channels, height, width]`.
+    Latent { channels: u32 },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tensor {
+    name: &'static str,
+    layout: Layout,
+}
+
+/// Compares the inputs and outputs of a loaded graph with what the manifest calls for; an error says what is expected
+/// and what was found.
+pub(super) fn check(graph: Graph, manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
+    let (expected_inputs, expected_outputs) = expected(graph, manifest);
+    check_side("input", &expected_inputs, inputs, true)?;
+    check_side("output", &expected_outputs, outputs, false)
+}
+
+fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
+    use names::*;
+    let picture = |name| Tensor {
+        name,
+        layout: Layout::Picture,
+    };
+    let latent = |name| Tensor {
+        name,
+        layout: Layout::Latent {
+            channels: manifest.latent.channels,
+        },
+    };
+    let guide = |name| Tensor {
+        name,
+        layout: Layout::Latent { channels: RGB },
+    };
+    match graph {
+        Graph::Encoder => (vec![picture(FRAME)], vec![latent(LATENT), guide(GUIDE)]),
+        Graph::Restorer => (
+            vec![latent(LATENT), guide(GUIDE), latent(LATENT_PREV), guide(GUIDE_PREV)],
+            vec![latent(RESTORED)],
+        ),
+        Graph::Decoder if manifest.decoder.conditioned => {
+            (vec![latent(RESTORED), picture(FRAME)], vec![picture(PICTURE)])
+        }
+        Graph::Decoder => (vec![latent(RESTORED)], vec![picture(PICTURE)]),
+    }
+}
+
+fn check_side(side: &str, expected: &[Tensor], found: &[Outlet], sized_by_host: bool) -> Result<(), String> {
+    for tensor in expected {
+        let Some(outlet) = found.iter().find(|outlet| outlet.name() == tensor.name) else {
+            let names: Vec<&str> = found.iter().map(Outlet::name).collect();
+            return Err(format!("it has no {side} `{}`, only {names:?}", tensor.name));
+        };
+        if !tensor.layout.accepts(outlet.dtype(), sized_by_host) {
+            let found = outlet.dtype();
+            return Err(format!(
+                "its {side} `{}` should be {}, and is {found}",
+                tensor.name, tensor.layout
+            ));
+        }
+    }
+    match found
+        .iter()
+        .find(|outlet| expected.iter().all(|tensor| tensor.name != outlet.name()))
+    {
+        Some(extra) => Err(format!(
+            "it has an {side} `{}` that the format does not know",
+            extra.name()
+        )),
+        None => Ok(()),
+    }
+}
+
+impl Layout {
+    fn element_type(self) -> TensorElementType {
+        match self {
+            Layout::Picture => TensorElementType::Uint8,
+            Layout::Latent { .. } => TensorElementType::Float32,
+        }
+    }
+
+    /// The fixed dimensions; `None` where the size varies.
+    fn dimensions(self) -> [Option<i64>; 4] {
+        match self {
+            Layout::Picture => [Some(1), None, None, Some(RGB.into())],
+            Layout::Latent { channels } => [Some(1), Some(channels.into()), None, None],
+        }
+    }
+
+    /// Inputs have to take any size; what a graph says about the sizes of its outputs is often less than it knows
+    /// (-1, or no shape at all), and is looked at when they come.
+    fn accepts(self, found: &ValueType, sized_by_host: bool) -> bool {
+        let ValueType::Tensor { ty, shape, .. } = found else {
+            return false;
+        };
+        if *ty != self.element_type() {
+            return false;
+        }
+        if shape.is_empty() && !sized_by_host {
+            return true;
+        }
+        let fits = |(expected, found): (Option<i64>, &i64)| match expected {
+            Some(size) => *found == size || *found < 0,
+            None => !sized_by_host || *found < 0,
+        };
+        shape.len() == 4 && self.dimensions().into_iter().zip(shape.iter()).all(fits)
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layout::Picture => f.write_str("u8 [1, height, width, 3] of any height and width"),
+            Layout::Latent { channels } => write!(f, "f32 [1, {channels}, height, width] of any height and width"),
+        }
+    }
+}
