@@ -126,6 +126,7 @@ def write(frames: NDArray[np.uint8], sound: NDArray[np.int16], output: Path) -> 
 
 
 def main() -> None:
+    """Film, degrade, write."""
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("demo.mp4")
     frames = film()
     write(frames, chords(len(frames) / RATE), output)

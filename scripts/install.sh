@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# Install what building and running needs and this machine lacks: GStreamer 1.22 with its development files and plugins,
+# Rust, Python, and ONNX Runtime's library. Looks first and changes nothing that is there; running it again takes seconds.
+#
+#     scripts/install.sh
+#
+# System packages come from apt (Debian 12, Ubuntu 23.04 or newer), by root or a sudo that asks for no password. On other
+# systems install the counterparts by hand; the script says which are missing. Rust goes into the home folder through
+# rustup. ONNX Runtime comes out of its PyPI wheel, into ${XDG_DATA_HOME:-$HOME/.local/share}/dloralvsr.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+gstreamer=1.22
+onnxruntime=1.23
+
+# --- system packages ---------------------------------------------------------------------------------------------------
+
+has_libraries() {
+  local library
+  for library in "$@"; do
+    pkg-config --exists "$library >= $gstreamer" 2>/dev/null || return 1
+  done
+}
+
+has_elements() {
+  local element
+  for element in "$@"; do
+    gst-inspect-1.0 --exists "$element" 2>/dev/null || return 1
+  done
+}
+
+has_commands() {
+  local command
+  for command in "$@"; do
+    command -v "$command" >/dev/null || return 1
+  done
+}
+
+# Print the Debian packages whose contents are not on this machine, each judged by what is needed of it.
+missing_packages() {
+  has_commands cc || echo build-essential
+  has_commands pkg-config || echo pkg-config
+  has_libraries gstreamer-1.0 gstreamer-base-1.0 gstreamer-check-1.0 || echo libgstreamer1.0-dev
+  has_libraries gstreamer-video-1.0 gstreamer-app-1.0 gstreamer-audio-1.0 gstreamer-pbutils-1.0 ||
+    echo libgstreamer-plugins-base1.0-dev
+  has_commands gst-inspect-1.0 gst-launch-1.0 || echo gstreamer1.0-tools
+  has_elements parsebin decodebin videoconvert videoscale audioresample opusenc || echo gstreamer1.0-plugins-base
+  has_elements qtdemux mp4mux matroskamux deinterlace videoflip vp9enc flacenc || echo gstreamer1.0-plugins-good
+  has_elements h264parse h265parse || echo gstreamer1.0-plugins-bad
+  has_elements x264enc || echo gstreamer1.0-plugins-ugly
+  has_elements avdec_h264 avenc_aac || echo gstreamer1.0-libav
+  has_commands ffmpeg ffprobe || echo ffmpeg
+  find_python >/dev/null || echo python3 python3-venv python3-pip
+  use_rust || has_commands curl || echo curl ca-certificates
+}
+
+# As root, or through a sudo that does not ask.
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+install_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages | tr ' ' '\n')
+  if ((${#packages[@]} == 0)); then
+    return 0
+  fi
+  local by_hand="sudo apt-get update && sudo apt-get install ${packages[*]}"
+  if ! has_commands apt-get; then
+    die "missing on this machine (by Debian's package names): ${packages[*]}
+There is no apt-get here: install their counterparts by hand, GStreamer $gstreamer or newer, then run this again."
+  fi
+  if [[ $EUID -ne 0 ]] && ! sudo -n true 2>/dev/null; then
+    die "missing: ${packages[*]}
+Installing them needs root, and sudo asks for a password. Do it by hand, then run this again:
+    $by_hand"
+  fi
+  say "installing from apt: ${packages[*]}"
+  # A third party's list that fails to load does not matter as long as the packages are found.
+  as_root apt-get update -qq || say "warning: apt-get update failed; trying with the lists that are here"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
+    die "apt-get could not install them. See what it says above; with a network, by hand:
+    $by_hand"
+  mapfile -t packages < <(missing_packages | tr ' ' '\n')
+  if ((${#packages[@]} > 0)); then
+    die "still missing or too old after the installation: ${packages[*]}
+GStreamer $gstreamer and Python 3.11 are needed: Debian 12, Ubuntu 23.04 or newer have them."
+  fi
+}
+
+# --- Rust --------------------------------------------------------------------------------------------------------------
+
+install_rust() {
+  if use_rust; then
+    return 0
+  fi
+  local want have
+  want=$(required_rust)
+  have=$(rust_version)
+  if has_commands rustup; then
+    say "Rust ${have:-(none)} is older than $want: updating rustup's stable toolchain; your default toolchain stays"
+    rustup toolchain install stable --profile minimal --component rustfmt --component clippy >&2 ||
+      die "rustup could not install it. With a network, by hand:
+    rustup toolchain install stable --component rustfmt --component clippy"
+  else
+    say "Rust ${have:-is not here}; $want or newer is needed: installing it through rustup into ${CARGO_HOME:-$HOME/.cargo}"
+    install_rustup
+  fi
+  use_rust || die "Rust $want is needed and what was installed is older: update it with \`rustup update stable\`"
+}
+
+install_rustup() {
+  local by_hand="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+  local script
+  script=$(mktemp)
+  if ! curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs -o "$script" ||
+    ! sh "$script" -y --profile minimal --component rustfmt --component clippy >&2; then
+    rm -f "$script"
+    die "Rust could not be installed. With a network, by hand:
+    $by_hand"
+  fi
+  rm -f "$script"
+  say "new shells find cargo by themselves; in this one: . \"${CARGO_HOME:-$HOME/.cargo}/env\""
+}
+
+# --- ONNX Runtime ------------------------------------------------------------------------------------------------------
+
+has_nvidia_gpu() { has_commands nvidia-smi && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
+
+# Print the version of the installed library; fails where there is none.
+installed_onnxruntime() {
+  local library
+  for library in "$data"/onnxruntime/capi/libonnxruntime.so.1.*; do
+    [[ -f $library ]] || return 1
+    echo "${library##*/libonnxruntime.so.}"
+    return 0
+  done
+}
+
+# Whether the library is new enough, and the GPU's where there is a GPU.
+has_onnxruntime() {
+  local version
+  version=$(installed_onnxruntime) && at_least "$version" "$onnxruntime" || return 1
+  ! has_nvidia_gpu || [[ -f $data/onnxruntime/capi/libonnxruntime_providers_cuda.so ]]
+}
+
+install_onnxruntime() {
+  if has_onnxruntime; then
+    return 0
+  fi
+  # The wheel alone: of its dependencies only CUDA's libraries are needed, the GPU wheel's extras.
+  local wheel=("onnxruntime>=$onnxruntime" --no-deps)
+  if has_nvidia_gpu; then
+    wheel=("onnxruntime-gpu[cuda,cudnn]>=$onnxruntime")
+    say "installing ONNX Runtime for NVIDIA GPUs with CUDA and cuDNN (several GB) into $data"
+  else
+    say "installing ONNX Runtime into $data"
+  fi
+  mkdir -p "$data" || die "the folder $data cannot be made: give another as XDG_DATA_HOME"
+  # Beside its place, so that moving it there is one rename.
+  local fresh
+  fresh=$(mktemp -d "$data/.fresh.XXXXXX")
+  if ! PIP_USER=0 "$(find_python)" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    --target "$fresh" "${wheel[@]}" >&2; then
+    rm -rf "$fresh"
+    die "pip could not install it. With a network, by hand (on another machine of the same kind, copy the folder):
+    python3 -m pip install --target '$data' '${wheel[0]}' ${wheel[*]:1}
+or set ORT_DYLIB_PATH to a libonnxruntime.so of version $onnxruntime or newer that is on this machine."
+  fi
+  local folder
+  for folder in nvidia onnxruntime; do
+    if [[ -d $fresh/$folder ]]; then
+      rm -rf "${data:?}/$folder"
+      mv "$fresh/$folder" "$data/$folder"
+    fi
+  done
+  rm -rf "$fresh"
+  has_onnxruntime || die "the wheel holds no libonnxruntime.so of version $onnxruntime or newer under $data/onnxruntime/capi"
+  say "ONNX Runtime $(installed_onnxruntime)"
+}
+
+if (($# > 0)); then
+  sed -n '2,/^# rustup\./ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2
+  [[ $1 == -h || $1 == --help ]] && exit 0
+  exit 2
+fi
+install_packages
+install_rust
+install_onnxruntime

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Restore a video at four times its width and height, with its audio; install and build first what that needs.
+#
+#     scripts/run.sh [options] INPUT OUTPUT
+#     scripts/run.sh                          # the demo clip
+#     scripts/run.sh --help                   # all options
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+"$root/scripts/install.sh"
+use_rust
+target=${CARGO_TARGET_DIR:-$root/target}
+cargo build --quiet --release --manifest-path "$root/Cargo.toml" --lib --example transcode
+
+transcode=$target/release/examples/transcode
+if (($# > 0)); then
+  exec "$transcode" "$@"
+fi
+mkdir -p "$target/demo"
+"$transcode" --force "$root/examples/demo/demo.mp4" "$target/demo/demo-x4.mkv"
+say "The restored demo clip is $target/demo/demo-x4.mkv; the clip it was made from is examples/demo/demo.mp4."

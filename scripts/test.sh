@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Install what is missing, build, and run every check of the project.
+#
+#     scripts/test.sh [--quick]
+#
+# --quick leaves out the Python tests that need torch, whose download is large.
+# shellcheck source-path=SCRIPTDIR source=common.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+quick=false
+case ${1-} in
+  --quick) quick=true ;;
+  '') ;;
+  *)
+    sed -n '2,6 { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2
+    [[ $1 == -h || $1 == --help ]] && exit 0
+    exit 2
+    ;;
+esac
+
+# step NAME COMMAND...: run it, and say what it is and how long it took.
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  say "== $name"
+  "$@" || die "failed: $name ($*)"
+  say "== $name: $((SECONDS - started)) s"
+}
+
+# The Python environment, made anew only when what it is made from has changed.
+python_environment() {
+  local extras=evaluate,sd,test,test-torch,train
+  if $quick; then
+    extras='test'
+  fi
+  local stamp=$root/.venv/.made-from wanted
+  wanted="$extras $(sha256sum <"$root/models/pyproject.toml")"
+  # The full environment serves the quick checks as well.
+  if [[ -f $stamp ]] && grep -qxF -e "$wanted" -e "evaluate,sd,test,test-torch,train ${wanted#* }" "$stamp"; then
+    return 0
+  fi
+  [[ -x $root/.venv/bin/python ]] || "$(find_python)" -m venv "$root/.venv"
+  "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root/models[$extras]" || return 1
+  echo "$wanted" >"$stamp"
+}
+
+python_types() {
+  local relaxed=()
+  if $quick; then
+    # Without torch its classes are unknown to mypy.
+    relaxed=(--ignore-missing-imports --allow-subclassing-any --allow-untyped-decorators --no-warn-unused-ignores)
+  fi
+  "$root/.venv/bin/python" -m mypy "${relaxed[@]}"
+}
+
+started=$SECONDS
+step "install what is missing" "$root/scripts/install.sh"
+use_rust
+cd "$root"
+step "Rust: format" cargo fmt --check
+step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
+step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+step "Rust: release build" cargo build --quiet --release --lib
+step "Rust: tests" cargo test --quiet
+step "Python: environment" python_environment
+cd "$root/models"
+step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo
+step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo
+step "Python: types" python_types
+step "Python: tests" "$root/.venv/bin/python" -m pytest --quiet
+say "All checks passed in $((SECONDS - started)) s."
