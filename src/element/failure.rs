@@ -1,0 +1,45 @@
+//! Errors of the core as element messages, with the whole text: it names the remedy.
+
+use super::session::FrameError;
+use crate::pack::PackError;
+use crate::restore::{GraphErrorKind, RestoreError};
+use crate::runtime::RuntimeError;
+
+/// Why a model could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The pack is not usable.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// ONNX Runtime is not there, or does not take the pack.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// The message for a model that could not be opened.
+pub fn of_opening(error: &OpenError) -> gst::ErrorMessage {
+    let code = match error {
+        OpenError::Pack(PackError::NotAPack { .. } | PackError::MissingFile { .. }) => gst::ResourceError::NotFound,
+        OpenError::Pack(_) => gst::ResourceError::OpenRead,
+        OpenError::Runtime(RuntimeError::LibraryNotFound { .. }) => gst::ResourceError::NotFound,
+        OpenError::Runtime(_) => gst::ResourceError::Settings,
+    };
+    message(&code, &format!("The model could not be opened: {error}"))
+}
+
+/// The message for a frame that could not be restored; `None` where there is nothing to add.
+pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
+    let text = format!("The frame could not be restored: {error}");
+    match error {
+        FrameError::Interrupted | FrameError::NoModel | FrameError::NotNegotiated => None,
+        FrameError::Buffer(_) => Some(message(&gst::StreamError::Format, &text)),
+        FrameError::Restore(RestoreError::Graph(graph)) if graph.kind == GraphErrorKind::OutOfMemory => {
+            Some(message(&gst::ResourceError::NoSpaceLeft, &text))
+        }
+        FrameError::Restore(_) => Some(message(&gst::StreamError::Failed, &text)),
+    }
+}
+
+fn message<T: gst::MessageErrorDomain>(code: &T, text: &str) -> gst::ErrorMessage {
+    gst::ErrorMessage::new(code, Some(text), None, file!(), module_path!(), line!())
+}

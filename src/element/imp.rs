@@ -1,0 +1,311 @@
+//! The subclass: which virtual method leads where.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::base_transform::BaseTransformMode;
+use gst_base::subclass::prelude::*;
+use gst_video::VideoInfo;
+use gst_video::subclass::prelude::*;
+
+use super::session::{FrameError, Pictures, Session};
+use super::settings::{self, Settings};
+use super::stats::Stats;
+use super::{CAT, caps, failure, metas, model};
+
+/// The element. None of the locks is held while another is taken, nor while waiting.
+#[derive(Default)]
+pub struct DloralVsr {
+    settings: Mutex<Settings>,
+    stats: Mutex<Stats>,
+    /// From start to stop.
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for DloralVsr {
+    const NAME: &'static str = "GstDloralVsr";
+    type Type = super::DloralVsr;
+    type ParentType = gst_video::VideoFilter;
+}
+
+/// A lock whose values are whole between any two statements, so that a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DloralVsr {
+    fn session(&self) -> Option<Arc<Session>> {
+        lock(&self.session).clone()
+    }
+
+    fn reset(&self, why: &str) {
+        if let Some(session) = self.session() {
+            gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
+            session.reset();
+        }
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let provider = self
+            .session()
+            .and_then(|session| session.model())
+            .map(|model| model.provider().to_string());
+        lock(&self.stats).to_structure(provider.as_deref().unwrap_or_default())
+    }
+
+    fn window(&self) -> u32 {
+        self.session()
+            .and_then(|session| session.model())
+            .map_or(0, |model| model.manifest().window.frames)
+    }
+
+    /// Adds the time a frame is given here to what upstream has answered.
+    fn add_latency(&self, query: &mut gst::query::Latency) {
+        let own = lock(&self.settings).processing_latency;
+        let (live, min, max) = query.result();
+        query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
+        gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
+    }
+
+    /// Posts what is to be posted about a frame that did not come out.
+    fn fail(&self, error: &FrameError) -> gst::FlowError {
+        if let Some(message) = failure::of_frame(error) {
+            self.post_error_message(message);
+        }
+        match error {
+            FrameError::Interrupted => gst::FlowError::Flushing,
+            FrameError::NotNegotiated => gst::FlowError::NotNegotiated,
+            _ => gst::FlowError::Error,
+        }
+    }
+
+    /// An empty answer is a refusal: the log has to say why.
+    fn explain_refusal(&self, direction: gst::PadDirection, query: &gst::query::Caps) {
+        let (Some(asked), Some(answer)) = (query.filter(), query.result()) else {
+            return;
+        };
+        if answer.is_empty() {
+            let why = caps::refusal(direction, asked);
+            let why = why.unwrap_or_else(|| "the peer on the other side takes none of their counterparts".into());
+            gst::debug!(CAT, imp = self, "refused caps {asked} on the {direction:?} pad: {why}");
+        }
+    }
+}
+
+impl ObjectImpl for DloralVsr {
+    fn properties() -> &'static [glib::ParamSpec] {
+        settings::properties()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        if settings::is_fixed_while_running(pspec) && self.session().is_some() {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "{} can be set in NULL and READY only: ignored",
+                pspec.name()
+            );
+            return;
+        }
+        lock(&self.settings).set(pspec.name(), value);
+        if pspec.name() == "processing-latency" {
+            // Makes the pipeline ask again.
+            let message = gst::message::Latency::builder().src(&*self.obj()).build();
+            let _ = self.obj().post_message(message);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "window" => self.window().to_value(),
+            "stats" => self.stats().to_value(),
+            name => lock(&self.settings).value(name),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // The base class would drop late frames before they come here, which tears holes into the window.
+        self.obj().set_qos(false);
+    }
+}
+
+impl GstObjectImpl for DloralVsr {}
+
+impl ElementImpl for DloralVsr {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "DLoRAL video super-resolution",
+                "Filter/Converter/Video/Scaler",
+                "Restores video and enlarges it by four with DLoRAL, one-step diffusion over two frames",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps::template(direction))
+                        // A name, a direction and caps are all it takes.
+                        .expect("a valid pad template")
+                })
+                .into()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::PausedToReady
+            && let Some(session) = self.session()
+        {
+            // The base class waits for the streaming thread, which may be waiting for the model.
+            if session.abandon() {
+                model::post_cancelled(&self.obj());
+            }
+        }
+        self.parent_change_state(transition)
+    }
+}
+
+impl BaseTransformImpl for DloralVsr {
+    const MODE: BaseTransformMode = BaseTransformMode::NeverInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.stats) = Stats::default();
+        let request = lock(&self.settings).model_request();
+        let element = self.obj().downgrade();
+        let session = Session::start(move |ticket| model::open(&element, &request, ticket)).map_err(|error| {
+            gst::error_msg!(gst::ResourceError::Failed, ["no thread to open the model on: {error}"])
+        })?;
+        *lock(&self.session) = Some(Arc::new(session));
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.session) = None;
+        Ok(())
+    }
+
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        let other = caps::transform(direction, caps);
+        let other = match filter {
+            Some(filter) => filter.intersect_with_mode(&other, gst::CapsIntersectMode::First),
+            None => other,
+        };
+        gst::trace!(
+            CAT,
+            imp = self,
+            "caps {caps} on the {direction:?} pad are {other} on the other"
+        );
+        Some(other)
+    }
+
+    fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
+        if let Some(why) = caps::refusal(direction, caps) {
+            gst::debug!(CAT, imp = self, "refused caps {caps} on the {direction:?} pad: {why}");
+            return false;
+        }
+        self.parent_accept_caps(direction, &caps::with_interlace_mode(caps))
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        let answered = BaseTransformImplExt::parent_query(self, direction, query);
+        match query.view_mut() {
+            gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
+                self.add_latency(query);
+            }
+            gst::QueryViewMut::Caps(query) if answered => self.explain_refusal(direction, query),
+            _ => (),
+        }
+        answered
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => self.session().iter().for_each(|session| session.set_flushing(true)),
+            gst::EventView::FlushStop(_) => {
+                self.session().iter().for_each(|session| session.set_flushing(false));
+                self.reset("flush");
+            }
+            gst::EventView::StreamStart(_) => self.reset("new stream"),
+            gst::EventView::Segment(_) => self.reset("new segment"),
+            gst::EventView::Gap(_) => self.reset("gap"),
+            _ => (),
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            let (_, _, jitter, _) = qos.get();
+            if jitter > 0 {
+                lock(&self.stats).late();
+            }
+            // Not passed on: a decoder that drops frames because of it tears holes into the window.
+            return true;
+        }
+        self.parent_src_event(event)
+    }
+
+    fn transform(&self, inbuf: &gst::Buffer, outbuf: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let session = self.session().ok_or(gst::FlowError::Flushing)?;
+        lock(&self.stats).frame_in();
+        if inbuf.flags().contains(gst::BufferFlags::DISCONT) {
+            self.reset("discontinuity");
+        }
+        let knobs = lock(&self.settings).knobs();
+        match session.restore(inbuf, outbuf, &knobs) {
+            Ok(report) => {
+                gst::log!(CAT, imp = self, "restored {:?}: {report:?}", inbuf.pts());
+                lock(&self.stats).restored(&report);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error) => {
+                lock(&self.stats).dropped();
+                Err(self.fail(&error))
+            }
+        }
+    }
+
+    fn transform_meta<'a>(
+        &self,
+        outbuf: &mut gst::BufferRef,
+        meta: gst::MetaRef<'a, gst::Meta>,
+        _inbuf: &'a gst::BufferRef,
+    ) -> bool {
+        let pictures = self.session().and_then(|session| session.pictures());
+        pictures.is_some_and(|pictures| metas::transform(outbuf, &meta, (&pictures.input, &pictures.output)))
+    }
+}
+
+impl VideoFilterImpl for DloralVsr {
+    fn set_info(
+        &self,
+        incaps: &gst::Caps,
+        in_info: &VideoInfo,
+        outcaps: &gst::Caps,
+        out_info: &VideoInfo,
+    ) -> Result<(), gst::LoggableError> {
+        gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
+        let pictures = Pictures::new(in_info, out_info)?;
+        self.session()
+            .iter()
+            .for_each(|session| session.set_pictures(pictures.clone()));
+        Ok(())
+    }
+}

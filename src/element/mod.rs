@@ -1,0 +1,86 @@
+//! The GStreamer element: properties, caps, buffers, messages. Decides nothing about pixels.
+//!
+//! # dloralvsr
+//!
+//! Restores raw video with DLoRAL and enlarges it by exactly four in each direction. One frame comes out for each that
+//! goes in, with its timestamps, duration, flags and metas; regions of interest are scaled along.
+//!
+//! The model pack is opened on a thread of its own when the element goes from READY to PAUSED, announced by PROGRESS
+//! messages (code `open-model`); the first frame waits for it. If it cannot be opened, an error message with the
+//! remedy is posted.
+//!
+//! ## Example
+//!
+//! Restores a file, for looking at:
+//!
+//! ```text
+//! gst-launch-1.0 filesrc location=input.mp4 ! decodebin ! videoconvert ! dloralvsr ! videoconvert ! autovideosink sync=false
+//! ```
+//!
+//! The same without a file or a screen, which runs anywhere:
+//!
+//! ```text
+//! gst-launch-1.0 videotestsrc num-buffers=50 ! video/x-raw,width=320,height=180 ! videoconvert ! dloralvsr ! fakesink
+//! ```
+//!
+//! ## The window
+//!
+//! Every frame is restored together with the one before it. The first frame, one marked DISCONT, and the first after a
+//! flush, a segment, a gap or a caps change have none before them and are paired with themselves; so is the first after
+//! a scene cut.
+//!
+//! ## Modules
+//!
+//! | module | knows |
+//! |---|---|
+//! | `imp` | the subclass: which virtual method leads where |
+//! | `settings`, `enums` | properties |
+//! | `caps` | what is accepted, and which caps follow from which |
+//! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
+//! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
+//! | `session` | one run from start to stop: the stream of the core, when it is reset |
+//! | `failure` | errors as element messages |
+//! | `stats` | what the `stats` property says |
+
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+mod buffers;
+mod caps;
+mod enums;
+mod failure;
+mod imp;
+mod loader;
+mod metas;
+mod model;
+mod ort_log;
+mod session;
+mod settings;
+mod stats;
+
+pub use enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload};
+
+/// Debug category of the element.
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "dloralvsr",
+        gst::DebugColorFlags::empty(),
+        Some("DLoRAL video super-resolution"),
+    )
+});
+
+glib::wrapper! {
+    /// The element `dloralvsr`.
+    pub struct DloralVsr(ObjectSubclass<imp::DloralVsr>)
+        @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Registers the element with a plugin. Loads nothing: ONNX Runtime is looked for when a model is opened.
+///
+/// # Errors
+/// If GStreamer refuses the registration.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "dloralvsr", gst::Rank::NONE, DloralVsr::static_type())
+}

@@ -1,0 +1,75 @@
+//! Opening the model, with news of it on the bus.
+
+use std::sync::Arc;
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::failure::{self, OpenError};
+use super::loader::Ticket;
+use super::settings::ModelRequest;
+use super::{CAT, DloralVsr, ort_log};
+use crate::pack::Pack;
+use crate::runtime::Model;
+
+/// Code of the PROGRESS messages.
+const PROGRESS_CODE: &str = "open-model";
+
+/// Opens the model that is asked for and delivers it. Progress and errors go to the bus of `element`, unless nobody
+/// wants the model any more.
+pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &Ticket<Arc<Model>>) {
+    let tell = |type_, text: &str| {
+        if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+            post_progress(&element, type_, text);
+        }
+    };
+    tell(gst::ProgressType::Start, "Opening the model");
+    match load(request, &mut |text| tell(gst::ProgressType::Continue, text)) {
+        Ok(model) => {
+            let text = describe(&model);
+            ticket.deliver(model);
+            tell(gst::ProgressType::Complete, &text);
+        }
+        Err(error) => {
+            tell(gst::ProgressType::Error, &error.to_string());
+            // The error first, then the failure of those who wait: theirs follows from it.
+            if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+                element.post_error_message(failure::of_opening(&error));
+            }
+        }
+    }
+}
+
+/// Ends the progress of a model that nobody waits for any more.
+pub fn post_cancelled(element: &DloralVsr) {
+    post_progress(element, gst::ProgressType::Canceled, "The model is not needed any more");
+}
+
+fn load(request: &ModelRequest, tell: &mut dyn FnMut(&str)) -> Result<Arc<Model>, OpenError> {
+    ort_log::install();
+    let pack = match &request.folder {
+        Some(folder) => Pack::open(folder)?,
+        None => Pack::embedded()?,
+    };
+    Ok(Model::load(&pack, &request.options, &mut |progress| {
+        tell(&format!("{}: {} %", progress.stage, progress.percent))
+    })?)
+}
+
+/// The model and who computes; with `auto` also why nobody faster does.
+fn describe(model: &Model) -> String {
+    let text = format!("Model {} runs on {}", model.manifest().name, model.provider());
+    match model.provider_note() {
+        Some(note) => format!("{text} ({note})"),
+        None => text,
+    }
+}
+
+fn post_progress(element: &DloralVsr, type_: gst::ProgressType, text: &str) {
+    gst::info!(CAT, obj = element, "{type_:?}: {text}");
+    let message = gst::message::Progress::builder(type_, PROGRESS_CODE, text)
+        .src(element)
+        .build();
+    // Without a bus there is nobody to tell.
+    let _ = element.post_message(message);
+}

@@ -1,0 +1,242 @@
+//! The writable properties: what they are, what they are set to, and what that means to the core.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+use super::enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload};
+use crate::{restore, runtime};
+
+/// Largest side of an output, in pixels: no tile is larger.
+const MAX_TILE: u32 = 16_384;
+
+/// Values of the writable properties.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    model: Option<String>,
+    execution_provider: ExecutionProvider,
+    device_id: u32,
+    intra_threads: u32,
+    optimization_level: OptimizationLevel,
+    cache_dir: Option<String>,
+    color_fix: ColorFix,
+    tile_size: u32,
+    tile_overlap: u32,
+    scene_threshold: f64,
+    overload: Overload,
+    /// Added to the answer of the LATENCY query.
+    pub processing_latency: gst::ClockTime,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            model: None,
+            execution_provider: ExecutionProvider::default(),
+            device_id: 0,
+            intra_threads: 0,
+            optimization_level: OptimizationLevel::default(),
+            cache_dir: None,
+            color_fix: ColorFix::default(),
+            tile_size: 0,
+            tile_overlap: 0,
+            scene_threshold: restore::Settings::default().scene_threshold,
+            overload: Overload::default(),
+            processing_latency: gst::ClockTime::ZERO,
+        }
+    }
+}
+
+/// Which model is asked for.
+#[derive(Debug, Clone)]
+pub struct ModelRequest {
+    /// The pack's folder; `None`: the embedded pack.
+    pub folder: Option<PathBuf>,
+    /// Who computes, and how.
+    pub options: runtime::ModelOptions,
+}
+
+impl Settings {
+    /// Takes the value of a writable property.
+    pub fn set(&mut self, name: &str, value: &glib::Value) {
+        match name {
+            "model" => self.model = get(value),
+            "execution-provider" => self.execution_provider = get(value),
+            "device-id" => self.device_id = get(value),
+            "intra-threads" => self.intra_threads = get(value),
+            "optimization-level" => self.optimization_level = get(value),
+            "cache-dir" => self.cache_dir = get(value),
+            "color-fix" => self.color_fix = get(value),
+            "tile-size" => self.tile_size = get(value),
+            "tile-overlap" => self.tile_overlap = get(value),
+            "scene-threshold" => self.scene_threshold = get(value),
+            "overload" => self.overload = get(value),
+            "processing-latency" => self.processing_latency = gst::ClockTime::from_nseconds(get(value)),
+            // GObject passes on only names that `properties` lists as writable, and those are above.
+            _ => unreachable!("property {name}"),
+        }
+    }
+
+    /// The value of a writable property.
+    pub fn value(&self, name: &str) -> glib::Value {
+        match name {
+            "model" => self.model.to_value(),
+            "execution-provider" => self.execution_provider.to_value(),
+            "device-id" => self.device_id.to_value(),
+            "intra-threads" => self.intra_threads.to_value(),
+            "optimization-level" => self.optimization_level.to_value(),
+            "cache-dir" => self.cache_dir.to_value(),
+            "color-fix" => self.color_fix.to_value(),
+            "tile-size" => self.tile_size.to_value(),
+            "tile-overlap" => self.tile_overlap.to_value(),
+            "scene-threshold" => self.scene_threshold.to_value(),
+            "overload" => self.overload.to_value(),
+            "processing-latency" => self.processing_latency.nseconds().to_value(),
+            // As in `set`.
+            _ => unreachable!("property {name}"),
+        }
+    }
+
+    /// Which model these settings ask for.
+    pub fn model_request(&self) -> ModelRequest {
+        let path = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(PathBuf::from);
+        ModelRequest {
+            folder: path(&self.model),
+            options: runtime::ModelOptions {
+                provider: self.execution_provider.into(),
+                device_id: self.device_id,
+                intra_threads: self.intra_threads,
+                optimization_level: self.optimization_level.into(),
+                cache_dir: path(&self.cache_dir),
+            },
+        }
+    }
+
+    /// What the core is to do with the next frame.
+    pub fn knobs(&self) -> restore::Settings {
+        restore::Settings {
+            color_fix: self.color_fix.into(),
+            tile_size: self.tile_size,
+            tile_overlap: self.tile_overlap,
+            scene_threshold: self.scene_threshold,
+        }
+    }
+}
+
+/// A property's value in Rust.
+fn get<T: for<'v> glib::value::FromValue<'v> + 'static>(value: &glib::Value) -> T {
+    // GObject has checked the type against the property's specification before it calls `set_property`.
+    value.get_owned().expect("a value of the property's type")
+}
+
+/// Every property; those that `is_fixed_while_running` says are taken when the element starts.
+pub fn properties() -> &'static [glib::ParamSpec] {
+    static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+        let mut properties = model_properties();
+        properties.extend(knobs());
+        properties.extend(readings());
+        properties
+    });
+    &PROPERTIES
+}
+
+/// Whether a property is taken when the element starts and cannot change until it stops.
+pub fn is_fixed_while_running(pspec: &glib::ParamSpec) -> bool {
+    pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_READY)
+}
+
+fn model_properties() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecString::builder("model")
+            .nick("Model")
+            .blurb("Folder of the model pack; empty: the embedded pack `tiny`")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
+            .nick("Execution provider")
+            .blurb("Who computes. Only `auto` falls back to another; any other that cannot run is an error")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("device-id")
+            .nick("Device id")
+            .blurb("Which GPU, for cuda and tensorrt")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("intra-threads")
+            .nick("Intra-op threads")
+            .blurb("Threads on the CPU; 0: all cores")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())
+            .nick("Optimization level")
+            .blurb("How far ONNX Runtime rewrites the graphs")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("cache-dir")
+            .nick("Cache directory")
+            .blurb("Where engines, timing caches and optimised graphs are kept; empty: the user's cache folder")
+            .mutable_ready()
+            .build(),
+    ]
+}
+
+fn knobs() -> Vec<glib::ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        glib::ParamSpecEnum::builder_with_default("color-fix", ColorFix::default())
+            .nick("Colour fix")
+            .blurb("How colours are brought back to the input's")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("tile-size")
+            .nick("Tile size")
+            .blurb("Side of the restorer's tiles in output pixels; 0: the pack's")
+            .maximum(MAX_TILE)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("tile-overlap")
+            .nick("Tile overlap")
+            .blurb("Overlap of the restorer's tiles in output pixels; 0: the pack's")
+            .maximum(MAX_TILE)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("scene-threshold")
+            .nick("Scene threshold")
+            .blurb("Difference of two frames above which the second begins a scene; 0: no detection")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(defaults.scene_threshold)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("overload", Overload::default())
+            .nick("Overload")
+            .blurb("What to do with frames that would come late")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("processing-latency")
+            .nick("Processing latency")
+            .blurb("Time in ns that a frame is given here in a live pipeline: added to the answer of the LATENCY query")
+            .maximum(i64::MAX as u64)
+            .mutable_playing()
+            .build(),
+    ]
+}
+
+fn readings() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt::builder("window")
+            .nick("Window")
+            .blurb("Frames in the pack's window; 0 until the pack is open")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb(
+                "Frames in, out, restored, degraded, dropped and late, scene cuts, ms of each stage, provider in use",
+            )
+            .read_only()
+            .build(),
+    ]
+}
