@@ -169,12 +169,12 @@ class PerceptualDistance(nn.Module):
         height = reference.shape[2]
         sums = torch.zeros(len(pictures), len(STAGES), dtype=torch.float64)
         for top in range(0, height, _STRIP):
-            wanted = self._strip_features(reference, top)
+            wanted = [_unit(features) for features in self._strip_features(reference, top)]
             for sum_, picture in zip(sums, pictures, strict=True):
                 if picture.shape != reference.shape:
                     raise ValueError(f"sizes differ: {list(picture.shape)} and {list(reference.shape)}")
                 strip = zip(self._strip_features(picture, top), wanted, strict=True)
-                sum_ += torch.stack([(_unit(a) - _unit(b)).square_().sum() for a, b in strip])
+                sum_ += torch.stack([_unit(a).sub_(b).square_().sum() for a, b in strip])
         areas = [-(-height // stride) * -(-reference.shape[3] // stride) for stride in STAGES.values()]
         return [float(value) for value in (sums / torch.tensor(areas)).mean(dim=1)]
 
