@@ -114,16 +114,19 @@ def h264(clip: Frames, crf: int) -> Frames:
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
     to_yuv = VideoReformatter()
-    packets = []
-    for index, frame in enumerate(clip):
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = to_yuv.reformat(picture, format="yuv420p", dst_colorspace=BT709)
-        picture.pts = index
-        packets += encoder.encode(picture)
-    packets += encoder.encode(None)
+    pictures = [_yuv(to_yuv, frame, index) for index, frame in enumerate(clip)]
+    packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
     decoded = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     if len(decoded) != len(clip):
         raise RuntimeError(f"H.264 gave {len(decoded)} frames back for {len(clip)}")
     from_yuv = VideoReformatter()
-    pictures = [from_yuv.reformat(frame, format="rgb24", src_colorspace=BT709).to_ndarray() for frame in decoded]
-    return np.stack(pictures).astype(np.uint8)
+    # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
+    out = [from_yuv.reformat(frame, format="rgb24", src_colorspace=BT709) for frame in decoded]
+    return np.stack([frame.to_ndarray() for frame in out]).astype(np.uint8)
+
+
+def _yuv(reformatter: VideoReformatter, frame: NDArray[np.uint8], index: int) -> av.VideoFrame:
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    picture = reformatter.reformat(picture, format="yuv420p", dst_colorspace=BT709)
+    picture.pts = index
+    return picture

@@ -65,12 +65,13 @@ def decode(path: Path) -> Frames:
     """All frames of the first video stream, RGB."""
     try:
         with av.open(str(path)) as container:
-            pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
+            frames = [frame.reformat(format="rgb24") for frame in container.decode(video=0)]
     except (av.FFmpegError, IndexError) as error:
         raise UserError(f"{path}: not a readable video ({error})") from error
-    if not pictures or any(picture.shape != pictures[0].shape for picture in pictures):
-        raise UserError(f"{path}: {'no frames' if not pictures else 'the frame size changes'}; take it out or mend it")
-    return np.stack(pictures)
+    if not frames or any((frame.width, frame.height) != (frames[0].width, frames[0].height) for frame in frames):
+        raise UserError(f"{path}: {'no frames' if not frames else 'the frame size changes'}; take it out or mend it")
+    return np.stack([frame.to_ndarray() for frame in frames]).astype(np.uint8)
 
 
 def _cached(path: Path, cache: Path) -> Frames:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from dloral.perceptual import backbone_path
+from dloral.shared import backbone_path
 from dloral.train.config import load_config
 from dloral.train.loop import Trainer
 

@@ -1,0 +1,85 @@
+"""The tiny networks: geometry, bicubic base, warping against the reference, tiles, and their export."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="the networks need torch: pip install -e 'models[train]'")
+
+from dloral.manifest import GraphSizes  # noqa: E402
+from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
+from dloral.model.tiny.codec import bicubic_phases, phases_to_picture  # noqa: E402
+from dloral.model.tiny.retrieval import LocalRetrieval  # noqa: E402
+from dloral.model.warp import flow_warp  # noqa: E402
+from dloral.runner import PackRunner  # noqa: E402
+
+GOLDEN = Path(__file__).parent / "golden"
+TINY = Path(__file__).resolve().parents[1] / "tiny"
+
+
+@pytest.mark.parametrize("case", ["a_flow_warp_0", "a_flow_warp_1"])
+def test_flow_warp_is_the_reference_s(case: str) -> None:
+    tensors = np.load(GOLDEN / case / "tensors.npz")
+    x, flow = torch.from_numpy(tensors["x"]), torch.from_numpy(tensors["flow"]).permute(0, 3, 1, 2)
+    for padding_mode in ("zeros", "border"):
+        result = flow_warp(x, flow, padding_mode).numpy()
+        np.testing.assert_allclose(result, tensors[f"out_{padding_mode}"], atol=1e-5)
+
+
+def test_bicubic_phases_are_pillow_s_bicubic() -> None:
+    picture = np.random.default_rng(0).random((12, 17), dtype=np.float32)
+    expected = np.asarray(Image.fromarray(picture).resize((68, 48), Image.Resampling.BICUBIC))
+    frame = torch.from_numpy(np.stack([picture] * 3))[None]
+    padded = torch.nn.functional.pad(frame, (2, 2, 2, 2), mode="replicate")
+    result = phases_to_picture(torch.nn.functional.conv2d(padded, bicubic_phases()))[0, 1].numpy()
+    # At the border Pillow leaves taps out and normalises; the graph repeats the edge.
+    np.testing.assert_allclose(result[8:-8, 8:-8], expected[8:-8, 8:-8], atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 36), (44, 28)])
+def test_sizes(height: int, width: int) -> None:
+    model = TinyModel(TinyConfig()).eval()
+    frame = torch.rand(1, 3, height, width)
+    with torch.no_grad():
+        latent, guide = model.encoder(frame)
+        restored = model.restorer(latent, guide, latent, guide)
+        phases = model.decoder(restored, frame)
+    assert latent.shape == restored.shape == (1, 16, height // 2, width // 2)
+    assert guide.shape == (1, 3, height // 2, width // 2)
+    assert phases_to_picture(phases).shape == (1, 3, 4 * height, 4 * width)
+
+
+def test_retrieval_looks_no_further_than_its_window() -> None:
+    torch.manual_seed(0)
+    retrieval = LocalRetrieval(4, 8, 8, window=3)
+    with torch.no_grad():
+        retrieval.project.weight.normal_()
+        retrieval.threshold.bias.fill_(-1.0)
+        latent, warped = torch.rand(1, 4, 24, 24), torch.rand(1, 4, 24, 24)
+        changed = warped.clone()
+        changed[..., 12, 12] += 1.0
+        difference = (retrieval(latent, changed) - retrieval(latent, warped)).abs().amax(dim=(0, 1))
+    assert difference[10:16, 10:16].max() > 1e-3
+    difference[10:16, 10:16] = 0.0
+    assert difference.max() == 0.0
+
+
+def test_tiles_of_the_shipped_pack_do_not_show() -> None:
+    """Tiles as the pack's overlap makes them, on a picture large enough for several: at most a rounding apart."""
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 256, (40, 44, 3), dtype=np.uint8)
+    frames = [np.asarray(Image.fromarray(np.roll(coarse, t, 1)).resize((352, 320), 3)) for t in range(2)]
+    whole = PackRunner(TINY)
+    tiled = PackRunner(TINY)
+    sizes = whole.manifest.restorer
+    # Tiles a third of the shipped size, with the shipped overlap: more seams, the same reach.
+    small = GraphSizes(tile=88, overlap=sizes.overlap, min=sizes.min, multiple=sizes.multiple)
+    tiled.manifest = replace(tiled.manifest, encoder=small, restorer=small, decoder=small)
+    tiled.restorer_sizes = small
+    for a, b in zip(whole.restore(frames), tiled.restore(frames), strict=True):
+        difference = np.abs(a.astype(int) - b.astype(int))
+        assert difference.max() <= 2
+        assert (difference > 1).mean() < 1e-3

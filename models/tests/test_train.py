@@ -1,0 +1,163 @@
+"""Training: a resumed run equals an uninterrupted one, bad losses stop it, and what it leaves can be exported."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install -e 'models[train]'")
+pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip install -e 'models[train]'")
+pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
+
+from dloral.cli import main  # noqa: E402
+from dloral.data.batches import Batch, BatchShape  # noqa: E402
+from dloral.errors import UserError  # noqa: E402
+from dloral.model.tiny import TinyConfig  # noqa: E402
+from dloral.runner import PackRunner  # noqa: E402
+from dloral.train.checkpoint import load_checkpoint  # noqa: E402
+from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
+from dloral.train.loop import Trainer, learning_rate  # noqa: E402
+from dloral.train.losses import LossWeights  # noqa: E402
+from dloral.train.step import Losses  # noqa: E402
+
+# Networks this small gain nothing from threads, and on a busy machine they wait for each other.
+torch.set_num_threads(1)
+
+SMALL = Config(
+    model=TinyConfig(
+        encoder_width=8,
+        flow_width=8,
+        unet_widths=(16, 16),
+        unet_expansions=(16, 16),
+        unet_depths=(1, 1, 1),
+        decoder_width=16,
+        decoder_expansion=16,
+        decoder_up_width=16,
+        decoder_up_expansion=16,
+    ),
+    batch=BatchShape(size=2, patch=16, windows_per_clip=2, clip_frames=3, clip_size=128),
+    loss=LossWeights(perceptual=0.0),
+    optimizer=OptimizerConfig(steps=4, warmup=2),
+)
+
+
+@pytest.fixture
+def stills(tmp_path: Path) -> Path:
+    folder = tmp_path / "stills"
+    folder.mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / "noise.png"), cv2.resize(picture, (200, 200), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+def train(config: Config, stills: Path, out: Path) -> None:
+    Trainer(config, [stills], out, seed=3, backbone=None).run(interval=2, workers=1)
+
+
+def stop_after(steps: int, train_step: Callable[[Batch], Losses]) -> Callable[[Batch], Losses]:
+    """A training step that is interrupted when it is called for the ``steps``-th time."""
+    count = 0
+
+    def step(batch: Batch) -> Losses:
+        nonlocal count
+        count += 1
+        if count == steps:
+            raise KeyboardInterrupt
+        return train_step(batch)
+
+    return step
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(SMALL, stills, tmp_path / "whole")
+    whole = load_checkpoint(tmp_path / "whole")
+
+    stopped = Trainer(SMALL, [stills], tmp_path / "parts", seed=3, backbone=None)
+    monkeypatch.setattr(stopped, "_train_step", stop_after(3, stopped._train_step))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(interval=2, workers=1)
+    assert load_checkpoint(tmp_path / "parts").step == 2
+    train(SMALL, stills, tmp_path / "parts")
+    parts = load_checkpoint(tmp_path / "parts")
+
+    assert parts.step == whole.step == 4
+    for name, value in whole.model.items():
+        assert torch.equal(value, parts.model[name]), name
+        assert torch.equal(whole.ema[name], parts.ema[name]), name
+
+
+def test_training_lowers_the_loss(stills: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, optimizer=OptimizerConfig(steps=60, warmup=5, learning_rate=3e-3))
+    trainer = Trainer(config, [stills], tmp_path / "run", seed=0, backbone=None)
+    batch = trainer.batches[0]
+    losses = []
+    for _ in range(60):
+        losses.append(trainer._train_step(batch).total.item())
+        trainer.step += 1
+    assert min(losses[-5:]) < 0.9 * losses[0]
+
+
+def test_a_run_of_another_configuration_is_not_resumed(stills: Path, tmp_path: Path) -> None:
+    train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
+    with pytest.raises(UserError, match="another configuration"):
+        Trainer(SMALL, [stills], tmp_path / "run", seed=3, backbone=None)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(stills: Path, tmp_path: Path) -> None:
+    train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
+    trainer = Trainer(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), [stills], tmp_path / "run", 3, None)
+    with torch.no_grad():
+        trainer.model.encoder.conv_in.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"the loss is nan at step 2; the last good checkpoint is kept"):
+        trainer._train_step(trainer.batches[0])
+    assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path / "run").model.values())
+
+
+def test_what_training_leaves_can_be_exported_and_run(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    pack = tmp_path / "pack"
+    assert (
+        main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(pack), "--provenance", "data=noise"]) == 0
+    )
+    assert main(["inspect", str(pack)]) == 0
+    frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
+    assert [picture.shape for picture in PackRunner(pack).restore(frames)] == [(84, 136, 3)] * 2
+    text = b"".join(file.read_bytes() for file in pack.iterdir())
+    assert b".py" not in text.replace(b"make_packs.py", b""), "the exporter's notes name files of this machine"
+
+
+def test_no_half_pack_is_left(stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    monkeypatch.setattr("dloral.export.pack._close", lambda *_: (_ for _ in ()).throw(UserError("differs")))
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "stills"]
+
+
+def test_learning_rate() -> None:
+    settings = OptimizerConfig(steps=100, learning_rate=1.0, warmup=10)
+    assert learning_rate(settings, 0) == pytest.approx(0.1)
+    assert learning_rate(settings, 10) == pytest.approx(1.0)
+    assert learning_rate(settings, 55) == pytest.approx(0.01 + 0.99 * 0.5)
+    assert learning_rate(settings, 100) == pytest.approx(0.01)
+
+
+def test_configurations() -> None:
+    config = load_config("tiny")
+    assert from_table(config.to_table()) == config
+    with pytest.raises(ValueError, match=r"\[loss\] has no lpips"):
+        from_table({"loss": {"lpips": 1.0}})
+    with pytest.raises(UserError, match=r"no configuration .*give one of tiny"):
+        load_config("unknown")
+
+
+def test_missing_and_foreign_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no checkpoint at"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "latest.pt").write_bytes(b"not one")
+    with pytest.raises(UserError, match="is not a checkpoint of this program"):
+        load_checkpoint(tmp_path)
