@@ -17,7 +17,7 @@ from dloral.errors import UserError
 PLAIN = Degradation(
     blur_sigma=(0.01, 0.01), anisotropic=0.0, noise_sigma=(0.0, 0.0), second=0.0, jpeg=0.0, h264=0.0, resizers=(3,)
 )
-SHAPE = BatchShape(size=4, patch=16, windows_per_clip=2, clip_frames=4, clip_size=128)
+SHAPE = BatchShape(size=4, patch=16, windows_per_clip=2, clip_frames=4, clip_size=256)
 
 
 def textured(frames: int, side: int) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_plain_degradation_is_area_reduction() -> None:
     ],
 )
 def test_every_kind_changes_the_picture(change: dict[str, object], least: float) -> None:
-    clip = textured(3, 128)
+    clip = textured(3, 256)
     plain = PLAIN.apply(clip, np.random.default_rng(1)).astype(float)
     degraded = replace(PLAIN, **change).apply(clip, np.random.default_rng(1)).astype(float)
     assert degraded.shape == plain.shape
@@ -61,7 +61,7 @@ def test_noise_is_fresh_in_every_frame_and_the_rest_is_not() -> None:
 
 
 def test_h264_keeps_order_and_colour() -> None:
-    flat = np.stack([np.full((32, 32, 3), (40 * t, 120, 200 - 30 * t), np.uint8) for t in range(5)])
+    flat = np.stack([np.full((64, 64, 3), (40 * t, 120, 200 - 30 * t), np.uint8) for t in range(5)])
     np.testing.assert_allclose(h264(flat, 18), flat, atol=4)
 
 
@@ -74,7 +74,7 @@ def test_h264_is_repeatable() -> None:
 
 
 def test_a_batch_is_a_function_of_seed_and_step() -> None:
-    sources = Sources([textured(8, 160)], [textured(1, 200)[0][None]])
+    sources = Sources([textured(8, 288)], [textured(1, 300)[0][None]])
     first, again = (Batches(sources, Degradation(), SHAPE, seed=5, steps=9) for _ in range(2))
     other = Batches(sources, Degradation(), SHAPE, seed=6, steps=9)
     assert (first[3].lq == again[3].lq).all()
@@ -86,7 +86,7 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
 
 
 def test_windows_are_aligned_with_their_clean_twins() -> None:
-    sources = Sources([textured(8, 160)], [])
+    sources = Sources([textured(8, 288)], [])
     batch = Batches(sources, PLAIN, SHAPE, seed=1, steps=1)[0]
     low = batch.clean.float().reshape(4, 3, 3, 16, 4, 16, 4).mean(dim=(4, 6))
     assert (low - batch.lq.float()).abs().max() < 0.51

@@ -38,7 +38,7 @@ SMALL = Config(
         decoder_up_width=16,
         decoder_up_expansion=16,
     ),
-    batch=BatchShape(size=2, patch=16, windows_per_clip=2, clip_frames=3, clip_size=128),
+    batch=BatchShape(size=2, patch=16, windows_per_clip=2, clip_frames=3, clip_size=256),
     loss=LossWeights(perceptual=0.0),
     optimizer=OptimizerConfig(steps=4, warmup=2),
 )
@@ -48,8 +48,8 @@ SMALL = Config(
 def stills(tmp_path: Path) -> Path:
     folder = tmp_path / "stills"
     folder.mkdir()
-    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
-    cv2.imwrite(str(folder / "noise.png"), cv2.resize(picture, (200, 200), interpolation=cv2.INTER_CUBIC))
+    picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / "noise.png"), cv2.resize(picture, (300, 300), interpolation=cv2.INTER_CUBIC))
     return folder
 
 

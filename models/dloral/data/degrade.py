@@ -18,6 +18,9 @@ Frames = NDArray[np.uint8]
 FloatFrames = NDArray[np.float32]
 
 SCALE = 4
+H264_MIN = 64
+"""Smallest side for H.264: of smaller frames libx264 makes now and then another stream from the same pictures (measured
+at 32 and 48 pixels; never at 64 and 96), and a resumed run would not equal an uninterrupted one."""
 BT709 = int(Colorspace.ITU709)
 
 
@@ -104,7 +107,9 @@ def _jpeg(clip: Frames, quality: int) -> Frames:
 
 
 def h264(clip: Frames, crf: int) -> Frames:
-    """Through libx264 (yuv420p, BT.709) and back; the size must be even."""
+    """Through libx264 (yuv420p, BT.709) and back; sides even and at least ``H264_MIN``."""
+    if min(clip.shape[1:3]) < H264_MIN:
+        raise ValueError(f"frames of {clip.shape[2]} by {clip.shape[1]}: H.264 needs {H264_MIN} by {H264_MIN} here")
     encoder = av.CodecContext.create("libx264", "w")
     encoder.height, encoder.width = clip.shape[1:3]
     encoder.pix_fmt = "yuv420p"
