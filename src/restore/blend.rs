@@ -112,11 +112,31 @@ pub fn add_latent_tile(
     );
     let mut place = picture.slice_mut(s![.., .., top..top + height, left..left + width]);
     for (mut into, from) in place.axis_iter_mut(Axis(1)).zip(tile.axis_iter(Axis(1))) {
-        for ((mut into, from), weight) in into.axis_iter_mut(Axis(1)).zip(from.axis_iter(Axis(1))).zip(down) {
-            let samples = into.iter_mut().zip(from).zip(across);
-            samples.for_each(|((sum, sample), share)| *sum += sample * (weight * share));
+        let rows = into.rows_mut().into_iter().zip(from.rows());
+        for ((mut into, from), weight) in rows.zip(down) {
+            // As slices, so that the loop becomes vector instructions; every caller's rows are contiguous.
+            match (into.as_slice_mut(), from.to_slice()) {
+                (Some(into), Some(from)) => add_weighted(into, from.iter().copied(), *weight, across),
+                _ => into
+                    .iter_mut()
+                    .zip(from)
+                    .zip(across)
+                    .for_each(|((sum, v), share)| *sum += v * (weight * share)),
+            }
         }
     }
+}
+
+fn add_weighted(sums: &mut [f32], values: impl Iterator<Item = f32>, weight: f32, shares: &[f32]) {
+    let values = sums.iter_mut().zip(values).zip(shares);
+    values.for_each(|((sum, value), share)| *sum += value * (weight * share));
+}
+
+/// Rounds to nearest, and saturates. A float of 2²³ or more has no fractional bits: adding that much rounds, and the
+/// lowest byte of the sum is the value. Other than a cast, this becomes vector instructions.
+pub(super) fn round_to_u8(value: f32) -> u8 {
+    const NO_FRACTION: f32 = 8_388_608.0;
+    (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
 }
 
 /// Blends u8 RGB tiles, row of tiles by row of tiles, so that only one row of them is held in f32.
@@ -126,6 +146,8 @@ pub struct PictureBlender {
     band: Vec<f32>,
     /// Values in one row of the picture.
     row: usize,
+    /// Weights across the current tile, one per value of a row.
+    across: Vec<f32>,
 }
 
 impl PictureBlender {
@@ -147,17 +169,17 @@ impl PictureBlender {
             tile_row * down.len(),
             "a weight for each row and column of the tile"
         );
-        for ((sums, pixels), weight) in self
-            .band
-            .chunks_exact_mut(self.row)
-            .zip(tile.chunks_exact(tile_row))
-            .zip(down)
-        {
-            let sums = sums[left * 3..left * 3 + tile_row].as_chunks_mut::<3>().0;
-            for ((sum, pixel), share) in sums.iter_mut().zip(pixels.as_chunks::<3>().0).zip(across) {
-                let weight = weight * share;
-                (0..3).for_each(|channel| sum[channel] += f32::from(pixel[channel]) * weight);
-            }
+        self.across.clear();
+        self.across.extend(across.iter().flat_map(|share| [*share; 3]));
+        let rows = self.band.chunks_exact_mut(self.row).zip(tile.chunks_exact(tile_row));
+        for ((sums, values), weight) in rows.zip(down) {
+            let sums = &mut sums[left * 3..left * 3 + tile_row];
+            add_weighted(
+                sums,
+                values.iter().map(|value| f32::from(*value)),
+                *weight,
+                &self.across,
+            );
         }
     }
 
@@ -166,11 +188,10 @@ impl PictureBlender {
     pub fn finish_rows(&mut self, picture: &mut [u8], rows: Range<usize>) {
         let done = rows.len() * self.row;
         let output = &mut picture[rows.start * self.row..rows.end * self.row];
-        // Weights sum to one within f32's precision; the cast saturates.
         output
             .iter_mut()
             .zip(&self.band)
-            .for_each(|(value, sum)| *value = (sum + 0.5) as u8);
+            .for_each(|(value, sum)| *value = round_to_u8(*sum));
         self.band.copy_within(done.., 0);
         let kept = self.band.len() - done;
         self.band[kept..].fill(0.0);

@@ -2,6 +2,8 @@
 //!
 //! Both pictures are tight u8 RGB of one size. Statistics are of the whole picture, never of a tile.
 
+use super::blend::round_to_u8;
+
 /// Added to variances, of values in [0, 1], so that an even picture has a deviation to divide by.
 const VARIANCE_FLOOR: f64 = 1e-5;
 /// Distance of the taps of each level of the wavelet decomposition, pixels.
@@ -121,9 +123,8 @@ impl Wavelet {
             held = wanted;
             self.filter(row);
             let low = &self.low[(top - held.start) * row..(bottom - held.start) * row];
-            // The cast saturates.
             let values = restored[top * row..bottom * row].iter_mut().zip(low);
-            values.for_each(|(value, low)| *value = (f32::from(*value) + low + 0.5) as u8);
+            values.for_each(|(value, low)| *value = round_to_u8(f32::from(*value) + low));
         }
     }
 

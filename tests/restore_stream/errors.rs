@@ -111,9 +111,12 @@ fn a_view_made_by_hand_is_checked() {
     assert_eq!(fake.encoder_calls(), 0);
 }
 
+/// Makes a geometry wrong.
+type Change = fn(&mut Geometry);
+
 #[test]
 fn sizes_that_cannot_be_planned_with_are_refused() {
-    let wrong: [(&str, fn(&mut Geometry)); 7] = [
+    let wrong: [(&str, Change); 7] = [
         ("latent.channels", |geometry| geometry.channels = 0),
         ("latent.factor", |geometry| geometry.factor = 6),
         ("latent.factor", |geometry| geometry.factor = 0),

@@ -40,42 +40,56 @@ fn all_layouts_and_strides_carry_the_same_picture() {
     let rgb = expected(&frame, &frame).data;
     let plane: Vec<u8> = (0..19 * 17).map(alpha_of).collect();
     let mut alpha = vec![0; width * height];
-    Upscaler::new()
-        .upscale(&plane, 19, 17, Samples::Single, &mut alpha)
-        .unwrap();
+    let mut upscaler = Upscaler::new();
+    upscaler.upscale(&plane, 19, 17, Samples::Single, &mut alpha).unwrap();
+    let opaque = vec![255; width * height];
 
-    for from in PixelLayout::ALL {
-        for to in PixelLayout::ALL {
-            for (gap, output_gap) in [(0, 0), (1, 13)] {
-                let (input, stride) = packed(&frame, from, gap);
-                let input = PixelView::new(&input, 19, 17, stride, from).unwrap();
-                let bytes = to.bytes_per_pixel();
-                let stride = width * bytes + output_gap;
-                let mut data = vec![GAP; stride * height];
-                let mut output = PixelViewMut::new(&mut data, width, height, stride, to).unwrap();
-                Fake::new(geometry()).stream().restore(&input, &mut output).unwrap();
-
-                for (y, row) in data.chunks_exact(stride).enumerate() {
-                    assert!(
-                        row[width * bytes..].iter().all(|byte| *byte == GAP),
-                        "{from:?} to {to:?}: gap of row {y}"
-                    );
-                    for (x, pixel) in row[..width * bytes].chunks_exact(bytes).enumerate() {
-                        let at = y * width + x;
-                        let colors = to.channel_offsets().map(|offset| pixel[offset]);
-                        assert_eq!(colors, rgb[at * 3..at * 3 + 3], "{from:?} to {to:?} at ({y}, {x})");
-                        let has_alpha = from.alpha_offset().is_some() && to.alpha_offset().is_some();
-                        let fourth = (0..bytes).find(|byte| !to.channel_offsets().contains(byte));
-                        let wanted = if has_alpha { alpha[at] } else { 255 };
-                        assert!(
-                            fourth.is_none_or(|byte| pixel[byte] == wanted),
-                            "{from:?} to {to:?} at ({y}, {x})"
-                        );
-                    }
-                }
-            }
+    for (i, from) in PixelLayout::ALL.into_iter().enumerate() {
+        for (j, to) in PixelLayout::ALL.into_iter().enumerate() {
+            // Each layout is met tight and with gaps, on both sides.
+            let (gap, output_gap) = [(0, 0), (1, 13)][(i + j) % 2];
+            let (input, stride) = packed(&frame, from, gap);
+            let input = PixelView::new(&input, 19, 17, stride, from).unwrap();
+            let stride = width * to.bytes_per_pixel() + output_gap;
+            let mut data = vec![GAP; stride * height];
+            let mut output = PixelViewMut::new(&mut data, width, height, stride, to).unwrap();
+            Fake::new(geometry()).stream().restore(&input, &mut output).unwrap();
+            let has_alpha = from.alpha_offset().is_some() && to.alpha_offset().is_some();
+            let fourth = if has_alpha { &alpha } else { &opaque };
+            assert_holds(
+                &data,
+                [stride, output_gap],
+                to,
+                &rgb,
+                fourth,
+                &format!("{from:?} to {to:?}"),
+            );
         }
     }
+}
+
+/// Fails unless `data` holds the colours and the fourth byte of every pixel, and its gaps are as they were.
+fn assert_holds(data: &[u8], [stride, gap]: [usize; 2], layout: PixelLayout, rgb: &[u8], fourth: &[u8], case: &str) {
+    let bytes = layout.bytes_per_pixel();
+    let fourth_offset = (0..bytes).find(|byte| !layout.channel_offsets().contains(byte));
+    let mut pixels = rgb.as_chunks::<3>().0.iter().zip(fourth);
+    for (y, row) in data.chunks_exact(stride).enumerate() {
+        let (row, gap) = row.split_at(stride - gap);
+        assert!(gap.iter().all(|byte| *byte == GAP), "{case}: after row {y}");
+        for (x, pixel) in row.chunks_exact(bytes).enumerate() {
+            let (rgb, fourth) = pixels.next().unwrap();
+            assert_eq!(
+                layout.channel_offsets().map(|offset| pixel[offset]),
+                *rgb,
+                "{case} at ({y}, {x})"
+            );
+            assert!(
+                fourth_offset.is_none_or(|offset| pixel[offset] == *fourth),
+                "{case} at ({y}, {x})"
+            );
+        }
+    }
+    assert!(pixels.next().is_none());
 }
 
 #[test]
