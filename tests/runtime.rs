@@ -661,7 +661,9 @@ fn child_runs_many_frames() {
             }
         }
     };
-    run(30);
+    // Until every size has been decoded twice: ONNX Runtime learns at the first run of a size how much memory it takes,
+    // and sets that aside at the second.
+    run(120);
     let before = resident_kilobytes();
     run(600);
     println!("{RESULT}{}", resident_kilobytes() - before);
@@ -671,5 +673,5 @@ fn child_runs_many_frames() {
 fn memory_does_not_grow_with_the_frames() {
     let growth: i64 = child("child_runs_many_frames", &[]).parse().unwrap();
     // The smallest tensor of each frame, kept, would be 15 MB.
-    assert!(growth < 4096, "{growth} kB more after 600 frames");
+    assert!(growth < 1024, "{growth} kB more after 600 frames");
 }
