@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as _, ExecutionProviderDispatch};
+use ort::ep::{self, ExecutionProviderDispatch};
 
 use super::library::home_folder;
 use super::{Library, ModelOptions, Provider, RuntimeError, nvidia};
@@ -86,9 +86,7 @@ fn tensorrt(graph: Graph, setting: &Setting<'_>) -> Result<ExecutionProviderDisp
         .with_engine_cache_prefix(graph)
         .with_timing_cache(true)
         .with_timing_cache_path(&path)
-        .with_context_memory_sharing(true)
-        // One engine for the usual sizes, kept by its shape range; a size outside extends the range and rebuilds.
-        .with_arbitrary_config("trt_max_partition_iterations", 1000);
+        .with_context_memory_sharing(true);
     Ok(provider.build().error_on_failure())
 }
 
