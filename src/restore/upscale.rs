@@ -3,7 +3,7 @@
 //! Pillow resamples in two passes, across and then down, each rounding to u8, with the kernel of a = -0.5
 //! (Catmull-Rom) in 22-bit fixed point. `fast_image_resize` does the same in 15 bits and, asked for both directions at
 //! once, down first; so it is called for one direction at a time. Inside the picture the four phases' weights are
-//! multiples of 1/1024 and exact in either precision. Within [`BORDER`] samples of an edge they are not, because
+//! multiples of 1/1024 and exact in either precision. Within six samples of an edge they are not, because
 //! the kernel is cut there and normalised again: those samples are computed here, with Pillow's arithmetic.
 
 use fast_image_resize as fir;
