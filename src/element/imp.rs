@@ -184,9 +184,7 @@ impl BaseTransformImpl for DloralVsr {
         *lock(&self.stats) = Stats::default();
         let request = lock(&self.settings).model_request();
         let element = self.obj().downgrade();
-        let session = Session::start(move |ticket| model::open(&element, &request, ticket)).map_err(|error| {
-            gst::error_msg!(gst::ResourceError::Failed, ["no thread to open the model on: {error}"])
-        })?;
+        let session = Session::start(move |ticket| model::open(&element, &request, ticket))?;
         *lock(&self.session) = Some(Arc::new(session));
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A value on its way. Dropping it, or [`abandon`](Self::abandon), leaves the worker to itself: nobody waits for it.
-pub struct Loader<T>(Arc<Shared<T>>);
+pub struct Loader<T, E>(Arc<Shared<T, E>>);
 
 /// What waiting came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,47 +18,58 @@ pub enum Waited<T> {
     Interrupted,
 }
 
-/// The worker's view: whether its result is still wanted.
-pub struct Ticket<T>(Arc<Shared<T>>);
+/// The worker's end.
+pub struct Ticket<T, E>(Arc<Shared<T, E>>);
 
-struct Shared<T> {
-    slot: Mutex<Slot<T>>,
+struct Shared<T, E> {
+    slot: Mutex<Slot<T, E>>,
     changed: Condvar,
 }
 
-struct Slot<T> {
-    outcome: Outcome<T>,
+struct Slot<T, E> {
+    outcome: Outcome<T, E>,
+    /// Whether an error is for whoever starts the loader, see [`Loader::early_error`].
+    starting: bool,
     flushing: bool,
     abandoned: bool,
 }
 
-enum Outcome<T> {
+enum Outcome<T, E> {
     Pending,
     Ready(T),
-    Failed,
+    /// With the error if it is still to be told.
+    Failed(Option<E>),
 }
 
-impl<T> Shared<T> {
+impl<T, E> Shared<T, E> {
     /// No code that can panic runs under this lock, so a poisoned one holds nothing half done.
-    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
+    fn lock(&self) -> MutexGuard<'_, Slot<T, E>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Slot<T>)) {
-        change(&mut self.lock());
+    fn change<R>(&self, change: impl FnOnce(&mut Slot<T, E>) -> R) -> R {
+        let result = change(&mut self.lock());
         self.changed.notify_all();
+        result
     }
 }
 
-impl<T: Clone + Send + 'static> Loader<T> {
-    /// Starts `load` on a thread. It delivers the value through its ticket; if it ends without, it has failed, and has
-    /// said why.
+impl<T, E> Slot<T, E> {
+    fn is_pending(&self) -> bool {
+        matches!(self.outcome, Outcome::Pending)
+    }
+}
+
+impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
+    /// Starts `load` on a thread. It hands the value or the error to its ticket; if it ends with neither, it has
+    /// failed.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn spawn(load: impl FnOnce(&Ticket<T>) + Send + 'static) -> io::Result<Self> {
+    pub fn spawn(load: impl FnOnce(&Ticket<T, E>) + Send + 'static) -> io::Result<Self> {
         let slot = Slot {
             outcome: Outcome::Pending,
+            starting: true,
             flushing: false,
             abandoned: false,
         };
@@ -72,18 +84,28 @@ impl<T: Clone + Send + 'static> Loader<T> {
         Ok(Loader(shared))
     }
 
+    /// The error, if it comes before `patience` is over; waits no longer than for the first outcome. From then on the
+    /// worker has to tell an error itself.
+    pub fn early_error(&self, patience: Duration) -> Option<E> {
+        let pending = |slot: &mut Slot<T, E>| slot.is_pending();
+        let waited = self.0.changed.wait_timeout_while(self.0.lock(), patience, pending);
+        let mut slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+        slot.starting = false;
+        match &mut slot.outcome {
+            Outcome::Failed(error) => error.take(),
+            Outcome::Pending | Outcome::Ready(_) => None,
+        }
+    }
+
     /// Waits until the value is there, or a flush or abandonment comes.
     pub fn wait(&self) -> Waited<T> {
-        let wanted = |slot: &mut Slot<T>| matches!(slot.outcome, Outcome::Pending) && !slot.flushing && !slot.abandoned;
-        let slot = self
-            .0
-            .changed
-            .wait_while(self.0.lock(), wanted)
-            .unwrap_or_else(PoisonError::into_inner);
+        let wanted = |slot: &mut Slot<T, E>| slot.is_pending() && !slot.flushing && !slot.abandoned;
+        let waited = self.0.changed.wait_while(self.0.lock(), wanted);
+        let slot = waited.unwrap_or_else(PoisonError::into_inner);
         match &slot.outcome {
             _ if slot.flushing || slot.abandoned => Waited::Interrupted,
             Outcome::Ready(value) => Waited::Ready(value.clone()),
-            Outcome::Failed | Outcome::Pending => Waited::Failed,
+            Outcome::Failed(_) | Outcome::Pending => Waited::Failed,
         }
     }
 
@@ -91,7 +113,7 @@ impl<T: Clone + Send + 'static> Loader<T> {
     pub fn get(&self) -> Option<T> {
         match &self.0.lock().outcome {
             Outcome::Ready(value) => Some(value.clone()),
-            Outcome::Pending | Outcome::Failed => None,
+            Outcome::Pending | Outcome::Failed(_) => None,
         }
     }
 
@@ -102,21 +124,35 @@ impl<T: Clone + Send + 'static> Loader<T> {
 
     /// Interrupts waiting for good. Says whether the worker is still at it.
     pub fn abandon(&self) -> bool {
-        self.0.change(|slot| slot.abandoned = true);
-        matches!(self.0.lock().outcome, Outcome::Pending)
+        self.0.change(|slot| {
+            slot.abandoned = true;
+            slot.is_pending()
+        })
     }
 }
 
-impl<T> Drop for Loader<T> {
+impl<T, E> Drop for Loader<T, E> {
     fn drop(&mut self) {
         self.0.change(|slot| slot.abandoned = true);
     }
 }
 
-impl<T> Ticket<T> {
+impl<T, E> Ticket<T, E> {
     /// Hands the value to those who wait.
     pub fn deliver(&self, value: T) {
         self.0.change(|slot| slot.outcome = Outcome::Ready(value));
+    }
+
+    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the worker to
+    /// tell, before it drops the ticket and those who wait learn of the failure.
+    pub fn fail(&self, error: E) -> Option<E> {
+        self.0.change(|slot| {
+            if !slot.starting {
+                return Some(error);
+            }
+            slot.outcome = Outcome::Failed(Some(error));
+            None
+        })
     }
 
     /// Whether somebody still wants the result, and hence news of it.
@@ -125,12 +161,12 @@ impl<T> Ticket<T> {
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T, E> Drop for Ticket<T, E> {
     /// A worker that failed, or panicked, leaves nobody waiting.
     fn drop(&mut self) {
         self.0.change(|slot| {
-            if matches!(slot.outcome, Outcome::Pending) {
-                slot.outcome = Outcome::Failed;
+            if slot.is_pending() {
+                slot.outcome = Outcome::Failed(None);
             }
         });
     }
@@ -140,46 +176,79 @@ impl<T> Drop for Ticket<T> {
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(30);
+    type TestLoader = Loader<u32, &'static str>;
 
     /// A loader whose worker waits for what the test sends, and a way to send it.
-    fn held() -> (Loader<u32>, mpsc::Sender<Option<u32>>) {
+    fn held() -> (TestLoader, mpsc::Sender<Result<u32, &'static str>>) {
         let (sender, receiver) = mpsc::channel();
-        let load = move |ticket: &Ticket<u32>| {
-            if let Ok(Some(value)) = receiver.recv() {
-                ticket.deliver(value);
-            }
+        let load = move |ticket: &Ticket<u32, &'static str>| match receiver.recv() {
+            Ok(Ok(value)) => ticket.deliver(value),
+            Ok(Err(error)) => drop(ticket.fail(error)),
+            Err(_) => (),
         };
         (Loader::spawn(load).unwrap(), sender)
     }
 
     /// Waits on another thread, so that a hang fails the test.
-    fn wait(loader: Loader<u32>, meanwhile: impl FnOnce(&Loader<u32>)) -> Waited<u32> {
+    fn wait(loader: TestLoader, meanwhile: impl FnOnce(&TestLoader)) -> Waited<u32> {
         let loader = Arc::new(loader);
         let (sender, receiver) = mpsc::channel();
         let waiting = loader.clone();
         std::thread::spawn(move || sender.send(waiting.wait()));
         meanwhile(&loader);
-        receiver.recv_timeout(Duration::from_secs(30)).expect("wait() hangs")
+        receiver.recv_timeout(LONG).expect("wait() hangs")
     }
 
     #[test]
     fn gives_the_value_to_those_who_wait() {
         let (loader, sender) = held();
         assert_eq!(loader.get(), None);
-        assert_eq!(wait(loader, |_| sender.send(Some(7)).unwrap()), Waited::Ready(7));
+        assert_eq!(wait(loader, |_| sender.send(Ok(7)).unwrap()), Waited::Ready(7));
     }
 
     #[test]
     fn failure_reaches_those_who_wait() {
         let (loader, sender) = held();
-        assert_eq!(wait(loader, |_| sender.send(None).unwrap()), Waited::Failed);
+        assert_eq!(wait(loader, |_| sender.send(Err("broken")).unwrap()), Waited::Failed);
     }
 
     #[test]
     fn a_panic_is_a_failure() {
-        let loader = Loader::<u32>::spawn(|_| panic!("part of the test")).unwrap();
+        let loader = TestLoader::spawn(|_| panic!("part of the test")).unwrap();
         assert_eq!(wait(loader, |_| ()), Waited::Failed);
+    }
+
+    #[test]
+    fn an_early_error_is_for_whoever_starts() {
+        let (loader, sender) = held();
+        sender.send(Err("broken")).unwrap();
+        assert_eq!(loader.early_error(LONG), Some("broken"));
+        assert_eq!(loader.wait(), Waited::Failed);
+    }
+
+    #[test]
+    fn a_later_error_is_given_back_to_the_worker() {
+        let (told, hears) = mpsc::channel();
+        let (go, wait_for_go) = mpsc::channel();
+        let loader = TestLoader::spawn(move |ticket| {
+            wait_for_go.recv().unwrap();
+            told.send(ticket.fail("broken")).unwrap();
+        })
+        .unwrap();
+        assert_eq!(loader.early_error(Duration::ZERO), None);
+        go.send(()).unwrap();
+        assert_eq!(hears.recv_timeout(LONG), Ok(Some("broken")));
+        assert_eq!(loader.wait(), Waited::Failed);
+    }
+
+    #[test]
+    fn a_value_ends_the_patience() {
+        let (loader, sender) = held();
+        sender.send(Ok(3)).unwrap();
+        assert_eq!(loader.early_error(Duration::from_secs(100_000)), None);
+        assert_eq!(loader.get(), Some(3));
     }
 
     #[test]
@@ -188,7 +257,7 @@ mod tests {
         loader.set_flushing(true);
         assert_eq!(loader.wait(), Waited::Interrupted);
         loader.set_flushing(false);
-        assert_eq!(wait(loader, |_| sender.send(Some(1)).unwrap()), Waited::Ready(1));
+        assert_eq!(wait(loader, |_| sender.send(Ok(1)).unwrap()), Waited::Ready(1));
     }
 
     #[test]
@@ -200,7 +269,7 @@ mod tests {
     #[test]
     fn abandoning_waits_for_nobody_and_tells_the_worker() {
         let (asked, answer) = (mpsc::channel(), mpsc::channel());
-        let loader = Loader::<u32>::spawn(move |ticket| {
+        let loader = TestLoader::spawn(move |ticket| {
             asked.1.recv().unwrap();
             answer.0.send(ticket.is_wanted()).unwrap();
             ticket.deliver(1);
@@ -208,6 +277,6 @@ mod tests {
         .unwrap();
         assert_eq!(wait(loader, |loader| assert!(loader.abandon())), Waited::Interrupted);
         asked.0.send(()).unwrap();
-        assert_eq!(answer.1.recv_timeout(Duration::from_secs(30)), Ok(false));
+        assert_eq!(answer.1.recv_timeout(LONG), Ok(false));
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! The model pack is opened on a thread of its own when the element goes from READY to PAUSED, announced by PROGRESS
 //! messages (code `open-model`); the first frame waits for it. If it cannot be opened, an error message with the
-//! remedy is posted.
+//! remedy is posted, and the state change fails if that shows at once.
 //!
 //! ## Example
 //!

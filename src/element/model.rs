@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::failure::{self, OpenError};
-use super::loader::Ticket;
+use super::session::ModelTicket;
 use super::settings::ModelRequest;
 use super::{CAT, DloralVsr, ort_log};
 use crate::pack::Pack;
@@ -15,9 +15,9 @@ use crate::runtime::Model;
 /// Code of the PROGRESS messages.
 const PROGRESS_CODE: &str = "open-model";
 
-/// Opens the model that is asked for and delivers it. Progress and errors go to the bus of `element`, unless nobody
-/// wants the model any more.
-pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &Ticket<Arc<Model>>) {
+/// Opens the model that is asked for and delivers it. Progress and errors that come late go to the bus of `element`,
+/// unless nobody wants the model any more.
+pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &ModelTicket) {
     let tell = |type_, text: &str| {
         if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
             post_progress(&element, type_, text);
@@ -32,9 +32,11 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
         }
         Err(error) => {
             tell(gst::ProgressType::Error, &error.to_string());
-            // The error first, then the failure of those who wait: theirs follows from it.
+            let Some(message) = ticket.fail(failure::of_opening(&error)) else {
+                return;
+            };
             if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
-                element.post_error_message(failure::of_opening(&error));
+                element.post_error_message(message);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! One run of the element from start to stop: the model on its way, the core's stream, and when that begins anew.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gst_video::VideoInfo;
 
@@ -10,9 +10,17 @@ use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{PixelLayout, Report, RestoreError, Settings, Stream};
 use crate::runtime::Model;
 
+/// A model on its way, and the message if it does not come.
+type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
+/// The end of it that the worker holds.
+pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
+
+/// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// The shared half of a run; its methods may be called from any thread.
 pub struct Session {
-    model: Loader<Arc<Model>>,
+    model: ModelLoader,
     running: Mutex<Running>,
 }
 
@@ -56,15 +64,23 @@ pub enum FrameError {
 }
 
 impl Session {
-    /// Starts to open the model.
+    /// Starts to open the model. Waits a moment for what goes wrong at once (no such pack, no ONNX Runtime): a state
+    /// change that fails is plainer for an application than a message some moments later, and `gst-launch-1.0` hangs
+    /// on an error that is posted before its main loop runs.
     ///
     /// # Errors
-    /// If the system gives no thread.
-    pub fn start(load: impl FnOnce(&Ticket<Arc<Model>>) + Send + 'static) -> io::Result<Self> {
-        Ok(Session {
-            model: Loader::spawn(load)?,
-            running: Mutex::default(),
-        })
+    /// The message to post, if that moment was enough to fail.
+    pub fn start(load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<Self, gst::ErrorMessage> {
+        let model = Loader::spawn(load).map_err(|error| {
+            gst::error_msg!(gst::ResourceError::Failed, ["no thread to open the model on: {error}"])
+        })?;
+        match model.early_error(PATIENCE) {
+            Some(message) => Err(message),
+            None => Ok(Session {
+                model,
+                running: Mutex::default(),
+            }),
+        }
     }
 
     /// The model, once it is open.

@@ -8,8 +8,10 @@ use crate::restore::{Report, Timings};
 /// Frames whose times the medians and percentiles are of.
 const RECENT: usize = 256;
 
-/// Name of each stage in the structure's fields, and where its time is.
-const STAGES: [(&str, fn(&Timings) -> Duration); 6] = [
+/// Name of a stage in the structure's fields, and where its time is.
+type Stage = (&'static str, fn(&Timings) -> Duration);
+
+const STAGES: [Stage; 6] = [
     ("upscale", |timings| timings.upscale),
     ("encode", |timings| timings.encode),
     ("restore", |timings| timings.restore),
