@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from dloral.shared import backbone_path
+from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import load_config
 from dloral.train.loop import Trainer
 
@@ -16,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, help="run or checkpoint whose weights to start from")
+    parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
     parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make training data")
@@ -26,4 +29,7 @@ def run(args: argparse.Namespace) -> None:
     """Train until the configured number of steps."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone).run(args.interval, args.workers)
+    trainer = Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone)
+    if args.init is not None:
+        trainer.start_from(load_checkpoint(args.init))
+    trainer.run(args.interval, args.workers, args.until)

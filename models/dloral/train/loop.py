@@ -53,9 +53,15 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
 
-    def run(self, interval: int, workers: int) -> None:
-        """Train to the configured number of steps, with a checkpoint every ``interval`` steps and at the end."""
-        total = self.config.optimizer.steps
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Take the averaged weights of another run; nothing happens to a run that has begun already."""
+        if self.step == 0:
+            self.model.load_state_dict(checkpoint.ema)
+            self.ema = {name: value.clone() for name, value in checkpoint.ema.items()}
+
+    def run(self, interval: int, workers: int, until: int | None = None) -> None:
+        """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""
+        total = min(self.config.optimizer.steps, until or self.config.optimizer.steps)
         loader = DataLoader(
             Subset(self.batches, range(self.step, total)), batch_size=None, num_workers=workers, prefetch_factor=4
         )

@@ -16,6 +16,7 @@ class LossWeights:
     perceptual: float = 0.1
     temporal: float = 0.5
     flow: float = 0.1
+    grid: float = 0.0
 
 
 def pixel_loss(output: Tensor, clean: Tensor) -> Tensor:
@@ -26,6 +27,17 @@ def pixel_loss(output: Tensor, clean: Tensor) -> Tensor:
 def temporal_loss(outputs: tuple[Tensor, Tensor], cleans: tuple[Tensor, Tensor]) -> Tensor:
     """How differently two successive outputs change from what the clean frames do: flicker and lag, no flow needed."""
     return F.l1_loss(outputs[1] - outputs[0], cleans[1] - cleans[0])
+
+
+def grid_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:
+    """Power of the error's pattern that repeats every ``period`` pixels, per picture and colour: upsampling prints
+    such patterns.
+
+    Sides are multiples of ``period``. The other losses hardly see such a pattern: it is faint, but regular.
+    """
+    b, c, h, w = output.shape
+    error = (output - clean).reshape(b, c, h // period, period, w // period, period).mean(dim=(2, 4))
+    return (error - error.mean(dim=(2, 3), keepdim=True)).square().mean()
 
 
 def flow_loss(flow: Tensor, clean: Tensor, clean_prev: Tensor, smoothness: float = 0.05) -> Tensor:

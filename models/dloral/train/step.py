@@ -12,7 +12,7 @@ from dloral.data.batches import Batch
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.perceptual import PerceptualDistance
-from dloral.train.losses import LossWeights, flow_loss, pixel_loss, temporal_loss
+from dloral.train.losses import LossWeights, flow_loss, grid_loss, pixel_loss, temporal_loss
 
 SELF_SHARE = 0.12
 """Share of windows whose first pass pairs a frame with itself, as the first frame of a stream is."""
@@ -32,6 +32,7 @@ class Losses(NamedTuple):
     perceptual: Tensor
     temporal: Tensor
     flow: Tensor
+    grid: Tensor
 
 
 class Pass(NamedTuple):
@@ -61,8 +62,10 @@ def training_losses(
     if perceptual is not None and weights.perceptual > 0.0:
         chosen = (first.output, clean[:, 1]) if rng.random() < 0.5 else (second.output, clean[:, 2])
         distance = _perceptual_crop(perceptual, chosen[0], chosen[1], rng)
-    total = weights.pixel * pixel + weights.perceptual * distance + weights.temporal * temporal + weights.flow * flow
-    return Losses(total, pixel, distance, temporal, flow)
+    terms = (pixel, distance, temporal, flow, grid_loss(outputs, cleans))
+    scales = (weights.pixel, weights.perceptual, weights.temporal, weights.flow, weights.grid)
+    total = sum((scale * term for scale, term in zip(scales, terms, strict=True)), torch.zeros(()))
+    return Losses(total, *terms)
 
 
 def _perceptual_crop(perceptual: PerceptualDistance, output: Tensor, clean: Tensor, rng: Generator) -> Tensor:
