@@ -164,7 +164,7 @@ install_onnxruntime() {
   # Beside its place, so that moving it there is one rename.
   local fresh
   fresh=$(mktemp -d "$data/.fresh.XXXXXX")
-  if ! PIP_USER=0 "$(find_python)" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+  if ! PIP_USER=0 PIP_ROOT_USER_ACTION=ignore "$(find_python)" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
     --target "$fresh" "${wheel[@]}" >&2; then
     rm -rf "$fresh"
     die "pip could not install it. With a network, by hand (on another machine of the same kind, copy the folder):

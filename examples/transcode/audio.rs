@@ -35,7 +35,9 @@ pub fn branch(
 }
 
 fn add(pipeline: &gst::Pipeline, elements: &[gst::Element]) -> Result<(), Failure> {
-    pipeline.add_many(elements).map_err(|error| Failure::Failed(format!("the audio branch cannot be built: {error}")))
+    pipeline
+        .add_many(elements)
+        .map_err(|error| Failure::Failed(format!("the audio branch cannot be built: {error}")))
 }
 
 /// Whether the muxer has a pad for these caps. AAC's framing is left out: the parser in front converts it.
@@ -52,7 +54,11 @@ fn muxer_takes(muxer: &gst::Element, caps: &gst::Caps) -> bool {
 
 /// AAC out of transport streams is framed otherwise than files have it.
 fn parser(caps: &gst::Caps) -> Result<Vec<gst::Element>, Failure> {
-    if caps.structure(0).is_some_and(is_aac) { Ok(vec![element("aacparse")?]) } else { Ok(Vec::new()) }
+    if caps.structure(0).is_some_and(is_aac) {
+        Ok(vec![element("aacparse")?])
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 fn is_aac(fields: &gst::StructureRef) -> bool {
@@ -61,7 +67,10 @@ fn is_aac(fields: &gst::StructureRef) -> bool {
 
 fn encoder(container: Container) -> Result<(gst::Element, &'static str), Failure> {
     let choices = container.audio_encoders();
-    let Some((name, bit_rate)) = choices.iter().find(|(name, _)| gst::ElementFactory::find(name).is_some()) else {
+    let Some((name, bit_rate)) = choices
+        .iter()
+        .find(|(name, _)| gst::ElementFactory::find(name).is_some())
+    else {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         return Err(Failure::Failed(format!(
             "the audio must be encoded anew and GStreamer has no {}: install its plugin packages (good, bad, libav), \

@@ -18,7 +18,11 @@ pub enum Container {
 impl Container {
     /// By the file's ending.
     pub fn of(output: &Path) -> Result<Self, Failure> {
-        let ending = output.extension().and_then(|ending| ending.to_str()).unwrap_or("").to_ascii_lowercase();
+        let ending = output
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or("")
+            .to_ascii_lowercase();
         match ending.as_str() {
             "mkv" => Ok(Container::Matroska),
             "mp4" | "m4v" => Ok(Container::Mp4),
@@ -40,20 +44,19 @@ impl Container {
         })
     }
 
-    /// Whether a rotation can be noted in the file; where it cannot, the pixels are turned instead.
-    pub fn keeps_orientation(self) -> bool {
-        matches!(self, Container::Mp4 | Container::QuickTime)
-    }
-
     /// Ticks per second of the video track: the frame rate times a whole number, so that frames at a constant rate, and
     /// the usual clocks of 1/90000 s and 1/1000 s, fall on ticks exactly. `None`: the format has a clock of its own.
     pub fn video_timescale(self, framerate: gst::Fraction) -> Option<u32> {
         const USUAL: u32 = 90_000;
-        if !self.keeps_orientation() {
+        if matches!(self, Container::Matroska | Container::WebM) {
             return None;
         }
         let rate = u32::try_from(framerate.numer()).unwrap_or(0);
-        Some(if rate == 0 { USUAL } else { rate.saturating_mul(USUAL.div_ceil(rate)) })
+        Some(if rate == 0 {
+            USUAL
+        } else {
+            rate.saturating_mul(USUAL.div_ceil(rate))
+        })
     }
 
     /// Encoders for audio that cannot be copied, best first, with their bits per second.
@@ -61,9 +64,11 @@ impl Container {
         match self {
             // Lossless: there is no reason to lose anything where every codec fits.
             Container::Matroska => &[("flacenc", None)],
-            Container::Mp4 | Container::QuickTime => {
-                &[("avenc_aac", Some(192_000)), ("fdkaacenc", Some(192_000)), ("voaacenc", Some(192_000))]
-            }
+            Container::Mp4 | Container::QuickTime => &[
+                ("avenc_aac", Some(192_000)),
+                ("fdkaacenc", Some(192_000)),
+                ("voaacenc", Some(192_000)),
+            ],
             Container::WebM => &[("opusenc", Some(160_000))],
         }
     }
@@ -95,7 +100,11 @@ fn x264(options: &Options) -> Result<VideoEncoder, Failure> {
     set_from_text(&encoder, "speed-preset", &options.speed_preset)
         .map_err(|cause| Failure::Usage(format!("--speed-preset {}: {cause}", options.speed_preset)))?;
     let description = format!("H.264 (x264, crf {}, {})", options.crf, options.speed_preset);
-    Ok(VideoEncoder { elements: vec![encoder], description, notice: None })
+    Ok(VideoEncoder {
+        elements: vec![encoder],
+        description,
+        notice: None,
+    })
 }
 
 fn openh264(pixels: u64) -> Result<VideoEncoder, Failure> {
@@ -106,7 +115,9 @@ fn openh264(pixels: u64) -> Result<VideoEncoder, Failure> {
     }
     let encoder = element("openh264enc")?;
     // About 4 bits for each pixel of a second's first frame: generous, since this encoder knows no constant quality.
-    let bit_rate = u32::try_from(pixels.saturating_mul(8)).unwrap_or(u32::MAX).clamp(1_000_000, 200_000_000);
+    let bit_rate = u32::try_from(pixels.saturating_mul(8))
+        .unwrap_or(u32::MAX)
+        .clamp(1_000_000, 200_000_000);
     encoder.set_property("bitrate", bit_rate);
     Ok(VideoEncoder {
         elements: vec![encoder, element("h264parse")?],
@@ -130,7 +141,11 @@ fn vp9(options: &Options) -> Result<VideoEncoder, Failure> {
     encoder.set_property("deadline", 1i64);
     encoder.set_property("cpu-used", 5i32);
     encoder.set_property("row-mt", true);
-    Ok(VideoEncoder { elements: vec![encoder], description: format!("VP9 (quality {level})"), notice: None })
+    Ok(VideoEncoder {
+        elements: vec![encoder],
+        description: format!("VP9 (quality {level})"),
+        notice: None,
+    })
 }
 
 /// An element, or which package it is missing from.
@@ -177,7 +192,11 @@ fn allowed(spec: &gst::glib::ParamSpec) -> String {
         return format!("not known; one of {}", names.join(", "));
     }
     if let Some(range) = spec.downcast_ref::<gst::glib::ParamSpecUInt>() {
-        return format!("a whole number from {} to {} is needed", range.minimum(), range.maximum());
+        return format!(
+            "a whole number from {} to {} is needed",
+            range.minimum(),
+            range.maximum()
+        );
     }
     if let Some(range) = spec.downcast_ref::<gst::glib::ParamSpecDouble>() {
         return format!("a number from {} to {} is needed", range.minimum(), range.maximum());

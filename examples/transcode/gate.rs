@@ -27,7 +27,10 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(limit: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { limit, ..Self::default() })
+        Arc::new(Self {
+            limit,
+            ..Self::default()
+        })
     }
 
     /// Frames that have been restored.
@@ -54,7 +57,7 @@ impl Gate {
     /// thread may be stuck.
     pub fn end_now(&self) {
         for pad in lock(&self.pads).clone() {
-            std::thread::spawn(move || pad.push_event(gst::event::Eos::new()));
+            std::thread::spawn(move || end_behind(&pad));
         }
     }
 
@@ -62,7 +65,9 @@ impl Gate {
     pub fn watch_video(self: &Arc<Self>, pad: &gst::Pad) {
         self.watch(pad, |gate, start| {
             let stop = gate.interrupted.load(Ordering::Relaxed)
-                || gate.limit.is_some_and(|limit| gate.admitted.load(Ordering::Relaxed) >= limit);
+                || gate
+                    .limit
+                    .is_some_and(|limit| gate.admitted.load(Ordering::Relaxed) >= limit);
             if stop {
                 lock(&gate.cut).get_or_insert(start);
             } else {
@@ -90,18 +95,31 @@ impl Gate {
     fn watch(self: &Arc<Self>, pad: &gst::Pad, ends: impl Fn(&Gate, gst::ClockTime) -> bool + Send + Sync + 'static) {
         lock(&self.pads).push(pad.clone());
         let gate = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let ended = AtomicBool::new(false);
+        let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(data, move |pad, info| {
+            // What comes behind the end is swallowed: upstream must not take a refusal for an error.
+            if ended.load(Ordering::Relaxed) {
+                return gst::PadProbeReturn::Drop;
+            }
             let Some((start, end)) = info.buffer().and_then(|buffer| span(pad, buffer)) else {
                 return gst::PadProbeReturn::Ok;
             };
             if ends(&gate, start) {
-                // The pad remembers the end: the next push from upstream is answered with EOS.
-                pad.push_event(gst::event::Eos::new());
+                ended.store(true, Ordering::Relaxed);
+                end_behind(pad);
                 return gst::PadProbeReturn::Drop;
             }
             gate.reached.fetch_max(end.nseconds(), Ordering::Relaxed);
             gst::PadProbeReturn::Ok
         });
+    }
+}
+
+/// End the stream behind a source pad, but not for the pad itself.
+fn end_behind(pad: &gst::Pad) {
+    if let Some(peer) = pad.peer() {
+        peer.send_event(gst::event::Eos::new());
     }
 }
 
@@ -113,6 +131,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Running time of a buffer's start and end.
 fn span(pad: &gst::Pad, buffer: &gst::Buffer) -> Option<(gst::ClockTime, gst::ClockTime)> {
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-    let start = segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)?;
+    let start = segment
+        .segment()
+        .downcast_ref::<gst::ClockTime>()?
+        .to_running_time(buffer.pts()?)?;
     Some((start, start + buffer.duration().unwrap_or(gst::ClockTime::ZERO)))
 }

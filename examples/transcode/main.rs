@@ -5,8 +5,8 @@
 //! ```
 //!
 //! What a production program has to mind beside the element itself: every frame with its own timestamp, audio copied
-//! without being encoded again, colour description, pixel aspect ratio and rotation kept, a file that plays even when
-//! the work was interrupted.
+//! without being encoded again, colour description and pixel aspect ratio kept, the picture upright, a file that plays
+//! even when the work was interrupted.
 //!
 //! | file | about |
 //! |---|---|
@@ -14,12 +14,14 @@
 //! | `probe.rs` | what the input holds |
 //! | `container.rs` | what the output can hold: muxers and encoders |
 //! | `pipeline.rs`, `audio.rs` | the GStreamer pipeline: video restored, audio copied |
+//! | `formats.rs` | sizes and colours from the input to the encoder |
 //! | `gate.rs` | where the streams end early: `--frames`, Ctrl-C |
 //! | `session.rs` | runs the pipeline and finishes the file |
 //! | `progress.rs` | what the user sees meanwhile |
 
 mod audio;
 mod container;
+mod formats;
 mod gate;
 mod options;
 mod pipeline;
@@ -59,7 +61,11 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let label = if matches!(failure, Failure::Interrupted(_)) { "interrupted" } else { "error" };
+            let label = if matches!(failure, Failure::Interrupted(_)) {
+                "interrupted"
+            } else {
+                "error"
+            };
             eprintln!("{label}: {failure}");
             failure.exit_code()
         }

@@ -16,7 +16,8 @@ Usage: transcode [options] INPUT OUTPUT
 
 OUTPUT's ending chooses the format: .mkv, .mp4, .mov (H.264) or .webm (VP9).
 Audio is copied as it is where that format can hold it, else encoded anew. Frame
-count, timestamps, pixel aspect ratio, colour description and rotation are kept.
+count, timestamps, pixel aspect ratio and colour description are kept; a picture
+that the file asks players to turn is turned, since not every format can ask.
 Ctrl-C ends the output at the current frame and leaves a playable file.
 
 Options:
@@ -104,7 +105,11 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long(name) => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
                 Some(&(option, property)) => {
                     let value = text(&mut parser)?;
-                    options.element.push(ElementOption { option, property, value });
+                    options.element.push(ElementOption {
+                        option,
+                        property,
+                        value,
+                    });
                 }
                 None => return Err(usage(format!("unknown option --{name}"))),
             },
@@ -131,7 +136,9 @@ where
     let written = text(parser)?;
     match written.parse::<T>() {
         Ok(value) if value >= least && value <= most => Ok(value),
-        _ => Err(usage(format!("{option} {written}: a whole number from {least} to {most} is needed"))),
+        _ => Err(usage(format!(
+            "{option} {written}: a whole number from {least} to {most} is needed"
+        ))),
     }
 }
 
@@ -147,18 +154,30 @@ fn check_files(input: &Path, output: &Path, force: bool) -> Result<(), Failure> 
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(Failure::Usage(format!("there is no folder {} to write into: create it", folder.display())));
+        return Err(Failure::Usage(format!(
+            "there is no folder {} to write into: create it",
+            folder.display()
+        )));
     }
-    let Ok(present) = std::fs::metadata(output) else { return Ok(()) };
+    let Ok(present) = std::fs::metadata(output) else {
+        return Ok(());
+    };
     if present.is_dir() {
-        return Err(Failure::Usage(format!("the output {} is a folder: name a file", output.display())));
+        return Err(Failure::Usage(format!(
+            "the output {} is a folder: name a file",
+            output.display()
+        )));
     }
     if (present.dev(), present.ino()) == (source.dev(), source.ino()) {
-        return Err(Failure::Usage("input and output are the same file: choose another output".to_owned()));
+        return Err(Failure::Usage(
+            "input and output are the same file: choose another output".to_owned(),
+        ));
     }
     if !force {
         let output = output.display();
-        return Err(Failure::Usage(format!("{output} exists: add --force to replace it, or choose another name")));
+        return Err(Failure::Usage(format!(
+            "{output} exists: add --force to replace it, or choose another name"
+        )));
     }
     Ok(())
 }

@@ -16,9 +16,9 @@ use crate::container::{Container, VideoEncoder, element, set_from_text};
 use crate::gate::Gate;
 use crate::options::Options;
 use crate::probe::Source;
-use crate::{Failure, audio};
+use crate::{Failure, audio, formats};
 
-const SCALE: i32 = gstdloralvsr::restore::SCALE as i32;
+pub const SCALE: i32 = gstdloralvsr::restore::SCALE as i32;
 
 /// Name of the application messages by which streaming threads tell the user something; field `text`.
 pub const NOTICE: &str = "transcode-notice";
@@ -41,6 +41,8 @@ struct Branches {
     queues: gst::Element,
     /// Takes the coded video.
     decoder: gst::Element,
+    /// The container's word on the colours.
+    described: formats::ContainerColour,
     video_taken: AtomicBool,
     gate: Arc<Gate>,
 }
@@ -56,21 +58,33 @@ pub fn build(options: &Options, source: &Source, container: Container, file: &Pa
     let writer = element("filesink")?;
     writer.set_property("location", file);
     let decoder = element("decodebin")?;
-    pipeline.add_many([&reader, &parser, &queues, &decoder, &muxer, &writer]).map_err(cannot_build)?;
+    pipeline
+        .add_many([&reader, &parser, &queues, &decoder, &muxer, &writer])
+        .map_err(cannot_build)?;
     reader.link(&parser).map_err(cannot_build)?;
     muxer.link(&writer).map_err(cannot_build)?;
 
     let restorer = restorer(options)?;
     let pixels = u64::from(source.width) * u64::from(source.height) * (SCALE * SCALE) as u64;
     let encoder = container.video_encoder(options, pixels)?;
-    let video = video_chain(&pipeline, source, container, &restorer, &encoder, &gate)?;
+    let video = video_chain(&pipeline, source, &restorer, &encoder, &gate)?;
     link(&decoder, video.first.static_pad("sink"));
     let sink = video_pad(&muxer, container, source)?;
-    let source_pad = video.last.static_pad("src").ok_or_else(|| cannot_build("the encoder has no source pad"))?;
+    let source_pad = video
+        .last
+        .static_pad("src")
+        .ok_or_else(|| cannot_build("the encoder has no source pad"))?;
     source_pad.link(&sink).map_err(cannot_build)?;
 
-    let branches =
-        Branches { container, muxer, queues, decoder, video_taken: AtomicBool::new(false), gate: gate.clone() };
+    let branches = Branches {
+        container,
+        muxer,
+        queues,
+        decoder,
+        described: formats::mend_demuxer(&parser),
+        video_taken: AtomicBool::new(false),
+        gate: gate.clone(),
+    };
     let weak = pipeline.downgrade();
     parser.connect_pad_added(move |parser, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
@@ -78,7 +92,13 @@ pub fn build(options: &Options, source: &Source, container: Container, file: &Pa
             post(parser, FAILURE, &failure.to_string());
         }
     });
-    Ok(Transcoder { pipeline, restorer, gate, encoder: encoder.description, notice: encoder.notice })
+    Ok(Transcoder {
+        pipeline,
+        restorer,
+        gate,
+        encoder: encoder.description,
+        notice: encoder.notice,
+    })
 }
 
 impl Branches {
@@ -91,8 +111,12 @@ impl Branches {
                 return Ok(());
             }
             let queued = self.queue(pad)?;
-            let sink = self.decoder.static_pad("sink").ok_or_else(|| cannot_build("decodebin has no sink pad"))?;
+            let sink = self
+                .decoder
+                .static_pad("sink")
+                .ok_or_else(|| cannot_build("decodebin has no sink pad"))?;
             queued.link(&sink).map_err(cannot_build)?;
+            self.described.complete(&queued);
         } else if media.starts_with("audio/") {
             self.connect_audio(pipeline, pad, &caps)?;
         }
@@ -106,9 +130,13 @@ impl Branches {
         }
         let mut last = self.queue(pad)?;
         if let (Some(first), Some(end)) = (elements.first(), elements.last()) {
-            let sink = first.static_pad("sink").ok_or_else(|| cannot_build("an audio element has no sink pad"))?;
+            let sink = first
+                .static_pad("sink")
+                .ok_or_else(|| cannot_build("an audio element has no sink pad"))?;
             last.link(&sink).map_err(cannot_build)?;
-            last = end.static_pad("src").ok_or_else(|| cannot_build("an audio element has no source pad"))?;
+            last = end
+                .static_pad("src")
+                .ok_or_else(|| cannot_build("an audio element has no source pad"))?;
         }
         let sink = self
             .muxer
@@ -125,10 +153,15 @@ impl Branches {
 
     /// Put a queue behind the pad; its source pad.
     fn queue(&self, pad: &gst::Pad) -> Result<gst::Pad, Failure> {
-        let sink = self.queues.request_pad_simple("sink_%u").ok_or_else(|| cannot_build("multiqueue gives no pad"))?;
+        let sink = self
+            .queues
+            .request_pad_simple("sink_%u")
+            .ok_or_else(|| cannot_build("multiqueue gives no pad"))?;
         pad.link(&sink).map_err(cannot_build)?;
         let name = sink.name().replace("sink", "src");
-        self.queues.static_pad(&name).ok_or_else(|| cannot_build("multiqueue has no source pad"))
+        self.queues
+            .static_pad(&name)
+            .ok_or_else(|| cannot_build("multiqueue has no source pad"))
     }
 }
 
@@ -159,7 +192,6 @@ struct Chain {
 fn video_chain(
     pipeline: &gst::Pipeline,
     source: &Source,
-    container: Container,
     restorer: &gst::Element,
     encoder: &VideoEncoder,
     gate: &Arc<Gate>,
@@ -173,7 +205,7 @@ fn video_chain(
     }
     let (decoded, rgb) = (converter()?, element("capsfilter")?);
     elements.push(decoded.clone());
-    if let Some(orientation) = source.orientation.as_deref().filter(|_| !container.keeps_orientation()) {
+    if let Some(orientation) = source.orientation.as_deref() {
         elements.push(flip(orientation)?);
     }
     let (handover, scaler, coded) = (element("queue")?, element("videoscale")?, element("capsfilter")?);
@@ -181,12 +213,19 @@ fn video_chain(
     handover.set_property("max-size-buffers", 2u32);
     handover.set_property("max-size-bytes", 0u32);
     handover.set_property("max-size-time", 0u64);
-    elements.extend([rgb.clone(), restorer.clone(), handover, converter()?, scaler, coded.clone()]);
+    elements.extend([
+        rgb.clone(),
+        restorer.clone(),
+        handover,
+        converter()?,
+        scaler,
+        coded.clone(),
+    ]);
     elements.extend(encoder.elements.iter().cloned());
     pipeline.add_many(&elements).map_err(cannot_build)?;
     gst::Element::link_many(&elements).map_err(cannot_build)?;
 
-    pin_formats(&decoded, &rgb, &coded, source, container);
+    formats::pin(&decoded, &rgb, &coded, source);
     if let Some(pad) = rgb.static_pad("src") {
         gate.watch_video(&pad);
     }
@@ -215,7 +254,11 @@ fn flip(orientation: &str) -> Result<gst::Element, Failure> {
         "flip-rotate-90" => "ur-ll",
         "flip-rotate-180" => "vert",
         "flip-rotate-270" => "ul-lr",
-        _ => return Err(Failure::Failed(format!("the input's orientation `{orientation}` is not known"))),
+        _ => {
+            return Err(Failure::Failed(format!(
+                "the input's orientation `{orientation}` is not known"
+            )));
+        }
     };
     let flip = element("videoflip")?;
     flip.set_property_from_str("video-direction", direction);
@@ -233,82 +276,10 @@ fn flip(orientation: &str) -> Result<gst::Element, Failure> {
     Ok(flip)
 }
 
-/// Keep the decoded video's colour description through RGB and back, and the first frame's size to the end: neither
-/// encoders nor muxers take a change of size in mid-file, so later sizes are fitted into the first.
-fn pin_formats(
-    decoded: &gst::Element,
-    rgb: &gst::Element,
-    coded: &gst::Element,
-    source: &Source,
-    container: Container,
-) {
-    let Some(pad) = decoded.static_pad("sink") else { return };
-    let turned = !container.keeps_orientation()
-        && source.orientation.as_deref().is_some_and(|tag| tag.ends_with("90") || tag.ends_with("270"));
-    let (rgb, coded) = (rgb.clone(), coded.clone());
-    let pinned = AtomicBool::new(false);
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view()) else {
-            return gst::PadProbeReturn::Ok;
-        };
-        if let Ok(video) = gst_video::VideoInfo::from_caps(event.caps())
-            && !pinned.swap(true, Ordering::Relaxed)
-        {
-            let colour = colorimetry(&video);
-            rgb.set_property("caps", rgb_caps(&colour));
-            coded.set_property("caps", coded_caps(&video, &colour, turned));
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// The input's colorimetry, with a matrix to go back to YUV by where the input is RGB or does not say.
-fn colorimetry(video: &gst_video::VideoInfo) -> gst_video::VideoColorimetry {
-    use gst_video::{VideoColorMatrix, VideoColorRange};
-    let stated = video.colorimetry();
-    let matrix = match stated.matrix() {
-        VideoColorMatrix::Rgb | VideoColorMatrix::Unknown => VideoColorMatrix::Bt709,
-        matrix => matrix,
-    };
-    let range = match stated.range() {
-        _ if stated.matrix() == VideoColorMatrix::Rgb => VideoColorRange::Range16_235,
-        VideoColorRange::Unknown => VideoColorRange::Range16_235,
-        range => range,
-    };
-    gst_video::VideoColorimetry::new(range, matrix, stated.transfer(), stated.primaries())
-}
-
-/// RGB with the input's transfer function and primaries, so that no conversion touches them.
-fn rgb_caps(colour: &gst_video::VideoColorimetry) -> gst::Caps {
-    let rgb = gst_video::VideoColorimetry::new(
-        gst_video::VideoColorRange::Range0_255,
-        gst_video::VideoColorMatrix::Rgb,
-        colour.transfer(),
-        colour.primaries(),
-    );
-    gst_video::VideoCapsBuilder::new()
-        .format(gst_video::VideoFormat::Rgb)
-        .field("colorimetry", rgb.to_string())
-        .build()
-}
-
-fn coded_caps(video: &gst_video::VideoInfo, colour: &gst_video::VideoColorimetry, turned: bool) -> gst::Caps {
-    let (width, height, par) = (video.width() as i32, video.height() as i32, video.par());
-    let (width, height, par) = match turned {
-        true => (height, width, gst::Fraction::new(par.denom(), par.numer())),
-        false => (width, height, par),
-    };
-    gst_video::VideoCapsBuilder::new()
-        .format(gst_video::VideoFormat::I420)
-        .width(width * SCALE)
-        .height(height * SCALE)
-        .pixel_aspect_ratio(par)
-        .field("colorimetry", colour.to_string())
-        .build()
-}
-
 fn video_pad(muxer: &gst::Element, container: Container, source: &Source) -> Result<gst::Pad, Failure> {
-    let pad = muxer.request_pad_simple("video_%u").ok_or_else(|| cannot_build("the muxer takes no video"))?;
+    let pad = muxer
+        .request_pad_simple("video_%u")
+        .ok_or_else(|| cannot_build("the muxer takes no video"))?;
     if let Some(timescale) = container.video_timescale(source.framerate) {
         pad.set_property("trak-timescale", timescale);
     }
@@ -319,9 +290,15 @@ fn video_pad(muxer: &gst::Element, container: Container, source: &Source) -> Res
 pub fn link(decoder: &gst::Element, sink: Option<gst::Pad>) {
     let sink = Mutex::new(sink);
     decoder.connect_pad_added(move |decoder, pad| {
-        let Some(sink) = sink.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(sink) = sink.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
         if let Err(error) = pad.link(&sink) {
-            post(decoder, FAILURE, &format!("the decoded stream {:?} cannot be used: {error}", pad.current_caps()));
+            post(
+                decoder,
+                FAILURE,
+                &format!("the decoded stream {:?} cannot be used: {error}", pad.current_caps()),
+            );
         }
     });
 }

@@ -35,10 +35,23 @@ pub struct Source {
 }
 
 impl Source {
+    /// The size in pixels as it is shown: turned by a quarter where the orientation says so.
+    pub fn upright(&self) -> (u32, u32) {
+        match self.orientation.as_deref() {
+            Some(tag) if tag.ends_with("90") || tag.ends_with("270") => (self.height, self.width),
+            _ => (self.width, self.height),
+        }
+    }
+
     /// The number of frames by duration and frame rate: an estimate, good for a progress bar.
     pub fn estimated_frames(&self) -> Option<u64> {
-        let (numerator, denominator) = (u64::try_from(self.framerate.numer()).ok()?, self.framerate.denom() as u64);
-        let frames = self.duration?.mul_div_round(numerator, denominator * gst::ClockTime::SECOND.nseconds())?;
+        let (numerator, denominator) = (
+            u64::try_from(self.framerate.numer()).ok()?,
+            self.framerate.denom() as u64,
+        );
+        let frames = self
+            .duration?
+            .mul_div_round(numerator, denominator * gst::ClockTime::SECOND.nseconds())?;
         (frames.nseconds() > 0).then_some(frames.nseconds())
     }
 }
@@ -74,12 +87,17 @@ fn discover(input: &Path) -> Result<gst_pbutils::DiscovererInfo, Failure> {
     let path = std::path::absolute(input).map_err(|error| cannot_read(error.to_string()))?;
     let uri = gst::glib::filename_to_uri(&path, None).map_err(|error| cannot_read(error.to_string()))?;
     let discoverer = gst_pbutils::Discoverer::new(PATIENCE).map_err(|error| cannot_read(error.to_string()))?;
-    let info = discoverer.discover_uri(&uri).map_err(|error| cannot_read(error.message().to_owned()))?;
+    let info = discoverer
+        .discover_uri(&uri)
+        .map_err(|error| cannot_read(error.message().to_owned()))?;
     match info.result() {
         gst_pbutils::DiscovererResult::Ok => Ok(info),
         gst_pbutils::DiscovererResult::MissingPlugins => {
-            let missing: Vec<String> =
-                info.missing_elements_installer_details().iter().map(|detail| plugin_in_words(detail)).collect();
+            let missing: Vec<String> = info
+                .missing_elements_installer_details()
+                .iter()
+                .map(|detail| plugin_in_words(detail))
+                .collect();
             Err(cannot_read(format!(
                 "GStreamer lacks {}. Install the distribution's gstreamer1.0-libav, -plugins-good and -plugins-bad \
                  (scripts/install.sh does it on Debian)",
@@ -110,7 +128,9 @@ fn orientation(video: &gst_pbutils::DiscovererVideoInfo) -> Option<String> {
 }
 
 fn bits_per_sample(caps: &gst::CapsRef) -> u32 {
-    caps.structure(0).and_then(|fields| fields.get::<u32>("bit-depth-luma").ok()).unwrap_or(8)
+    caps.structure(0)
+        .and_then(|fields| fields.get::<u32>("bit-depth-luma").ok())
+        .unwrap_or(8)
 }
 
 fn left_out(info: &gst_pbutils::DiscovererInfo, more_video: usize) -> Vec<String> {

@@ -22,7 +22,12 @@ pub struct Progress {
 impl Progress {
     pub fn new(total: Option<u64>) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total));
-        Self { bar, total, first: None, next_line: Instant::now() }
+        Self {
+            bar,
+            total,
+            first: None,
+            next_line: Instant::now() + FIRST_LINE,
+        }
     }
 
     /// Print a line above the bar.
@@ -33,9 +38,15 @@ impl Progress {
         }
     }
 
-    /// Whether a frame has come out yet.
-    pub fn has_begun(&self) -> bool {
-        self.first.is_some()
+    /// Show what is done before the first frame: on a terminal in the bar, elsewhere only if it lasts.
+    pub fn stage(&mut self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+            bar.tick();
+        } else if Instant::now() >= self.next_line {
+            self.next_line = Instant::now() + FIRST_LINE;
+            eprintln!("{text}");
+        }
     }
 
     /// Show that so many frames have been restored.
@@ -85,7 +96,11 @@ impl Progress {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(5));
-    let template = if total.is_some() { "{bar:30} {pos}/{len} frames, {msg}" } else { "{pos} frames, {msg}" };
+    let template = if total.is_some() {
+        "{bar:30} {pos}/{len} frames, {msg}"
+    } else {
+        "{pos} frames, {msg}"
+    };
     // The templates are constants that indicatif parses; it falls back to its default bar rather than ending the work.
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message("starting");
@@ -103,5 +118,9 @@ fn summary(speed: Option<f64>, left: Option<Duration>) -> String {
 /// Seconds as h:mm:ss or m:ss.
 pub fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }

@@ -33,7 +33,7 @@ pub fn transcode(options: &Options, source: &Source) -> Result<(), Failure> {
     let container = Container::of(&options.output)?;
     let part = part_of(&options.output);
     let transcoder = pipeline::build(options, source, container, &part)?;
-    introduce(options, source, container, &transcoder);
+    introduce(options, source, &transcoder);
     let total = options.frames.or(source.estimated_frames());
     let mut watch = Watch::new(&transcoder, total, count_signals()?);
     let end = watch.run();
@@ -62,18 +62,34 @@ fn part_of(output: &Path) -> PathBuf {
 }
 
 /// Tell what goes in, what comes out and what to expect.
-fn introduce(options: &Options, source: &Source, container: Container, transcoder: &Transcoder) {
+fn introduce(options: &Options, source: &Source, transcoder: &Transcoder) {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let duration = source.duration.map_or(String::new(), |duration| format!(", {}", clock(duration.seconds())));
-    let audio = if source.audio.is_empty() { "none".to_owned() } else { source.audio.join(", ") };
+    let duration = source
+        .duration
+        .map_or(String::new(), |duration| format!(", {}", clock(duration.seconds())));
+    let audio = if source.audio.is_empty() {
+        "none".to_owned()
+    } else {
+        source.audio.join(", ")
+    };
     let size = format!("{}x{}", source.width, source.height);
-    eprintln!("{}: {size}{}{duration}, {}; audio: {audio}", name(&options.input), rate(source), source.video);
-    let (width, height) = (source.width * SCALE, source.height * SCALE);
+    eprintln!(
+        "{}: {size}{}{duration}, {}; audio: {audio}",
+        name(&options.input),
+        rate(source),
+        source.video
+    );
+    let (width, height) = source.upright();
+    let (width, height) = (width * SCALE, height * SCALE);
     let turned = match &source.orientation {
-        Some(orientation) if !container.keeps_orientation() => format!(", turned ({orientation})"),
+        Some(orientation) => format!(", turned ({orientation})"),
         _ => String::new(),
     };
-    eprintln!("{}: {width}x{height}{turned}, {}", name(&options.output), transcoder.encoder);
+    eprintln!(
+        "{}: {width}x{height}{turned}, {}",
+        name(&options.output),
+        transcoder.encoder
+    );
     let pixels = u64::from(width) * u64::from(height);
     if pixels > LARGE {
         let frames = options.frames.or(source.estimated_frames());
@@ -167,7 +183,11 @@ impl<'a> Watch<'a> {
 
     fn end(&mut self, closed: bool, error: Option<String>) -> End {
         let error = self.error.take().map(|(error, _)| error).or(error);
-        End { closed, interrupted: self.interrupted, error }
+        End {
+            closed,
+            interrupted: self.interrupted,
+            error,
+        }
     }
 
     /// Take a message of the pipeline.
@@ -179,10 +199,15 @@ impl<'a> Watch<'a> {
                 let text = describe(warning.src(), &warning.error(), warning.debug());
                 self.progress.note(&format!("warning: {text}"));
             }
-            gst::MessageView::Progress(progress) if !self.progress.has_begun() => {
-                self.waiting = true;
-                self.progress.note(&progress.get().2);
-            }
+            gst::MessageView::Progress(progress) => match progress.get() {
+                (gst::ProgressType::Complete, _, text) => {
+                    self.announced = true;
+                    self.progress.note(text);
+                }
+                (gst::ProgressType::Start | gst::ProgressType::Continue, _, text) => self.progress.stage(text),
+                // An error comes as an error message too.
+                _ => {}
+            },
             gst::MessageView::Application(application) => {
                 let fields = application.structure()?;
                 let text = fields.get::<String>("text").ok()?;
@@ -215,7 +240,8 @@ impl<'a> Watch<'a> {
             1 if !self.interrupted && self.transcoder.gate.restored() > 0 => {
                 self.interrupted = true;
                 self.transcoder.gate.interrupt();
-                self.progress.note("finishing the file; once more Ctrl-C leaves it unfinished");
+                self.progress
+                    .note("finishing the file; once more Ctrl-C leaves it unfinished");
                 None
             }
             _ => {
@@ -230,20 +256,25 @@ impl<'a> Watch<'a> {
         if restored > 0 && !self.announced {
             self.announced = true;
             self.progress.note(&in_use(&self.transcoder.restorer));
-        } else if restored == 0 && !self.waiting && self.started.elapsed() > SILENCE {
+        } else if restored == 0 && self.announced && !self.waiting && self.started.elapsed() > SILENCE {
             self.waiting = true;
-            self.progress.note(&format!("{}; waiting for the first frame", in_use(&self.transcoder.restorer)));
+            self.progress.note("waiting for the first frame");
         }
         self.progress.update(restored);
     }
 }
 
-/// Model and provider, as the element tells.
+/// Model and provider, as the element's properties tell: for when another element had loaded the model already.
 fn in_use(restorer: &gst::Element) -> String {
-    let model = restorer.property::<Option<String>>("model").filter(|model| !model.is_empty());
+    let model = restorer
+        .property::<Option<String>>("model")
+        .filter(|model| !model.is_empty());
     let model = model.unwrap_or_else(|| "built-in (tiny)".to_owned());
     let stats = restorer.property::<Option<gst::Structure>>("stats");
-    match stats.and_then(|stats| stats.get::<String>("provider").ok()).filter(|provider| !provider.is_empty()) {
+    match stats
+        .and_then(|stats| stats.get::<String>("provider").ok())
+        .filter(|provider| !provider.is_empty())
+    {
         Some(provider) => format!("model: {model}; provider: {provider}"),
         None => format!("model: {model}"),
     }
@@ -275,7 +306,12 @@ fn remedy(error: &gst::glib::Error) -> Option<&'static str> {
     if error.matches(ResourceError::NoSpaceLeft) {
         return Some("Remedy: free space on the output's disk, or write elsewhere");
     }
-    let damaged = [StreamError::Demux, StreamError::Decode, StreamError::TypeNotFound, StreamError::WrongType];
+    let damaged = [
+        StreamError::Demux,
+        StreamError::Decode,
+        StreamError::TypeNotFound,
+        StreamError::WrongType,
+    ];
     if damaged.into_iter().any(|kind| error.matches(kind)) {
         return Some("The input seems damaged or incomplete: try whether a player shows it to the end");
     }
@@ -287,7 +323,11 @@ fn conclude(end: End, transcoder: &Transcoder, source: &Source, part: &Path, out
     let restored = transcoder.gate.restored();
     let kept = if end.closed && restored > 0 {
         std::fs::rename(part, output).map_err(|error| {
-            Failure::Failed(format!("{} cannot be renamed to {}: {error}", part.display(), output.display()))
+            Failure::Failed(format!(
+                "{} cannot be renamed to {}: {error}",
+                part.display(),
+                output.display()
+            ))
         })?;
         format!("the {restored} frames until then are in {}", output.display())
     } else if restored > 0 && end.error.is_some() {
@@ -304,7 +344,9 @@ fn conclude(end: End, transcoder: &Transcoder, source: &Source, part: &Path, out
         return Err(Failure::Interrupted(kept));
     }
     if restored == 0 {
-        return Err(Failure::Failed(format!("no frame of the input could be decoded; {kept}")));
+        return Err(Failure::Failed(format!(
+            "no frame of the input could be decoded; {kept}"
+        )));
     }
     if let Some(missing) = cut_short(transcoder, source) {
         return Err(Failure::Failed(format!("{missing}; {kept}")));
@@ -323,5 +365,7 @@ fn cut_short(transcoder: &Transcoder, source: &Source) -> Option<String> {
         return None;
     }
     let (reached, stated) = (clock(reached.seconds()), clock(stated.seconds()));
-    Some(format!("the input ends at {reached} although it states {stated}: it is incomplete or damaged"))
+    Some(format!(
+        "the input ends at {reached} although it states {stated}: it is incomplete or damaged"
+    ))
 }

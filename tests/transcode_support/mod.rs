@@ -1,0 +1,320 @@
+//! Makes small videos, runs the example on them, and reads the results back.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Longer than any of these runs takes on the slowest machine: beyond it the program hangs.
+const HANG: Duration = Duration::from_secs(300);
+
+/// A folder for one test's files.
+pub struct Workshop {
+    folder: tempfile::TempDir,
+}
+
+/// A video for ffmpeg to make: moving, coloured, with B-frames as real files have them.
+pub struct Clip {
+    pub frames: u32,
+    /// Further arguments of the inputs, in front of the video's.
+    pub inputs: Vec<&'static str>,
+    /// Arguments of the output.
+    pub output: Vec<&'static str>,
+    /// Filters behind the source.
+    pub filters: &'static str,
+}
+
+impl Default for Clip {
+    fn default() -> Self {
+        Self {
+            frames: 24,
+            inputs: Vec::new(),
+            output: Vec::new(),
+            filters: "null",
+        }
+    }
+}
+
+impl Workshop {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn clip(&self, name: &str, clip: &Clip) -> PathBuf {
+        let path = self.path(name);
+        // The source's duration, not an option of the output, ends the video: the option would end the audio too.
+        let seconds = f64::from(clip.frames) / 24.0;
+        let source = format!("testsrc2=size=64x48:rate=24:duration={seconds},{}", clip.filters);
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-y", "-f", "lavfi", "-i", &source])
+            .args(&clip.inputs);
+        ffmpeg.args(["-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "2"]);
+        output_of(ffmpeg.args(&clip.output).arg(&path));
+        path
+    }
+
+    /// Run the example to its end.
+    pub fn transcode(&self, options: &[&str], input: &Path, output: &Path) -> Run {
+        Self::start(options, input, output).wait()
+    }
+
+    /// Start the example.
+    pub fn start(options: &[&str], input: &Path, output: &Path) -> Running {
+        let child = Command::new(program())
+            .args(options)
+            .args([input, output])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Running::new(child.unwrap())
+    }
+
+    /// A stream's fields as ffprobe names them; side data too.
+    pub fn stream(&self, file: &Path, selector: &str) -> HashMap<String, String> {
+        let text = ffprobe(file, &["-select_streams", selector, "-show_streams", "-of", "flat=s=."]);
+        let fields = text.lines().filter_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            Some((
+                key.splitn(4, '.').nth(3)?.to_owned(),
+                value.trim_matches('"').to_owned(),
+            ))
+        });
+        fields.collect()
+    }
+
+    /// The value of `numerator:denominator`.
+    pub fn ratio(&self, text: &str) -> f64 {
+        let (numerator, denominator) = text.split_once(':').unwrap();
+        numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap()
+    }
+
+    /// The codec of each audio stream.
+    pub fn audio_codecs(&self, file: &Path) -> Vec<String> {
+        column(&ffprobe(
+            file,
+            &[
+                "-select_streams",
+                "a",
+                "-show_entries",
+                "stream=codec_name",
+                "-of",
+                "csv=p=0",
+            ],
+        ))
+    }
+
+    /// A hash of each packet's data.
+    pub fn packet_hashes(&self, file: &Path, selector: &str) -> Vec<String> {
+        let entries = ["-select_streams", selector, "-show_data_hash", "md5"];
+        let text = ffprobe(
+            file,
+            &[&entries[..], &["-show_entries", "packet=data_hash", "-of", "csv=p=0"]].concat(),
+        );
+        column(&text)
+            .into_iter()
+            .filter(|line| line.starts_with("MD5:"))
+            .collect()
+    }
+
+    /// Where a stream ends, in seconds.
+    pub fn last_packet_end(&self, file: &Path, selector: &str) -> f64 {
+        let entries = [
+            "-select_streams",
+            selector,
+            "-show_entries",
+            "packet=pts_time,duration_time",
+            "-of",
+            "csv=p=0",
+        ];
+        let ends = column(&ffprobe(file, &entries)).into_iter().map(|line| {
+            let mut fields = line.split(',').map(|field| field.parse::<f64>().unwrap_or(0.0));
+            fields.next().unwrap_or(0.0) + fields.next().unwrap_or(0.0)
+        });
+        ends.fold(0.0, f64::max)
+    }
+
+    /// The first frame as a player shows it, turned as the file asks, in gray levels of width x height.
+    pub fn shown(&self, file: &Path, width: u32, height: u32) -> Vec<u8> {
+        let filter = format!("scale={width}:{height}:flags=area,format=gray");
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-i"])
+            .arg(file)
+            .args(["-vf", &filter, "-frames:v", "1", "-f", "rawvideo", "-"]);
+        output_of(&mut ffmpeg).stdout
+    }
+
+    /// Copy a video into a file that asks players to turn it by a quarter.
+    pub fn rotate(&self, input: &Path, output: &Path) {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-i"])
+            .arg(input)
+            .args(["-c", "copy", "-metadata:s:v:0", "rotate=90"]);
+        output_of(ffmpeg.arg(output));
+    }
+
+    pub fn tone(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        output_of(
+            Command::new("ffmpeg")
+                .args(["-v", "error", "-f", "lavfi", "-i", "sine=duration=1"])
+                .arg(&path),
+        );
+        path
+    }
+
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Where the example writes while the output is not complete.
+    pub fn part_of(&self, output: &Path) -> PathBuf {
+        PathBuf::from(format!("{}.part", output.display()))
+    }
+
+    /// Presentation time in seconds of each frame that decodes.
+    pub fn video_times(&self, file: &Path) -> Vec<f64> {
+        let entries = [
+            "-select_streams",
+            "v:0",
+            "-show_entries",
+            "frame=best_effort_timestamp_time",
+            "-of",
+            "csv=p=0",
+        ];
+        column(&ffprobe(file, &entries))
+            .iter()
+            .map(|time| time.parse().unwrap())
+            .collect()
+    }
+}
+
+/// The example at work.
+pub struct Running {
+    child: Child,
+    /// What it says, line by line, as it says it.
+    lines: Receiver<String>,
+    heard: String,
+}
+
+impl Running {
+    fn new(mut child: Child) -> Self {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Self {
+            child,
+            lines,
+            heard: String::new(),
+        }
+    }
+
+    /// Read on until a line contains `text` or, without one, to the program's end; a hang is a failure.
+    fn listen(&mut self, text: Option<&str>) {
+        loop {
+            match self.lines.recv_timeout(HANG) {
+                Ok(line) => {
+                    self.heard += &format!("{line}\n");
+                    if text.is_some_and(|text| line.contains(text)) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.child.kill().unwrap();
+                    panic!("the program hangs; it said:\n{}", self.heard);
+                }
+            }
+        }
+    }
+
+    pub fn wait(mut self) -> Run {
+        self.listen(None);
+        Run {
+            status: self.child.wait().unwrap().code(),
+            messages: self.heard,
+        }
+    }
+
+    /// Send what Ctrl-C sends once the program has said `text`.
+    pub fn interrupt_after(mut self, text: &str) -> Run {
+        self.listen(Some(text));
+        output_of(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
+        self.wait()
+    }
+}
+
+/// A finished run of the example.
+pub struct Run {
+    pub status: Option<i32>,
+    pub messages: String,
+}
+
+impl Run {
+    pub fn succeeds(self) -> String {
+        assert_eq!(self.status, Some(0), "{}", self.messages);
+        self.messages
+    }
+
+    /// Ends with this status and says all of these.
+    pub fn fails(&self, status: i32, says: &[&str]) {
+        assert_eq!(self.status, Some(status), "{}", self.messages);
+        for text in says {
+            assert!(self.messages.contains(text), "`{text}` is not in:\n{}", self.messages);
+        }
+    }
+}
+
+/// The example lies beside the tests' folder.
+fn program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.ancestors().nth(2).unwrap().join("examples/transcode");
+    assert!(
+        program.is_file(),
+        "{} is not built: `cargo build --example transcode`",
+        program.display()
+    );
+    program
+}
+
+fn column(text: &str) -> Vec<String> {
+    text.lines()
+        .map(|line| line.trim_end_matches(',').to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+fn ffprobe(file: &Path, arguments: &[&str]) -> String {
+    let output = output_of(Command::new("ffprobe").args(["-v", "error"]).args(arguments).arg(file));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn output_of(command: &mut Command) -> Output {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; ffmpeg and ffprobe are needed: scripts/install.sh installs them")
+    });
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
