@@ -3,38 +3,13 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
 use common::picture::Picture;
-use common::{FORMATS, Rig, Running, element, reference, wait_for_error};
+use common::{FORMATS, Rig, Running, element, log_of, reference, wait_for_error};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 
 fn caps(text: &str) -> gst::Caps {
     text.parse().unwrap()
-}
-
-/// Everything the element's debug category says while `work` runs on this thread.
-fn log_of(work: impl FnOnce()) -> String {
-    common::init();
-    // The category comes into being with its first line.
-    element("nearest");
-    gst::log::remove_default_log_function();
-    gst::log::set_threshold_for_name("dloralvsr", gst::DebugLevel::Debug);
-    let (lines, this_thread) = (Arc::new(Mutex::new(String::new())), std::thread::current().id());
-    let writer = lines.clone();
-    let function = gst::log::add_log_function(move |category, _, _, _, _, _, message| {
-        if category.name() == "dloralvsr" && std::thread::current().id() == this_thread {
-            writer
-                .lock()
-                .unwrap()
-                .extend([&message.get().unwrap_or_default(), "\n"]);
-        }
-    });
-    work();
-    gst::log::remove_log_function(function);
-    let text = lines.lock().unwrap();
-    text.clone()
 }
 
 #[test]

@@ -4,10 +4,9 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::path::Path;
 
+use common::tools::{self, Plugin};
 use common::{Running, pack, wait_for_error};
 use gst::prelude::*;
 
@@ -178,81 +177,18 @@ fn an_error_is_told_once_and_the_element_runs_again_once_mended() {
     common::wait_for_eos(&pipeline.bus());
 }
 
-/// The plugin of this build alone in a folder, and a registry of its own.
-struct Plugin(tempfile::TempDir);
-
-impl Plugin {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let built = built_plugin();
-        fs::create_dir(folder.path().join("plugins")).unwrap();
-        std::os::unix::fs::symlink(built, folder.path().join("plugins/libgstdloralvsr.so")).unwrap();
-        Plugin(folder)
-    }
-
-    /// Runs one of GStreamer's tools with another ONNX Runtime, until it ends or takes too long.
-    fn run(&self, tool: &str, arguments: &[&str], onnx_runtime: &Path) -> (bool, String) {
-        let mut child = Command::new(tool)
-            .args(arguments)
-            .env("GST_PLUGIN_PATH", self.0.path().join("plugins"))
-            .env("GST_REGISTRY", self.0.path().join("registry"))
-            .env("ORT_DYLIB_PATH", onnx_runtime)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{tool}: {error} (Debian: gstreamer1.0-tools)"));
-        let start = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            if start.elapsed() > common::TIMEOUT {
-                child.kill().unwrap();
-                panic!("{tool} hangs: {}", text(&child.wait_with_output().unwrap()));
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        let output = child.wait_with_output().unwrap();
-        (output.status.success(), text(&output))
-    }
-
-    fn launch(&self, onnx_runtime: &Path) -> String {
-        let model = format!("model={}", pack("nearest").display());
-        let caps = "video/x-raw,format=RGB,width=32,height=32";
-        let line = [
-            "videotestsrc",
-            "num-buffers=3",
-            "!",
-            caps,
-            "!",
-            "dloralvsr",
-            &model,
-            "!",
-            "fakesink",
-        ];
-        let (success, text) = self.run("gst-launch-1.0", &line, onnx_runtime);
-        assert!(!success, "{text}");
-        text
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-/// Cargo puts the library beside the tests' programs.
-fn built_plugin() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
-    let library = folder.join("libgstdloralvsr.so");
-    assert!(library.exists(), "{} is not built", library.display());
-    library
+/// What `gst-launch-1.0` says when it cannot run the element with this ONNX Runtime.
+fn launch_in_vain(plugin: &Plugin, onnx_runtime: &Path) -> String {
+    let line = tools::launch_line(&pack("nearest"));
+    let (success, text) = plugin.run("gst-launch-1.0", &line, "ORT_DYLIB_PATH", onnx_runtime);
+    assert!(!success, "{text}");
+    text
 }
 
 #[test]
 fn without_onnx_runtime_the_plugin_is_inspected_and_a_pipeline_says_what_to_install() {
     let (plugin, nowhere) = (Plugin::new(), Path::new("/no/such/libonnxruntime.so"));
-    let (success, text) = plugin.run("gst-inspect-1.0", &["dloralvsr"], nowhere);
+    let (success, text) = plugin.run("gst-inspect-1.0", &["dloralvsr".to_owned()], "ORT_DYLIB_PATH", nowhere);
     assert!(success, "{text}");
     for part in [
         "GstDloralVsr",
@@ -264,7 +200,7 @@ fn without_onnx_runtime_the_plugin_is_inspected_and_a_pipeline_says_what_to_inst
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    let text = plugin.launch(nowhere);
+    let text = launch_in_vain(&plugin, nowhere);
     for part in [
         "ERROR",
         "was not found",
@@ -279,15 +215,15 @@ fn without_onnx_runtime_the_plugin_is_inspected_and_a_pipeline_says_what_to_inst
 #[test]
 fn what_is_not_onnx_runtime_is_refused() {
     let plugin = Plugin::new();
-    let page = plugin.0.path().join("libonnxruntime.so");
+    let page = plugin.folder().join("libonnxruntime.so");
     fs::write(&page, "<html>404</html>").unwrap();
-    let text = plugin.launch(&page);
+    let text = launch_in_vain(&plugin, &page);
     assert!(
         text.contains("cannot be loaded as a library") && text.contains("scripts/install.sh"),
         "{text}"
     );
     // A library, but another one: this plugin.
-    let text = plugin.launch(&built_plugin());
+    let text = launch_in_vain(&plugin, &tools::built_plugin());
     assert!(
         text.contains("not ONNX Runtime") && text.contains("scripts/install.sh"),
         "{text}"

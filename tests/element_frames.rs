@@ -8,6 +8,7 @@ use common::{FORMATS, Rig, nearest, reference};
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoMeta, VideoRegionOfInterestMeta};
+use gstdloralvsr::pack::Pack;
 
 fn moving(format: VideoFormat, width: usize, height: usize, count: usize) -> Vec<Picture> {
     (0..count)
@@ -307,6 +308,19 @@ fn metas_that_say_nothing_of_size_are_copied_and_others_left_out() {
         gst::meta::CustomMeta::from_buffer(&output, "DlTestSize").is_err(),
         "it is not the output's size"
     );
+}
+
+#[test]
+fn the_embedded_pack_is_the_default() {
+    let pictures = moving(VideoFormat::Rgb, 48, 32, 2);
+    let element = common::element("nearest");
+    element.set_property("model", "");
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(pictures[0].caps());
+    let embedded = common::reference_of(Pack::embedded().unwrap(), &pictures, common::without_scene_cuts());
+    for ((index, picture), expected) in (0..).zip(&pictures).zip(embedded) {
+        assert!(rig.restore(picture, index) == expected, "frame {index}");
+    }
 }
 
 #[test]

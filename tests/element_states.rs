@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use common::picture::Picture;
-use common::{Rig, Running, element, pack, reference, wait_for, within_timeout};
+use common::tools::{self, Plugin};
+use common::{Rig, Running, element, log_of, pack, reference, wait_for, within_timeout};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 
@@ -113,7 +114,11 @@ fn properties_of_the_model_are_fixed_while_running() {
     let mut rig = Rig::for_picture("nearest", &frame(0));
     let model = pack("nearest").to_str().unwrap().to_owned();
     rig.restore(&frame(0), 0);
-    rig.element.set_property("model", "/somewhere/else");
+    let log = log_of(|| rig.element.set_property("model", "/somewhere/else"));
+    assert!(
+        log.contains("model can be set in NULL and READY only: ignored"),
+        "{log}"
+    );
     rig.element.set_property("device-id", 3u32);
     rig.element.set_property("intra-threads", 5u32);
     rig.element.set_property("cache-dir", "/somewhere");
@@ -256,6 +261,21 @@ fn opening_the_model_is_announced() {
             .iter()
             .all(|type_| *type_ == gst::ProgressType::Continue),
         "{seen:?}"
+    );
+}
+
+#[test]
+fn a_pipeline_of_the_command_line_runs_and_onnx_runtimes_log_is_a_debug_category() {
+    let line = tools::launch_line(&pack("nearest"));
+    let (success, text) = Plugin::new().run("gst-launch-1.0", &line, "GST_DEBUG", "dloralvsr-ort:INFO");
+    assert!(success, "{text}");
+    assert!(
+        text.contains("Progress: (open-model) Model nearest runs on cpu"),
+        "{text}"
+    );
+    assert!(
+        text.contains("dloralvsr-ort") && text.contains("Initializing session"),
+        "{text}"
     );
 }
 

@@ -5,9 +5,10 @@
 
 pub mod nearest;
 pub mod picture;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -117,18 +118,22 @@ impl Rig {
 
 /// What the core alone makes of pictures that follow each other.
 pub fn reference(pack_name: &str, pictures: &[Picture]) -> Vec<Picture> {
-    reference_with(
-        pack_name,
-        pictures,
-        Settings {
-            scene_threshold: 0.0,
-            ..Settings::default()
-        },
-    )
+    reference_with(pack_name, pictures, without_scene_cuts())
 }
 
 pub fn reference_with(pack_name: &str, pictures: &[Picture], settings: Settings) -> Vec<Picture> {
-    let pack = Pack::open(&pack(pack_name)).unwrap();
+    reference_of(Pack::open(&pack(pack_name)).unwrap(), pictures, settings)
+}
+
+/// The core's defaults, as [`element`] has them.
+pub fn without_scene_cuts() -> Settings {
+    Settings {
+        scene_threshold: 0.0,
+        ..Settings::default()
+    }
+}
+
+pub fn reference_of(pack: Pack, pictures: &[Picture], settings: Settings) -> Vec<Picture> {
     let options = ModelOptions {
         provider: "cpu".parse().unwrap(),
         ..ModelOptions::default()
@@ -146,6 +151,28 @@ pub fn reference_with(pack_name: &str, pictures: &[Picture], settings: Settings)
         output
     };
     pictures.iter().map(restore).collect()
+}
+
+/// Everything the element's debug category says while `work` runs on this thread.
+pub fn log_of(work: impl FnOnce()) -> String {
+    // The category comes into being with the first element.
+    element("nearest");
+    gst::log::remove_default_log_function();
+    gst::log::set_threshold_for_name("dloralvsr", gst::DebugLevel::Debug);
+    let (lines, this_thread) = (Arc::new(Mutex::new(String::new())), std::thread::current().id());
+    let writer = lines.clone();
+    let function = gst::log::add_log_function(move |category, _, _, _, _, _, message| {
+        if category.name() == "dloralvsr" && std::thread::current().id() == this_thread {
+            writer
+                .lock()
+                .unwrap()
+                .extend([&message.get().unwrap_or_default(), "\n"]);
+        }
+    });
+    work();
+    gst::log::remove_log_function(function);
+    let text = lines.lock().unwrap();
+    text.clone()
 }
 
 /// The text of the next error on a bus, if there is one already.
