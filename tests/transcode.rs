@@ -65,6 +65,43 @@ fn a_variable_frame_rate_stays() {
     }
 }
 
+#[test]
+fn old_and_unusual_codecs_are_read() {
+    let workshop = Workshop::new();
+    for (name, codec, pixels) in [
+        ("in.mov", "mjpeg", "yuvj422p"),
+        ("in.avi", "mpeg4", "yuv420p"),
+        ("in.ts", "mpeg2video", "yuv420p"),
+        ("in.mkv", "ffv1", "yuv444p"),
+    ] {
+        let clip = Clip {
+            output: vec!["-c:v", codec, "-bf", "0", "-pix_fmt", pixels],
+            ..Clip::default()
+        };
+        let input = workshop.clip(name, &clip);
+        let output = workshop.path(&format!("{codec}.mkv"));
+        workshop.transcode(&[], &input, &output).succeeds();
+        assert_eq!(workshop.video_times(&output).len(), 24, "{codec}");
+        let difference = mean_difference(&workshop.shown(&output, 64, 48), &workshop.shown(&input, 64, 48));
+        assert!(difference < 10.0, "{codec}: {difference} levels");
+    }
+}
+
+#[test]
+fn interlaced_video_keeps_its_frame_count() {
+    let workshop = Workshop::new();
+    let clip = Clip {
+        output: vec!["-flags", "+ilme+ildct", "-x264-params", "tff=1"],
+        ..Clip::default()
+    };
+    let input = workshop.clip("in.mp4", &clip);
+    assert_eq!(workshop.stream(&input, "v:0")["field_order"], "tt");
+    let output = workshop.path("out.mkv");
+    workshop.transcode(&[], &input, &output).succeeds();
+    assert_eq!(workshop.video_times(&output).len(), 24);
+    assert_eq!(workshop.stream(&output, "v:0")["field_order"], "progressive");
+}
+
 const TWO_TONES: [&str; 8] = [
     "-f",
     "lavfi",

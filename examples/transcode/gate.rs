@@ -100,7 +100,7 @@ impl Gate {
         pad.add_probe(data, move |pad, info| {
             // What comes behind the end is swallowed: upstream must not take a refusal for an error.
             if ended.load(Ordering::Relaxed) {
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             }
             let Some((start, end)) = info.buffer().and_then(|buffer| span(pad, buffer)) else {
                 return gst::PadProbeReturn::Ok;
@@ -108,7 +108,7 @@ impl Gate {
             if ends(&gate, start) {
                 ended.store(true, Ordering::Relaxed);
                 end_behind(pad);
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             }
             gate.reached.fetch_max(end.nseconds(), Ordering::Relaxed);
             gst::PadProbeReturn::Ok

@@ -85,11 +85,22 @@ pub fn build(options: &Options, source: &Source, container: Container, file: &Pa
         video_taken: AtomicBool::new(false),
         gate: gate.clone(),
     };
-    let weak = pipeline.downgrade();
+    let branches = Arc::new(branches);
+    let (streams, weak) = (branches.clone(), pipeline.downgrade());
     parser.connect_pad_added(move |parser, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
-        if let Err(failure) = branches.connect(&pipeline, pad) {
+        if let Err(failure) = streams.connect(&pipeline, pad) {
             post(parser, FAILURE, &failure.to_string());
+        }
+    });
+    parser.connect_no_more_pads(move |parser| {
+        // Without its video the muxer would wait for ever.
+        if !branches.video_taken.load(Ordering::Relaxed) {
+            post(
+                parser,
+                FAILURE,
+                "the input's video is of a kind that cannot be restored",
+            );
         }
     });
     Ok(Transcoder {
@@ -106,7 +117,8 @@ impl Branches {
     fn connect(&self, pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), Failure> {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let media = caps.structure(0).map_or("", |fields| fields.name().as_str());
-        if media.starts_with("video/") {
+        // Motion JPEG and its kin are streams of images.
+        if media.starts_with("video/") || media.starts_with("image/") {
             if self.video_taken.swap(true, Ordering::Relaxed) {
                 return Ok(());
             }

@@ -248,6 +248,7 @@ impl Running {
 
     pub fn wait(mut self) -> Run {
         self.listen(None);
+        assert!(!self.heard.contains("CRITICAL"), "{}", self.heard);
         Run {
             status: self.child.wait().unwrap().code(),
             messages: self.heard,
