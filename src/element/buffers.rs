@@ -188,7 +188,9 @@ mod tests {
 
     #[test]
     fn contradictions_are_errors() {
-        let cropped = buffer(|buffer| drop(VideoCropMeta::add(buffer, (0, 0, 20, 16))));
+        let cropped = buffer(|buffer| {
+            VideoCropMeta::add(buffer, (0, 0, 20, 16));
+        });
         let smaller = buffer(|buffer| add_meta(buffer, (16, 16), 0, 60));
         for (buffer, text) in [(cropped, "crop meta is 20x16+0+0"), (smaller, "meta says RGB 16x16")] {
             let error = Plane::of_input(&buffer, &info(17, 16), PixelLayout::Rgb)
