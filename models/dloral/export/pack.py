@@ -15,24 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from dloral.errors import UserError
+from dloral.manifest import FORMAT, SCALE, GraphSizes
 
-FORMAT = 1
-SCALE = 4
 WINDOW = 2
 OPSET = 18
 EXAMPLE = (34, 50)
 """Latent height and width of the example that graphs are traced with: unequal, and no multiple of a stride's power, so
 that nothing of the example can pass for a constant."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Which sizes a graph takes, in latent samples; ``tile`` 0: always whole."""
-
-    tile: int
-    overlap: int
-    min: int
-    multiple: int
 
 
 @dataclass(frozen=True)
@@ -47,9 +36,9 @@ class PackParts:
     latent_factor: int
     encoder_input: str
     conditioned: bool
-    encoder_sizes: Sizes
-    restorer_sizes: Sizes
-    decoder_sizes: Sizes
+    encoder_sizes: GraphSizes
+    restorer_sizes: GraphSizes
+    decoder_sizes: GraphSizes
     color_fix: str
     precision: str
     licence: str
