@@ -15,7 +15,7 @@ pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'mod
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import Batch, BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
-from dloral.model.tiny import TinyConfig  # noqa: E402
+from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
@@ -161,3 +161,29 @@ def test_missing_and_foreign_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "latest.pt").write_bytes(b"not one")
     with pytest.raises(UserError, match="is not a checkpoint of this program"):
         load_checkpoint(tmp_path)
+
+
+def test_a_run_starts_from_a_pack_with_blocks_added(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 0
+    deeper = replace(SMALL, model=replace(SMALL.model, unet_depths=(1, 2, 1), decoder_out_depth=2))
+    trainer = Trainer(deeper, [stills], tmp_path / "deeper", seed=0, backbone=None)
+    trainer.start_from(tmp_path / "pack")
+
+    trained = TinyModel(SMALL.model)
+    trained.load_state_dict(load_checkpoint(tmp_path / "run").ema)
+    frame = torch.rand(1, 3, 24, 28)
+    with torch.no_grad():
+        results = []
+        for model in (trained, trainer.model):
+            latent, guide = model.encoder(frame)
+            results.append(model.decoder(model.restorer(latent, guide, latent, guide), frame))
+    assert torch.allclose(results[0], results[1], atol=1e-5)
+
+
+def test_weights_that_do_not_fit_are_refused(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    wider = replace(SMALL, model=replace(SMALL.model, decoder_width=24))
+    trainer = Trainer(wider, [stills], tmp_path / "wider", seed=0, backbone=None)
+    with pytest.raises(UserError, match=r"does not fit this configuration.*decoder"):
+        trainer.start_from(tmp_path / "run")

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from dloral.shared import backbone_path
-from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import load_config
 from dloral.train.loop import Trainer
 
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--init", type=Path, help="run or checkpoint whose weights to start from")
+    parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
     parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
@@ -31,5 +30,5 @@ def run(args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
     trainer = Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone)
     if args.init is not None:
-        trainer.start_from(load_checkpoint(args.init))
+        trainer.start_from(args.init)
     trainer.run(args.interval, args.workers, args.until)

@@ -19,6 +19,7 @@ from dloral.model.tiny import TinyModel
 from dloral.perceptual import PerceptualDistance
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import Config, OptimizerConfig
+from dloral.train.init import load_weights, start_from
 from dloral.train.step import Losses, training_losses
 
 
@@ -53,11 +54,11 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
 
-    def start_from(self, checkpoint: Checkpoint) -> None:
-        """Take the averaged weights of another run; nothing happens to a run that has begun already."""
+    def start_from(self, source: Path) -> None:
+        """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""
         if self.step == 0:
-            self.model.load_state_dict(checkpoint.ema)
-            self.ema = {name: value.clone() for name, value in checkpoint.ema.items()}
+            start_from(self.model, load_weights(source), source)
+            self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:
         """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""

@@ -24,11 +24,12 @@ class TinyConfig:
     retrieval_window: int = 3
     unet_widths: tuple[int, int] = (48, 96)
     unet_expansions: tuple[int, int] = (96, 192)
-    unet_depths: tuple[int, int, int] = (2, 6, 2)
+    unet_depths: tuple[int, int, int] = (2, 6, 3)
     decoder_width: int = 48
     decoder_expansion: int = 96
     decoder_up_width: int = 32
     decoder_up_expansion: int = 64
+    decoder_out_depth: int = 1
 
 
 class TinyRestorer(nn.Module):
@@ -69,4 +70,5 @@ class TinyModel(nn.Module):
             config.decoder_expansion,
             config.decoder_up_width,
             config.decoder_up_expansion,
+            config.decoder_out_depth,
         )
