@@ -8,6 +8,7 @@ from pathlib import Path
 from dloral.errors import UserError
 from dloral.export.pack import write_pack
 from dloral.export.tiny import tiny_parts
+from dloral.model.arms import ARMS
 from dloral.train.checkpoint import load_checkpoint
 
 
@@ -15,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``export``."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of a training run, or a checkpoint file")
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    parser.add_argument(
+        "--branches", choices=ARMS, default="both", help="branches to merge, of a checkpoint that has them"
+    )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
@@ -26,7 +30,8 @@ def run(args: argparse.Namespace) -> None:
     provenance = {"commit": _commit(), "steps": str(checkpoint.step), "seed": str(checkpoint.seed)}
     provenance |= dict(args.provenance)
     quality = _quality(args.quality) if args.quality else {}
-    write_pack(tiny_parts(checkpoint, args.name or args.out.name, provenance, quality), args.out)
+    arm = ARMS[args.branches]
+    write_pack(tiny_parts(checkpoint, arm, args.name or args.out.name, provenance, quality), args.out)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
 
 

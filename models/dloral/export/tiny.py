@@ -2,27 +2,32 @@
 
 import copy
 
+from torch import nn
+
 from dloral.export.graphs import DecoderGraph, EncoderGraph
 from dloral.export.pack import PackParts
 from dloral.manifest import GraphSizes
-from dloral.model.tiny import TinyModel
+from dloral.model.arms import Arm
+from dloral.model.tiny import TinyConfig, TinyModel
+from dloral.model.tiny.dual import LoraConfig, branched_model, merged_restorer
 from dloral.train.checkpoint import Checkpoint
-from dloral.train.config import from_table
+from dloral.train.config import build_part, from_table
 
 # Everything in these networks is local, so tiles are for memory alone: 384 samples are 768 input pixels. The overlap is
 # measured in models/tests/test_tiny.py: tiled and whole pictures differ by no more than a rounding.
 SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2)
 
 
-def tiny_parts(checkpoint: Checkpoint, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
-    """Parts of the averaged weights of ``checkpoint``."""
-    model = TinyModel(from_table(checkpoint.config).model)
-    model.load_state_dict(checkpoint.ema)
+def tiny_parts(
+    checkpoint: Checkpoint, arm: Arm, name: str, provenance: dict[str, str], quality: dict[str, float]
+) -> PackParts:
+    """Parts of the averaged weights of ``checkpoint``, with the branches of ``arm`` merged if it has branches."""
+    model, restorer = _networks(checkpoint, arm)
     model.eval().requires_grad_(requires_grad=False)
     return PackParts(
         name=name,
         encoder=EncoderGraph(model.encoder),
-        restorer=model.restorer,
+        restorer=restorer,
         decoder=DecoderGraph(copy.deepcopy(model.decoder)),
         latent_channels=model.config.latent_channels,
         latent_factor=8,
@@ -37,3 +42,15 @@ def tiny_parts(checkpoint: Checkpoint, name: str, provenance: dict[str, str], qu
         provenance=provenance,
         quality=quality,
     )
+
+
+def _networks(checkpoint: Checkpoint, arm: Arm) -> tuple[TinyModel, nn.Module]:
+    """The model, all plain weights, and its restorer."""
+    if checkpoint.config.get("stage") == "dual":
+        sizes = build_part(TinyConfig, checkpoint.config["model"], "model")
+        model = branched_model(sizes, build_part(LoraConfig, checkpoint.config["lora"], "lora"))
+        model.load_state_dict(checkpoint.ema)
+        return model, merged_restorer(model, arm)
+    model = TinyModel(from_table(checkpoint.config).model)
+    model.load_state_dict(checkpoint.ema)
+    return model, model.restorer

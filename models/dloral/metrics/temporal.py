@@ -28,14 +28,16 @@ class ReferenceMotion:
     visible: NDArray[np.bool_]
 
 
-def reference_motion(truth: Picture, truth_next: Picture) -> ReferenceMotion:
-    """Motion between two ground-truth frames, RGB u8 [H,W,3]: OpenCV's DIS flow, preset MEDIUM, on gray.
+def reference_motion(
+    truth: Picture, truth_next: Picture, preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+) -> ReferenceMotion:
+    """Motion between two ground-truth frames, RGB u8 [H,W,3]: OpenCV's DIS flow on gray; E*warp is with preset MEDIUM.
 
     Occluded, after Lai et al. (ECCV 2018): |bw' + fw|² > 0.01 (|fw|² + |bw'|²) + 0.5, with bw' the backward flow taken
     where fw leads, or |∇fw|² > 0.01 |fw|² + 0.002. Pixels that leave the picture count as occluded too.
     """
     now, after = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (truth, truth_next))
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(preset)
     forward = np.asarray(dis.calc(now, after, None), np.float32)  # type: ignore[call-overload] # None: no initial flow
     backward = np.asarray(dis.calc(after, now, None), np.float32)  # type: ignore[call-overload]
     height, width = now.shape

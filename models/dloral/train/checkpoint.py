@@ -20,6 +20,8 @@ class Checkpoint(NamedTuple):
     model: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Any]
+    base: str = ""
+    """Fingerprint of the base whose branches these are; empty for a base itself."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

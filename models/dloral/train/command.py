@@ -2,11 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dloral.shared import backbone_path
-from dloral.train.config import load_config
+from dloral.train.checkpoint import load_checkpoint
+from dloral.train.config import Config, from_table, parse_config
+from dloral.train.dual.config import DualConfig, dual_from_table
+from dloral.train.dual.trainer import DualTrainer
 from dloral.train.loop import Trainer
 
 
@@ -16,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--base", type=Path, help="run or checkpoint of the frozen base that branches are trained on")
     parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
@@ -28,7 +33,17 @@ def run(args: argparse.Namespace) -> None:
     """Train until the configured number of steps."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    trainer = Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone)
+    config = parse_config(args.config, _configuration)
+    if isinstance(config, DualConfig):
+        base = load_checkpoint(args.base) if args.base is not None else None
+        dual = DualTrainer(config, base, args.data, args.out, args.seed, args.backbone)
+        dual.run(args.interval, args.workers, args.until)
+        return
+    trainer = Trainer(config, args.data, args.out, args.seed, args.backbone)
     if args.init is not None:
         trainer.start_from(args.init)
     trainer.run(args.interval, args.workers, args.until)
+
+
+def _configuration(table: dict[str, Any]) -> Config | DualConfig:
+    return dual_from_table(table) if table.get("stage") == "dual" else from_table(table)

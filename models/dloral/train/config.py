@@ -1,6 +1,7 @@
 """Training configuration: a TOML file whose tables are the dataclasses of the parts."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,9 +50,14 @@ class Config:
 
 def load_config(name: str) -> Config:
     """The configuration of that name in ``models/configs``, or of the TOML file at that path."""
+    return parse_config(name, from_table)
+
+
+def parse_config(name: str, parse: Callable[[dict[str, Any]], T]) -> T:
+    """What ``parse`` makes of that configuration's table; its ``TypeError`` and ``ValueError`` name the file."""
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     try:
-        return from_table(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
         raise UserError(f"no configuration {path}: give one of {known}, or the path of a .toml file") from error
@@ -62,15 +68,16 @@ def load_config(name: str) -> Config:
 def from_table(table: dict[str, Any]) -> Config:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
     parts = {"model": TinyConfig, "batch": BatchShape, "degradation": Degradation, "loss": LossWeights}
-    given: dict[str, Any] = {name: _build(part, table.get(name, {}), name) for name, part in parts.items()}
-    given["optimizer"] = _build(OptimizerConfig, table.get("optimizer", {}), "optimizer")
+    given: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in parts.items()}
+    given["optimizer"] = build_part(OptimizerConfig, table.get("optimizer", {}), "optimizer")
     unknown = set(table) - set(given) - {"architecture"}
     if unknown or table.get("architecture", "tiny") != "tiny":
         raise ValueError(f"unknown {', '.join(sorted(unknown)) or 'architecture ' + repr(table['architecture'])}")
     return Config(**given)
 
 
-def _build(part: type[T], table: dict[str, Any], name: str) -> T:
+def build_part(part: type[T], table: dict[str, Any], name: str) -> T:
+    """The dataclass ``part`` of one table; unknown keys raise ``ValueError``."""
     known = {item.name for item in fields(part)}  # type: ignore[arg-type]
     if unknown := set(table) - known:
         raise ValueError(f"[{name}] has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")

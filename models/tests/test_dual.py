@@ -1,0 +1,211 @@
+"""Dual LoRA Learning on the tiny networks: arms start as the base, stages train what is theirs, runs resume exactly."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install -e 'models[train]'")
+pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip install -e 'models[train]'")
+pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
+
+from dloral.cli import main  # noqa: E402
+from dloral.data.batches import BatchShape  # noqa: E402
+from dloral.errors import UserError  # noqa: E402
+from dloral.model.arms import ARMS  # noqa: E402
+from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
+from dloral.model.tiny.dual import LoraConfig, SingleFrameRestorer, branched_model, merged_restorer  # noqa: E402
+from dloral.runner import PackRunner  # noqa: E402
+from dloral.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from dloral.train.config import Config, OptimizerConfig  # noqa: E402
+from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
+from dloral.train.dual.step import consistency_loss  # noqa: E402
+from dloral.train.dual.trainer import DualTrainer  # noqa: E402
+from dloral.train.schedule import Schedule  # noqa: E402
+
+# Networks this small gain nothing from threads, and on a busy machine they wait for each other.
+torch.set_num_threads(1)
+
+SIZES = TinyConfig(
+    encoder_width=8,
+    flow_width=8,
+    unet_widths=(16, 16),
+    unet_expansions=(16, 16),
+    unet_depths=(1, 1, 1),
+    decoder_width=16,
+    decoder_expansion=16,
+    decoder_up_width=16,
+    decoder_up_expansion=16,
+)
+LORA = LoraConfig(targets=("unet", "decoder"), rank_consistency=2, rank_detail=3)
+# Steps 0 and 1 are of the first consistency stage, 2 and 3 of the first detail stage, 4 and 5 of the second
+# consistency stage, 6 is detail.
+SMALL = DualConfig(
+    lora=LORA,
+    solo=0.5,
+    schedule=Schedule(
+        first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0
+    ),
+    consistency=SteadyWeights(pixel=1.0, temporal=1.0, motion=0.1),
+    detail=SteadyWeights(pixel=1.0, grid=1.0, block=0.1, detail=0.1),
+    batch=BatchShape(size=2, patch=24, windows_per_clip=2, clip_frames=3, clip_size=256),
+    optimizer=OptimizerConfig(steps=7, warmup=2),
+)
+
+
+@pytest.fixture
+def stills(tmp_path: Path) -> Path:
+    folder = tmp_path / "stills"
+    folder.mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / "noise.png"), cv2.resize(picture, (300, 300), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """The checkpoint of a base, untrained: what is shown here holds for any weights."""
+    torch.manual_seed(1)
+    model = TinyModel(SIZES)
+    state = model.state_dict()
+    save_checkpoint(tmp_path / "base", Checkpoint(0, 0, Config(model=SIZES).to_table(), state, state, {}))
+    return tmp_path / "base"
+
+
+def trainer(base: Path | None, stills: Path, out: Path, config: DualConfig = SMALL) -> DualTrainer:
+    return DualTrainer(config, load_checkpoint(base) if base else None, [stills], out, seed=3, backbone=None)
+
+
+def branched(base: Path) -> TinyModel:
+    return branched_model(SIZES, LORA, load_checkpoint(base).ema)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_starts_as_the_base(base: Path, arm: str) -> None:
+    torch.manual_seed(0)
+    plain = TinyModel(SIZES)
+    plain.load_state_dict(load_checkpoint(base).ema)
+    model = branched(base)
+    restorer = merged_restorer(model, ARMS[arm])
+    frame, before = torch.rand(2, 1, 3, 16, 24)
+    with torch.no_grad():
+        (latent, guide), (latent_prev, guide_prev) = model.encoder(frame), model.encoder(before)
+        expected = SingleFrameRestorer(plain.restorer)(latent, guide, latent_prev, guide_prev)
+        restored = restorer(latent, guide, latent_prev, guide_prev)
+        torch.testing.assert_close(restored, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(model.decoder(restored, frame), plain.decoder(expected, frame), rtol=1e-5, atol=1e-5)
+
+
+def test_stages_train_what_is_theirs(base: Path, stills: Path, tmp_path: Path) -> None:
+    run = trainer(base, stills, tmp_path / "run")
+    changed: dict[int, set[str]] = {}
+    for step in range(7):
+        before = {name: value.clone() for name, value in run.model.state_dict().items()}
+        run._train_step(run.batches[step])
+        run.step += 1
+        state = run.model.state_dict()
+        changed[step] = {name for name, value in state.items() if not torch.equal(value, before[name])}
+    for step in (0, 1, 4, 5):
+        assert changed[step], "a consistency step changes nothing"
+        assert all(".changes.consistency." in name or ".retrieval." in name for name in changed[step]), step
+    for step in (2, 3, 6):
+        assert changed[step], "a detail step changes nothing"
+        assert all(".changes.detail." in name for name in changed[step]), step
+    assert any(name.startswith("restorer.retrieval.") for name in changed[1])
+    assert any("conv_in" in name and name.endswith("value") for name in changed[1])
+    assert any(name.startswith("decoder.") for name in changed[3])
+
+
+def test_the_flow_network_is_trained_when_asked(base: Path, stills: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, lora=replace(LORA, train_flow=True), flow=1.0, solo=0.0)
+    run = trainer(base, stills, tmp_path / "run", config)
+    before = {name: value.clone() for name, value in run.model.restorer.flow.state_dict().items()}
+    assert "flow" in run._train_step(run.batches[0])
+    assert any(not torch.equal(value, before[name]) for name, value in run.model.restorer.flow.state_dict().items())
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(base: Path, stills: Path, tmp_path: Path) -> None:
+    trainer(base, stills, tmp_path / "whole").run(interval=2, workers=0)
+    # Stopped inside the first detail stage, and gone on without being told the base again.
+    trainer(base, stills, tmp_path / "parts").run(interval=2, workers=0, until=3)
+    trainer(None, stills, tmp_path / "parts").run(interval=2, workers=1)
+    whole, parts = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "parts")
+    assert parts.step == whole.step == 7
+    for name, value in whole.model.items():
+        assert torch.equal(value, parts.model[name]), name
+        assert torch.equal(whole.ema[name], parts.ema[name]), name
+
+
+def test_arms_of_a_trained_run_are_exported(base: Path, stills: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, optimizer=replace(SMALL.optimizer, learning_rate=0.05))
+    trainer(base, stills, tmp_path / "run", config).run(interval=7, workers=0)
+    frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
+    results = {}
+    for arm in ARMS:
+        pack = tmp_path / arm
+        assert main(["export", "--checkpoint", str(tmp_path / "run"), "--branches", arm, "--out", str(pack)]) == 0
+        results[arm] = list(PackRunner(pack).restore(frames))[1]
+        # Without the consistency branch the frame before makes no difference.
+        alone = list(PackRunner(pack).restore([frames[1]]))[0]
+        assert np.array_equal(alone, results[arm]) != ARMS[arm].consistency, arm
+    names = list(ARMS)
+    for index, arm in enumerate(names):
+        for other in names[index + 1 :]:
+            assert not np.array_equal(results[arm], results[other]), f"{arm} and {other} give the same picture"
+
+
+def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give the folder of its run with --base"):
+        trainer(None, stills, tmp_path / "run")
+    trainer(base, stills, tmp_path / "run").run(interval=1, workers=0, until=1)
+    other = load_checkpoint(base)
+    other.ema["restorer.unet.conv_out.weight"][0, 0] += 1.0
+    save_checkpoint(tmp_path / "other", other)
+    with pytest.raises(UserError, match="branches of another base"):
+        trainer(tmp_path / "other", stills, tmp_path / "run")
+    with pytest.raises(UserError, match="holds branches already"):
+        trainer(tmp_path / "run", stills, tmp_path / "more")
+    with pytest.raises(UserError, match="another configuration"):
+        trainer(base, stills, tmp_path / "run", replace(SMALL, solo=0.0))
+
+
+def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(base: Path, stills: Path, tmp_path: Path) -> None:
+    trainer(base, stills, tmp_path / "run").run(interval=1, workers=0, until=2)
+    run = trainer(base, stills, tmp_path / "run")
+    with torch.no_grad():
+        run.model.encoder.conv_in.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"the loss is nan.* at step 2; the last good checkpoint is kept"):
+        run.run(interval=1, workers=0)
+    good = load_checkpoint(tmp_path / "run")
+    assert good.step == 2
+    assert all(torch.isfinite(value).all() for value in good.model.values())
+
+
+def test_the_consistency_loss_follows_motion_and_carries_a_gradient() -> None:
+    torch.manual_seed(0)
+    before = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), size=(32, 32), mode="bicubic")
+    now = torch.roll(before, 2, dims=-1)  # what is at x was at x - 2
+    flow = torch.zeros(1, 2, 32, 32)
+    flow[:, 0] = -2.0
+    visible = torch.ones(1, 32, 32, dtype=torch.bool)
+    visible[..., :2] = False  # rolled in from the other side
+    assert consistency_loss(before, now, flow, visible) < 1e-10
+    assert consistency_loss(before, now, torch.zeros_like(flow), visible) > 1e-3
+    pictures = [picture.clone().requires_grad_() for picture in (before, now + 0.1)]
+    consistency_loss(pictures[0], pictures[1], flow, visible).backward()
+    for picture in pictures:
+        assert picture.grad is not None
+        assert picture.grad.abs().max() > 1e-6
+    assert pictures[1].grad[..., :2].abs().max() == 0.0, "what is hidden counts"
+
+
+def test_configurations() -> None:
+    assert dual_from_table(SMALL.to_table()) == SMALL
+    with pytest.raises(ValueError, match="no score to distil"):
+        dual_from_table({})
+    with pytest.raises(ValueError, match=r"\[lora\] has no rank"):
+        dual_from_table({"lora": {"rank": 4}})
+    with pytest.raises(ValueError, match="targets: vae is none of"):
+        dual_from_table({"lora": {"targets": ["vae"]}})
