@@ -25,12 +25,12 @@ def load(case: str) -> dict[str, Tensor]:
 
 def check(case: dict[str, Tensor], distillation: Distillation) -> None:
     latents = case["latents"].requires_grad_()
-    loss = distillation.loss(
-        latents, case["prompt_embeds"], case["neg_prompt_embeds"], case["noise"], case["timestep"]
-    )
+    loss = distillation.loss(latents, case["prompt_embeds"], case["neg_prompt_embeds"], case["noise"], case["timestep"])
     loss.backward()
     torch.testing.assert_close(loss, case["loss"].squeeze(), rtol=1e-4, atol=0.0)
-    torch.testing.assert_close(latents.grad, case["grad_latents"], rtol=1e-4, atol=1e-4 * case["grad_latents"].abs().max())
+    torch.testing.assert_close(
+        latents.grad, case["grad_latents"], rtol=1e-4, atol=1e-4 * case["grad_latents"].abs().max()
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -45,9 +45,7 @@ LORA = LoraConfig(targets=("unet", "decoder"), rank_consistency=2, rank_detail=3
 SMALL = DualConfig(
     lora=LORA,
     solo=0.5,
-    schedule=Schedule(
-        first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0
-    ),
+    schedule=Schedule(first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0),
     consistency=SteadyWeights(pixel=1.0, temporal=1.0, motion=0.1),
     detail=SteadyWeights(pixel=1.0, grid=1.0, block=0.1, detail=0.1),
     batch=BatchShape(size=2, patch=24, windows_per_clip=2, clip_frames=3, clip_size=256),
@@ -148,7 +146,7 @@ def test_arms_of_a_trained_run_are_exported(base: Path, stills: Path, tmp_path: 
         assert main(["export", "--checkpoint", str(tmp_path / "run"), "--branches", arm, "--out", str(pack)]) == 0
         results[arm] = list(PackRunner(pack).restore(frames))[1]
         # Without the consistency branch the frame before makes no difference.
-        alone = list(PackRunner(pack).restore([frames[1]]))[0]
+        alone = next(iter(PackRunner(pack).restore([frames[1]])))
         assert np.array_equal(alone, results[arm]) != ARMS[arm].consistency, arm
     names = list(ARMS)
     for index, arm in enumerate(names):

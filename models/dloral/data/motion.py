@@ -28,7 +28,7 @@ class MotionBatch(NamedTuple):
 
 
 class MotionBatches(Dataset[MotionBatch]):
-    """Item ``step`` is the batch of that step, from the ``batches`` of its stage (stages differ in their share of stills).
+    """Item ``step`` is the batch of that step, from the ``batches`` of its stage: stages differ in their stills.
 
     The motion is OpenCV's DIS flow on the clean frames, with the occlusions of E*warp.
     """
@@ -48,8 +48,6 @@ class MotionBatches(Dataset[MotionBatch]):
 
 def _motion(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     # The fast preset: a sixth of the time, for a tenth of a pixel more of error.
-    motion = reference_motion(
-        np.ascontiguousarray(now), np.ascontiguousarray(before), cv2.DISOPTICAL_FLOW_PRESET_FAST
-    )
+    motion = reference_motion(np.ascontiguousarray(now), np.ascontiguousarray(before), cv2.DISOPTICAL_FLOW_PRESET_FAST)
     grid_y, grid_x = np.mgrid[0 : now.shape[0], 0 : now.shape[1]].astype(np.float32)
     return np.stack([motion.target_x - grid_x, motion.target_y - grid_y]), motion.visible

@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Arm(NamedTuple):
     """Branches that are on.
 
-    Without ``consistency`` nothing is taken from the frame before: the UNet sees [z, z], retrieval and flow are off, and
-    ``conv_in`` is the base's. So ``none`` is the base itself, frame by frame.
+    Without ``consistency`` nothing is taken from the frame before: the UNet sees [z, z], retrieval and flow are off,
+    and ``conv_in`` is the base's. So ``none`` is the base itself, frame by frame.
     """
 
     consistency: bool

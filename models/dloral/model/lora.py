@@ -21,8 +21,8 @@ Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 class LowRank(nn.Module):
     """A weight's change scale · B·A; A starts random (as in peft) and B at zero, so that the change starts at zero.
 
-    The matrix is [out, in/groups · kh · kw]. A transposed convolution's weight is stored [in, out/groups, kh, kw]: there
-    A maps from the input's channels, and the matrix is [out/groups · kh · kw, in].
+    The matrix is [out, in/groups · kh · kw]. A transposed convolution's weight is stored [in, out/groups, kh, kw]:
+    there A maps from the input's channels, and the matrix is [out/groups · kh · kw, in].
     """
 
     def __init__(self, layer: Layer, rank: int, scale: float = SCALE) -> None:
@@ -97,7 +97,7 @@ def _add(layer: nn.Module, tensor: str, branch: str, change: nn.Module) -> None:
 
 
 def _of(layer: nn.Module, tensor: str) -> Iterator[Branches]:
-    for parametrization in layer.parametrizations[tensor]:  # type: ignore[index, union-attr]
+    for parametrization in layer.parametrizations[tensor]:  # type: ignore[index]
         if isinstance(parametrization, Branches):
             yield parametrization
 
@@ -131,5 +131,5 @@ def merge(root: nn.Module) -> None:
     """Write the sums, at the strengths that are set, into plain weights; no branch is left."""
     for module in list(root.modules()):
         if parametrize.is_parametrized(module):
-            for tensor in list(module.parametrizations):  # type: ignore[arg-type, union-attr]
+            for tensor in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, tensor, leave_parametrized=True)

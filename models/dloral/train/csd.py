@@ -1,4 +1,4 @@
-"""Classifier score distillation (Yu et al., ICLR 2024) against a frozen base, as the reference trains its detail branch.
+"""Classifier score distillation (Yu et al., ICLR 2024) against a frozen base: the reference's loss for detail.
 
 The base is asked, at a random noise level, what it would make of the latents with the prompt and without it; what the
 prompt adds is the direction that the latents are pushed in (``CSDLoss`` in the reference's ``src/DLoRAL_model.py``).

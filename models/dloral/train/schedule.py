@@ -48,7 +48,7 @@ class Schedule:
         return (CONSISTENCY, DETAIL, CONSISTENCY, DETAIL)[self._phase(step / self.scale)]
 
     def mix(self, step: int) -> float:
-        """How far the weights are those of detail stages: 0 before the first switch, 1 in the middle of a detail stage."""
+        """How far the weights are those of detail stages: 0 before the first switch, 1 behind a ramp to detail."""
         position = step / self.scale
         progress = self._progress(position)
         return (0.0, progress, 1.0 - progress, progress)[self._phase(position)]

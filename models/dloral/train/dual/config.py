@@ -81,7 +81,7 @@ def dual_from_table(table: dict[str, Any]) -> DualConfig:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
     if (architecture := table.get("architecture", "tiny")) != "tiny":
         raise ValueError(f"unknown architecture {architecture!r}")
-    parts = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
+    parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
     config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
     if config.schedule.csd > 0.0:
         raise ValueError("[schedule] csd: a tiny base predicts its one step only, so it has no score to distil; set 0")

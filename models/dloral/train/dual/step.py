@@ -1,5 +1,6 @@
 """One step of Dual LoRA Learning: two forward passes over a window of three frames, and their losses."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -70,7 +71,7 @@ def _terms(
     both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
     lumas = luma(both), luma(truth)
     pairs = [(picture[: len(clean)], picture[len(clean) :]) for picture in lumas]
-    losses = {
+    losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "l2": (scheduled.l2, lambda: F.mse_loss(both, truth)),
         "consistency": (
             scheduled.consistency,

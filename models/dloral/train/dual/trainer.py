@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
 
@@ -11,8 +12,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
-
-from dataclasses import replace
 
 from dloral.data.batches import Batches
 from dloral.data.motion import MotionBatch, MotionBatches
