@@ -1,5 +1,6 @@
 """Dual LoRA Learning on the tiny networks: arms start as the base, stages train what is theirs, runs resume exactly."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'mod
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
+from dloral.export.tiny import trained_model  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
 from dloral.model.tiny.dual import LoraConfig, SingleFrameRestorer, branched_model, merged_restorer  # noqa: E402
@@ -22,7 +24,9 @@ from dloral.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import Config, OptimizerConfig  # noqa: E402
 from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
 from dloral.train.dual.step import consistency_loss  # noqa: E402
-from dloral.train.dual.trainer import DualTrainer  # noqa: E402
+from dloral.train.dual.tiny import Places, TinyDual  # noqa: E402
+from dloral.train.engine import Trainer  # noqa: E402
+from dloral.train.runtime import Runtime  # noqa: E402
 from dloral.train.schedule import Schedule  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
@@ -72,8 +76,10 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def trainer(base: Path | None, stills: Path, out: Path, config: DualConfig = SMALL) -> DualTrainer:
-    return DualTrainer(config, load_checkpoint(base) if base else None, [stills], out, seed=3, backbone=None)
+def trainer(base: Path | None, stills: Path, out: Path, config: DualConfig = SMALL) -> Trainer:
+    torch.manual_seed(3)
+    task = TinyDual(config, load_checkpoint(base) if base else None, Places([stills], out, backbone=None))
+    return Trainer(task, out, 3, Runtime())
 
 
 def branched(base: Path) -> TinyModel:
@@ -136,22 +142,43 @@ def test_a_resumed_run_equals_an_uninterrupted_one(base: Path, stills: Path, tmp
         assert torch.equal(whole.ema[name], parts.ema[name]), name
 
 
-def test_arms_of_a_trained_run_are_exported(base: Path, stills: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def trained(base: Path, stills: Path, tmp_path: Path) -> Path:
+    """A run whose branches have moved far from the base."""
     config = replace(SMALL, optimizer=replace(SMALL.optimizer, learning_rate=0.05))
     trainer(base, stills, tmp_path / "run", config).run(interval=7, workers=0)
-    frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
-    results = {}
+    return tmp_path / "run"
+
+
+def test_arms_differ_and_none_is_the_base(base: Path, trained: Path) -> None:
+    torch.manual_seed(0)
+    frame, before = torch.rand(2, 1, 3, 16, 24)
+    pictures = {}
     for arm in ARMS:
-        pack = tmp_path / arm
-        assert main(["export", "--checkpoint", str(tmp_path / "run"), "--branches", arm, "--out", str(pack)]) == 0
-        results[arm] = list(PackRunner(pack).restore(frames))[1]
+        model = trained_model(load_checkpoint(trained))
+        restorer = merged_restorer(model, ARMS[arm])
+        with torch.no_grad():
+            pictures[arm] = model.decoder(restorer(*model.encoder(frame), *model.encoder(before)), frame)
+            alone = model.decoder(restorer(*model.encoder(frame), *model.encoder(frame)), frame)
         # Without the consistency branch the frame before makes no difference.
-        alone = next(iter(PackRunner(pack).restore([frames[1]])))
-        assert np.array_equal(alone, results[arm]) != ARMS[arm].consistency, arm
-    names = list(ARMS)
-    for index, arm in enumerate(names):
-        for other in names[index + 1 :]:
-            assert not np.array_equal(results[arm], results[other]), f"{arm} and {other} give the same picture"
+        assert torch.equal(alone, pictures[arm]) != ARMS[arm].consistency, arm
+    for arm, other in itertools.combinations(ARMS, 2):
+        assert not torch.allclose(pictures[arm], pictures[other], atol=1e-3), f"{arm} and {other} give the same"
+    plain = TinyModel(SIZES)
+    plain.load_state_dict(load_checkpoint(base).ema)
+    with torch.no_grad():
+        latent, guide = plain.encoder(frame)
+        restored = SingleFrameRestorer(plain.restorer)(latent, guide, latent, guide)
+        torch.testing.assert_close(pictures["none"], plain.decoder(restored, frame))
+
+
+@pytest.mark.parametrize("arm", ["none", "both"])
+def test_arms_are_exported(trained: Path, tmp_path: Path, arm: str) -> None:
+    pack = tmp_path / arm
+    assert main(["export", "--checkpoint", str(trained), "--branches", arm, "--out", str(pack)]) == 0
+    frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
+    alone = next(iter(PackRunner(pack).restore(frames[1:])))
+    assert np.array_equal(alone, list(PackRunner(pack).restore(frames))[1]) != ARMS[arm].consistency
 
 
 def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> None:
@@ -163,7 +190,7 @@ def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> No
     save_checkpoint(tmp_path / "other", other)
     with pytest.raises(UserError, match="branches of another base"):
         trainer(tmp_path / "other", stills, tmp_path / "run")
-    with pytest.raises(UserError, match="holds branches already"):
+    with pytest.raises(UserError, match="without branches"):
         trainer(tmp_path / "run", stills, tmp_path / "more")
     with pytest.raises(UserError, match="another configuration"):
         trainer(base, stills, tmp_path / "run", replace(SMALL, solo=0.0))
@@ -207,3 +234,40 @@ def test_configurations() -> None:
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):
         dual_from_table({"lora": {"targets": ["vae"]}})
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(base: Path, stills: Path, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full to write to")
+    run = trainer(base, stills, tmp_path / "run")
+    run.run(interval=1, workers=0, until=1)
+    # What is written to this device meets a full disk.
+    (tmp_path / "run" / "latest.pt.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"checkpoint of step 2 could not be written.*the one before it is kept"):
+        run.run(interval=1, workers=0)
+    assert load_checkpoint(tmp_path / "run").step == 1
+    # With room again, the same command goes on.
+    trainer(base, stills, tmp_path / "run").run(interval=1, workers=0, until=2)
+    assert load_checkpoint(tmp_path / "run").step == 2
+
+
+def test_a_gradient_that_is_not_finite_reaches_no_checkpoint(
+    base: Path, stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(base, stills, tmp_path / "run")
+    run.run(interval=1, workers=0, until=1)
+    losses = run.task.losses
+    run.task.model.restorer.retrieval.query.bias.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(UserError, match=r"its gradient (inf|nan) at step 1"):
+        run.run(interval=1, workers=0)
+    assert losses
+    good = load_checkpoint(tmp_path / "run")
+    assert good.step == 1
+    assert all(torch.isfinite(value).all() for value in good.model.values())
+
+
+def test_half_precision_needs_a_gpu() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match="--precision fp16 needs a GPU"):
+        Runtime("fp16")

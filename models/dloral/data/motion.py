@@ -28,19 +28,20 @@ class MotionBatch(NamedTuple):
 
 
 class MotionBatches(Dataset[MotionBatch]):
-    """Item ``step`` is the batch of that step, from the ``batches`` of its stage: stages differ in their stills.
+    """Items follow each other as the steps do, from the ``batches`` of their stage: stages differ in their stills.
 
     The motion is OpenCV's DIS flow on the clean frames, with the occlusions of E*warp.
     """
 
-    def __init__(self, batches: Mapping[str, Batches], stage: Callable[[int], str]) -> None:
-        self.batches, self.stage = batches, stage
+    def __init__(self, batches: Mapping[str, Batches], stage: Callable[[int], str], processes: int) -> None:
+        """``stage``: of a step, which has one batch for each of the ``processes``."""
+        self.batches, self.stage, self.processes = batches, stage, processes
 
     def __len__(self) -> int:
         return min(map(len, self.batches.values()))
 
-    def __getitem__(self, step: int) -> MotionBatch:
-        lq, clean = self.batches[self.stage(step)][step]
+    def __getitem__(self, index: int) -> MotionBatch:
+        lq, clean = self.batches[self.stage(index // self.processes)][index]
         pairs = clean[:, -2:].permute(0, 1, 3, 4, 2).numpy()
         flows, visible = zip(*(_motion(now, before) for before, now in pairs), strict=True)
         return MotionBatch(lq, clean, torch.from_numpy(np.stack(flows)), torch.from_numpy(np.stack(visible)))

@@ -46,11 +46,16 @@ def tiny_parts(
 
 def _networks(checkpoint: Checkpoint, arm: Arm) -> tuple[TinyModel, nn.Module]:
     """The model, all plain weights, and its restorer."""
-    if checkpoint.config.get("stage") == "dual":
+    model = trained_model(checkpoint)
+    return model, merged_restorer(model, arm) if checkpoint.base else model.restorer
+
+
+def trained_model(checkpoint: Checkpoint) -> TinyModel:
+    """The networks with the averaged weights of ``checkpoint``, and with its branches if it has any."""
+    if checkpoint.base:
         sizes = build_part(TinyConfig, checkpoint.config["model"], "model")
         model = branched_model(sizes, build_part(LoraConfig, checkpoint.config["lora"], "lora"))
-        model.load_state_dict(checkpoint.ema)
-        return model, merged_restorer(model, arm)
-    model = TinyModel(from_table(checkpoint.config).model)
+    else:
+        model = TinyModel(from_table(checkpoint.config).model)
     model.load_state_dict(checkpoint.ema)
-    return model, model.restorer
+    return model

@@ -10,8 +10,10 @@ from dloral.shared import backbone_path
 from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import Config, from_table, parse_config
 from dloral.train.dual.config import DualConfig, dual_from_table
-from dloral.train.dual.trainer import DualTrainer
+from dloral.train.dual.tiny import Places, TinyDual
+from dloral.train.engine import Trainer as EngineTrainer
 from dloral.train.loop import Trainer
+from dloral.train.runtime import PRECISIONS, Runtime
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, help="run or checkpoint of the frozen base that branches are trained on")
     parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
+    parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
     parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make training data")
@@ -36,8 +39,9 @@ def run(args: argparse.Namespace) -> None:
     config = parse_config(args.config, _configuration)
     if isinstance(config, DualConfig):
         base = load_checkpoint(args.base) if args.base is not None else None
-        dual = DualTrainer(config, base, args.data, args.out, args.seed, args.backbone)
-        dual.run(args.interval, args.workers, args.until)
+        torch.manual_seed(args.seed)
+        task = TinyDual(config, base, Places(args.data, args.out, args.backbone))
+        EngineTrainer(task, args.out, args.seed, Runtime(args.precision)).run(args.interval, args.workers, args.until)
         return
     trainer = Trainer(config, args.data, args.out, args.seed, args.backbone)
     if args.init is not None:

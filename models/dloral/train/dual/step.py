@@ -18,11 +18,9 @@ from dloral.perceptual import PerceptualDistance
 from dloral.train.dual.config import SteadyWeights
 from dloral.train.losses import block_loss, detail_loss, flow_loss, grid_loss, luma, pixel_loss, temporal_loss
 from dloral.train.motion import motion_loss
+from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
-from dloral.train.step import LATENT_PIXELS, _pair, _perceptual_crop, _previous_of_first
-
-Encoded = tuple[Tensor, Tensor]
-"""Latent and guide of one frame of every window."""
+from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop
 
 
 class Outputs(NamedTuple):
@@ -48,25 +46,34 @@ def dual_losses(
     weights: StepWeights,
     perceptual: PerceptualDistance | None,
     rng: Generator,
+    runtime: Runtime,
 ) -> dict[str, Tensor]:
     """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and the perceptual crop.
 
     The weights of ``model`` have to be switched to ``arm`` already.
     """
     lq, clean = batch.lq.float() / 255.0, batch.clean.float() / 255.0
-    outputs = _restore(model, lq, arm, rng)
-    terms = _terms(outputs, clean, batch, weights)
+    outputs = _restore(model, lq, arm, rng, runtime)
+    terms = window_terms(outputs, clean, batch, weights)
+    if weights.flow > 0.0 and outputs.flow is not None and outputs.flow.requires_grad:
+        guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
+        terms["flow"] = (weights.flow, flow_loss(outputs.flow, guides[1], guides[0]))
     if perceptual is not None and weights.scheduled.perceptual > 0.0:
-        chosen = (outputs.first, clean[:, 1]) if rng.random() < 0.5 else (outputs.second, clean[:, 2])
-        terms["perceptual"] = (weights.scheduled.perceptual, _perceptual_crop(perceptual, *chosen, rng))
-    total = sum((weight * term for weight, term in terms.values()), torch.zeros((), device=lq.device))
+        both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
+        terms["perceptual"] = (weights.scheduled.perceptual, perceptual_crop(perceptual, both, truth, rng))
+    return weighted(terms)
+
+
+def weighted(terms: dict[str, tuple[float, Tensor]]) -> dict[str, Tensor]:
+    """Terms by name, and their weighted sum as ``total``, from pairs of weight and value."""
+    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
     return {"total": total, **{name: term for name, (_, term) in terms.items()}}
 
 
-def _terms(
+def window_terms(
     outputs: Outputs, clean: Tensor, batch: MotionBatch, weights: StepWeights
 ) -> dict[str, tuple[float, Tensor]]:
-    """Name -> weight and value of every term but the perceptual one."""
+    """Weights and values of the terms that compare outputs with the ``clean`` window [B, 3, 3, H, W] in [0, 1]."""
     scheduled, steady = weights.scheduled, weights.steady
     both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
     lumas = luma(both), luma(truth)
@@ -87,11 +94,7 @@ def _terms(
         "block": (steady.block, lambda: block_loss(*lumas)),
         "detail": (steady.detail, lambda: detail_loss(*lumas)),
     }
-    terms = {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
-    if weights.flow > 0.0 and outputs.flow is not None and outputs.flow.requires_grad:
-        guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
-        terms["flow"] = (weights.flow, flow_loss(outputs.flow, guides[1], guides[0]))
-    return terms
+    return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
 
 
 def consistency_loss(before: Tensor, now: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
@@ -104,24 +107,23 @@ def consistency_loss(before: Tensor, now: Tensor, flow: Tensor, visible: Tensor)
     return (difference * visible).sum() / visible.sum().clamp(min=1)
 
 
-def _restore(model: TinyModel, lq: Tensor, arm: Arm, rng: Generator) -> Outputs:
-    previous = _previous_of_first(len(lq), rng)
+def _restore(model: TinyModel, lq: Tensor, arm: Arm, rng: Generator, runtime: Runtime) -> Outputs:
     with torch.no_grad():
         encoded = [model.encoder(lq[:, t]) for t in range(3)]
-    before = (_pair(encoded[0][0], encoded[1][0], previous), _pair(encoded[0][1], encoded[1][1], previous))
+    before = frame_before(encoded[0], encoded[1], rng)
     # Merged weights are made once for both passes.
     with parametrize.cached():
-        first, _ = _forward(model, lq[:, 1], encoded[1], before, arm)
-        second, flow = _forward(model, lq[:, 2], encoded[2], encoded[1], arm)
+        first, _ = _forward(model, lq[:, 1], encoded[1], before, arm, runtime)
+        second, flow = _forward(model, lq[:, 2], encoded[2], encoded[1], arm, runtime)
     return Outputs(first, second, flow)
 
 
 def _forward(
-    model: TinyModel, lq: Tensor, current: Encoded, previous: Encoded, arm: Arm
+    model: TinyModel, lq: Tensor, current: Encoded, previous: Encoded, arm: Arm, runtime: Runtime
 ) -> tuple[Tensor, Tensor | None]:
     flow = model.restorer.flow(current[1], previous[1]) if arm.consistency else None
-    # As in the base's training: products in bfloat16; flow and the bicubic part need every bit.
-    with torch.autocast(lq.device.type, torch.bfloat16):
+    # Flow and the bicubic part need every bit.
+    with runtime.autocast():
         if flow is None:
             restored = current[0] - model.restorer.unet(current[0], current[0])
         else:

@@ -1,0 +1,168 @@
+"""The training loop of every configuration: resumable, with a progress bar and TensorBoard."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any, Never, Protocol
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from dloral.errors import UserError
+from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
+from dloral.train.config import OptimizerConfig
+from dloral.train.runtime import Runtime
+
+
+class Task(Protocol):
+    """What is trained: networks, their losses, and what decides them."""
+
+    optimizer: OptimizerConfig
+    base: str
+    """Fingerprint of the frozen base, empty if there is none."""
+
+    @property
+    def model(self) -> nn.Module:
+        """Its state is what checkpoints hold."""
+        ...
+
+    def to_table(self) -> dict[str, Any]:
+        """The configuration as plain values; a run goes on only with the same."""
+        ...
+
+    def place(self, runtime: Runtime) -> None:
+        """Move all networks to the device, and compute there."""
+        ...
+
+    def trained(self) -> list[nn.Parameter]:
+        """All that is trained at some step, in an order that never changes."""
+        ...
+
+    def prepare(self, step: int) -> list[nn.Parameter]:
+        """Get ready for a step, before its data come; returns what it trains."""
+        ...
+
+    def losses(self, batch: Any, step: int, rng: Generator) -> dict[str, Tensor]:
+        """Terms by name, and ``total``, which is what gets smaller."""
+        ...
+
+    def batches(self, seed: int, processes: int) -> Dataset[Any]:
+        """Named tuples of tensors; item ``step · processes + rank`` is of that step and process, and of ``seed``."""
+        ...
+
+
+class Trainer:
+    """One training run in one folder; :meth:`run` starts it or goes on where its last checkpoint is."""
+
+    def __init__(self, task: Task, out: Path, seed: int, runtime: Runtime) -> None:
+        self.task, self.out, self.seed, self.runtime = task, out, seed, runtime
+        task.place(runtime)
+        self.model = task.model
+        settings = task.optimizer
+        optimizer = torch.optim.AdamW(task.trained(), settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimizer = runtime.prepare(optimizer)
+        self.step = 0
+        self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
+        if (out / LATEST).exists():
+            self._resume(load_checkpoint(out))
+        with runtime.main_first():
+            self.batches = task.batches(seed, runtime.processes)
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.base != self.task.base:
+            raise UserError(
+                f"{self.out} holds branches of another base than --base: they fit only the weights they were trained "
+                f"on; give that base, or another --out"
+            )
+        if checkpoint.config != self.task.to_table() or checkpoint.seed != self.seed:
+            raise UserError(
+                f"{self.out} holds a run of another configuration or seed: give another --out, or take it away"
+            )
+        self.model.load_state_dict(checkpoint.model)
+        self.ema = {name: value.to(self.runtime.device) for name, value in checkpoint.ema.items()}
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.step = checkpoint.step
+
+    def run(self, interval: int, workers: int, until: int | None = None) -> None:
+        """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""
+        total = min(self.task.optimizer.steps, until or self.task.optimizer.steps)
+        runtime = self.runtime
+        mine = range(self.step * runtime.processes + runtime.rank, total * runtime.processes, runtime.processes)
+        loader = DataLoader(
+            Subset(self.batches, mine),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=runtime.device.type == "cuda",
+        )
+        log = SummaryWriter(str(self.out)) if runtime.main else None
+        with tqdm(total=total, initial=self.step, unit="step", disable=not runtime.main) as bar:
+            for batch in loader:
+                losses = self._train_step(batch)
+                self.step += 1
+                bar.update()
+                if log is not None and self.step % 20 == 0:
+                    _report(losses, self.step, log, bar)
+                if self.step % interval == 0 or self.step == total:
+                    self._save()
+        if log is not None:
+            log.close()
+
+    def _train_step(self, batch: Any) -> dict[str, Tensor]:
+        settings, runtime = self.task.optimizer, self.runtime
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, self.step)
+        parameters = self.task.prepare(self.step)
+        # A stream of its own per step, beside the data's: nothing depends on where a run was resumed.
+        rng = np.random.default_rng([self.seed, self.step * runtime.processes + runtime.rank, 1])
+        losses = self.task.losses(runtime.place(batch), self.step, rng)
+        self.optimizer.zero_grad(set_to_none=True)
+        norm = runtime.backward(losses["total"], parameters, settings.clip)
+        # fp16's scaler looks for a scale that the gradients fit; what is not finite for it says nothing yet.
+        if not torch.isfinite(losses["total"]) or (runtime.precision != "fp16" and not torch.isfinite(norm)):
+            raise UserError(
+                f"the loss is {losses['total'].item():.4g} and its gradient {norm.item():.4g} at step {self.step}; the "
+                f"last good checkpoint is kept in {self.out}: lower the learning rate, or look at the data"
+            )
+        self.optimizer.step()
+        if not runtime.skipped():
+            self._average(parameters)
+        return losses
+
+    @torch.no_grad()
+    def _average(self, parameters: list[nn.Parameter]) -> None:
+        # Early averages would drag the start along: the decay grows with the step.
+        decay = min(self.task.optimizer.ema, (1 + self.step) / (10 + self.step))
+        changed = set(map(id, parameters))
+        for name, value in self.model.named_parameters():
+            if id(value) in changed:
+                self.ema[name].lerp_(value, 1.0 - decay)
+
+    def _save(self) -> None:
+        self.runtime.wait()
+        if self.runtime.main:
+            state: dict[str, Tensor] = self.model.state_dict()
+            config, optimizer = self.task.to_table(), self.optimizer.state_dict()
+            save_checkpoint(
+                self.out, Checkpoint(self.step, self.seed, config, state, self.ema, optimizer, self.task.base)
+            )
+
+
+def learning_rate(settings: OptimizerConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to a hundredth."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    progress = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
+    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+
+def _report(losses: dict[str, Tensor], step: int, writer: SummaryWriter, bar: "tqdm[Never]") -> None:
+    values = {name: float(value) for name, value in losses.items()}
+    for name, value in values.items():
+        writer.add_scalar(f"loss/{name}", value, step, walltime=time.time())
+    bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
