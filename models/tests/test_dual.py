@@ -24,10 +24,11 @@ from dloral.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import Config, OptimizerConfig  # noqa: E402
 from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
 from dloral.train.dual.step import consistency_loss  # noqa: E402
-from dloral.train.dual.tiny import Places, TinyDual  # noqa: E402
-from dloral.train.engine import Trainer  # noqa: E402
+from dloral.train.dual.tiny import TinyDual  # noqa: E402
+from dloral.train.loop import Trainer  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
 from dloral.train.schedule import Schedule  # noqa: E402
+from dloral.train.task import Places  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
 torch.set_num_threads(1)

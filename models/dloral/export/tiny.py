@@ -9,7 +9,7 @@ from dloral.export.pack import PackParts
 from dloral.manifest import GraphSizes
 from dloral.model.arms import Arm
 from dloral.model.tiny import TinyConfig, TinyModel
-from dloral.model.tiny.dual import LoraConfig, branched_model, merged_restorer
+from dloral.model.tiny.dual import LoraConfig, SingleFrameRestorer, branched_model, merged_restorer
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.config import build_part, from_table
 
@@ -47,7 +47,10 @@ def tiny_parts(
 def _networks(checkpoint: Checkpoint, arm: Arm) -> tuple[TinyModel, nn.Module]:
     """The model, all plain weights, and its restorer."""
     model = trained_model(checkpoint)
-    return model, merged_restorer(model, arm) if checkpoint.base else model.restorer
+    if checkpoint.base:
+        return model, merged_restorer(model, arm)
+    single = checkpoint.config.get("stage") == "base"
+    return model, SingleFrameRestorer(model.restorer) if single else model.restorer
 
 
 def trained_model(checkpoint: Checkpoint) -> TinyModel:

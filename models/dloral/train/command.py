@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 
+from dloral.errors import UserError
 from dloral.shared import backbone_path
+from dloral.train.base import TinyBase
 from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import Config, from_table, parse_config
 from dloral.train.dual.config import DualConfig, dual_from_table
-from dloral.train.dual.tiny import Places, TinyDual
-from dloral.train.engine import Trainer as EngineTrainer
+from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
 from dloral.train.runtime import PRECISIONS, Runtime
+from dloral.train.task import Places, Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,13 +39,20 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     config = parse_config(args.config, _configuration)
+    places = Places(args.data, args.out, args.backbone)
+    torch.manual_seed(args.seed)
+    task: Task
     if isinstance(config, DualConfig):
-        base = load_checkpoint(args.base) if args.base is not None else None
-        torch.manual_seed(args.seed)
-        task = TinyDual(config, base, Places(args.data, args.out, args.backbone))
-        EngineTrainer(task, args.out, args.seed, Runtime(args.precision)).run(args.interval, args.workers, args.until)
-        return
-    trainer = Trainer(config, args.data, args.out, args.seed, args.backbone)
+        if args.init is not None:
+            raise UserError("--init is for bases; branches start from --base")
+        task = TinyDual(config, None if args.base is None else load_checkpoint(args.base), places)
+    else:
+        if args.base is not None:
+            raise UserError(
+                f"{args.config} trains no branches, so it takes no --base: --init starts from other weights"
+            )
+        task = TinyBase(config, places)
+    trainer = Trainer(task, args.out, args.seed, Runtime(args.precision))
     if args.init is not None:
         trainer.start_from(args.init)
     trainer.run(args.interval, args.workers, args.until)

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
@@ -37,6 +37,9 @@ class Config:
     """Everything that decides a training run but its data and its seed."""
 
     architecture: str = "tiny"
+    stage: Literal["whole", "base"] = "whole"
+    """``whole``: everything at once, over pairs of frames; ``base``: the one-step prior of single frames, which sees
+    [z, z], and the flow network beside it, for branches to be trained on (``dloral.train.dual``)."""
     model: TinyConfig = field(default_factory=TinyConfig)
     batch: BatchShape = field(default_factory=BatchShape)
     degradation: Degradation = field(default_factory=Degradation)
@@ -70,10 +73,12 @@ def from_table(table: dict[str, Any]) -> Config:
     parts = {"model": TinyConfig, "batch": BatchShape, "degradation": Degradation, "loss": LossWeights}
     given: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in parts.items()}
     given["optimizer"] = build_part(OptimizerConfig, table.get("optimizer", {}), "optimizer")
-    unknown = set(table) - set(given) - {"architecture"}
+    unknown = set(table) - set(given) - {"architecture", "stage"}
     if unknown or table.get("architecture", "tiny") != "tiny":
         raise ValueError(f"unknown {', '.join(sorted(unknown)) or 'architecture ' + repr(table['architecture'])}")
-    return Config(**given)
+    if (stage := table.get("stage", "whole")) not in ("whole", "base"):
+        raise ValueError(f"unknown stage {stage!r}; there are whole, base and dual")
+    return Config(stage=stage, **given)
 
 
 def build_part(part: type[T], table: dict[str, Any], name: str) -> T:

@@ -43,3 +43,9 @@ def perceptual_crop(perceptual: PerceptualDistance, outputs: Tensor, cleans: Ten
     crop = (..., slice(y, y + PERCEPTUAL_SIZE), slice(x, x + PERCEPTUAL_SIZE))
     with torch.autocast(output.device.type, torch.bfloat16):
         return perceptual(output[crop], clean[crop]).float().mean()
+
+
+def weighted(terms: dict[str, tuple[float, Tensor]]) -> dict[str, Tensor]:
+    """Terms by name, and their weighted sum as ``total``, from pairs of weight and value."""
+    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+    return {"total": total, **{name: term for name, (_, term) in terms.items()}}

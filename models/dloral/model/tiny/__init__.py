@@ -55,6 +55,10 @@ class TinyRestorer(nn.Module):
         fused = self.retrieval(latent, warped)
         return fused - self.unet(warped, fused)
 
+    def restore_single(self, latent: Tensor) -> Tensor:
+        """x0 = z − ε([z, z]): the one-step prior alone, which nothing of the frame before enters."""
+        return latent - self.unet(latent, latent)
+
 
 class TinyModel(nn.Module):
     """Encoder, restorer and decoder: the three parts that a pack holds."""

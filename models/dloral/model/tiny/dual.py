@@ -35,10 +35,10 @@ class SingleFrameRestorer(nn.Module):
 
     def __init__(self, restorer: TinyRestorer) -> None:
         super().__init__()
-        self.unet = restorer.unet
+        self.restorer = restorer
 
     def forward(self, latent: Tensor, guide: Tensor, latent_prev: Tensor, guide_prev: Tensor) -> Tensor:
-        return latent - self.unet(latent, latent)
+        return self.restorer.restore_single(latent)
 
 
 def branched_model(config: TinyConfig, lora: LoraConfig, base: dict[str, Tensor] | None = None) -> TinyModel:

@@ -20,7 +20,7 @@ from dloral.train.losses import block_loss, detail_loss, flow_loss, grid_loss, l
 from dloral.train.motion import motion_loss
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
-from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop
+from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop, weighted
 
 
 class Outputs(NamedTuple):
@@ -62,12 +62,6 @@ def dual_losses(
         both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
         terms["perceptual"] = (weights.scheduled.perceptual, perceptual_crop(perceptual, both, truth, rng))
     return weighted(terms)
-
-
-def weighted(terms: dict[str, tuple[float, Tensor]]) -> dict[str, Tensor]:
-    """Terms by name, and their weighted sum as ``total``, from pairs of weight and value."""
-    total = torch.stack([weight * term for weight, term in terms.values()]).sum()
-    return {"total": total, **{name: term for name, (_, term) in terms.items()}}
 
 
 def window_terms(
@@ -125,7 +119,7 @@ def _forward(
     # Flow and the bicubic part need every bit.
     with runtime.autocast():
         if flow is None:
-            restored = current[0] - model.restorer.unet(current[0], current[0])
+            restored = model.restorer.restore_single(current[0])
         else:
             restored = model.restorer.restore(current[0], previous[0], flow)
         residual = model.decoder.residual(restored, lq)

@@ -1,8 +1,7 @@
 """Dual LoRA Learning of the tiny configuration, as a task of the training loop."""
 
 import hashlib
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,16 +21,7 @@ from dloral.train.config import build_part
 from dloral.train.dual.config import DualConfig
 from dloral.train.dual.step import StepWeights, dual_losses
 from dloral.train.runtime import Runtime
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run finds what it needs."""
-
-    data: list[Path]
-    out: Path
-    backbone: Path | None
-    """Network of the perceptual loss; None: the shared folder's."""
+from dloral.train.task import Places
 
 
 class TinyDual:
@@ -66,9 +56,9 @@ class TinyDual:
 
     def place(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.model = self.model.to(runtime.device).to(memory_format=torch.channels_last)
+        self.model = self.model.to(device=runtime.device).to(memory_format=torch.channels_last)
         if self.perceptual is not None:
-            self.perceptual = self.perceptual.to(runtime.device).to(memory_format=torch.channels_last)
+            self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def trained(self) -> list[nn.Parameter]:
         return [parameter for parameters in self.stages.values() for parameter in parameters]
