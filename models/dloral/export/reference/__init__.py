@@ -2,6 +2,6 @@
 
 from dloral.export.reference.base import Base, read_base, read_codec
 from dloral.export.reference.checkpoint import ReferenceCheckpoint, read_checkpoint
-from dloral.export.reference.merge import merged_unet
+from dloral.export.reference.merge import merged_unet, retrieval
 
-__all__ = ["Base", "ReferenceCheckpoint", "merged_unet", "read_base", "read_checkpoint", "read_codec"]
+__all__ = ["Base", "ReferenceCheckpoint", "merged_unet", "read_base", "read_checkpoint", "read_codec", "retrieval"]

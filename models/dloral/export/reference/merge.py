@@ -23,7 +23,7 @@ _RETRIEVAL = {
     "proj_out": "project",
     "threshold_fc": "threshold",
 }
-_UNUSED = ("feat_extract.", "weight_predict.", "weight_predict_final.", "reconstruction_feat.", "conv_hr.", "conv_last.")
+_UNUSED = ("feat_extract", "weight_predict", "weight_predict_final", "reconstruction_feat", "conv_hr", "conv_last")
 _SPYNET_LAYER = re.compile(r"spynet\.basic_module\.(\d+)\.basic_module\.(\d+)\.conv\.(weight|bias)")
 # Two trained networks have nothing in common tensor by tensor; one that went through half precision is within 1e-3.
 _SAME_BASE = 0.99
@@ -52,7 +52,9 @@ def merged_unet(base: Base, checkpoint: ReferenceCheckpoint, detail_strength: fl
                 weight = weight + scale * _update(tensors, checkpoint, module, f"default_{part}_{branch}", weight)
             weights[name] = weight
     if tensors:
-        raise UserError(f"{checkpoint.path}: state_dict_unet has {next(iter(tensors))!r}, which the base's UNet has not")
+        raise UserError(
+            f"{checkpoint.path}: state_dict_unet has {next(iter(tensors))!r}, which the base's UNet has not"
+        )
     _check_modules(checkpoint, unet)
     unet.load_state_dict(weights, assign=True)
     return unet.eval().requires_grad_(requires_grad=False)
@@ -111,9 +113,7 @@ def _update(
     return (up.flatten(1) @ down.flatten(1)).reshape(weight.shape)
 
 
-def _take(
-    tensors: dict[str, Tensor], checkpoint: ReferenceCheckpoint, key: str, shape: tuple[int, ...]
-) -> Tensor:
+def _take(tensors: dict[str, Tensor], checkpoint: ReferenceCheckpoint, key: str, shape: tuple[int, ...]) -> Tensor:
     if key not in tensors:
         raise UserError(f"{checkpoint.path}: state_dict_unet has no {key!r}; a tensor {list(shape)} is expected there")
     tensor = tensors.pop(key)
@@ -121,9 +121,7 @@ def _take(
     return tensor
 
 
-def _check_shape(
-    checkpoint: ReferenceCheckpoint, table: str, key: str, tensor: Tensor, shape: tuple[int, ...]
-) -> None:
+def _check_shape(checkpoint: ReferenceCheckpoint, table: str, key: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape) != shape:
         raise UserError(
             f"{checkpoint.path}: {table}[{key!r}] is {list(tensor.shape)}; {list(shape)} is expected. Is the base the "
@@ -131,9 +129,7 @@ def _check_shape(
         )
 
 
-def _check_base(
-    base: Base, checkpoint: ReferenceCheckpoint, own: Any, name: str, key: str, weight: Tensor
-) -> None:
+def _check_base(base: Base, checkpoint: ReferenceCheckpoint, own: Any, name: str, key: str, weight: Tensor) -> None:
     """The weights that LoRA training leaves alone are the base's, up to half precision."""
     if name not in own.keys():  # noqa: SIM118: it is no mapping
         raise UserError(f"{base.folder}: its UNet has no weights for {name!r}, which its configuration asks for")
