@@ -8,7 +8,8 @@ from torch import Tensor
 
 from dloral.errors import UserError
 
-LATEST = "latest.pt"
+CHECKPOINT_SUFFIX = ".pt"
+LATEST = f"latest{CHECKPOINT_SUFFIX}"
 
 
 class Checkpoint(NamedTuple):
