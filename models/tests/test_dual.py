@@ -1,6 +1,9 @@
 """Dual LoRA Learning on the tiny networks: arms start as the base, stages train what is theirs, runs resume exactly."""
 
 import itertools
+import sys
+import tomllib
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,15 +20,17 @@ from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
 from dloral.export.tiny import trained_model  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
+from dloral.model.branches import LoraConfig  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
-from dloral.model.tiny.dual import LoraConfig, SingleFrameRestorer, branched_model, merged_restorer  # noqa: E402
+from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
-from dloral.train.config import Config, OptimizerConfig  # noqa: E402
+from dloral.train.config import CONFIGS, Config, OptimizerConfig, load_config, parse_config  # noqa: E402
 from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
 from dloral.train.dual.step import consistency_loss  # noqa: E402
 from dloral.train.dual.tiny import TinyDual  # noqa: E402
 from dloral.train.loop import Trainer  # noqa: E402
+from dloral.train.perceptual import VGG, perceptual_loss  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
 from dloral.train.schedule import Schedule  # noqa: E402
 from dloral.train.task import Places  # noqa: E402
@@ -227,10 +232,47 @@ def test_the_consistency_loss_follows_motion_and_carries_a_gradient() -> None:
     assert pictures[1].grad[..., :2].abs().max() == 0.0, "what is hidden counts"
 
 
+def test_shipped_configurations_are_read() -> None:
+    stages = {}
+    for path in CONFIGS.glob("*.toml"):
+        dual = tomllib.loads(path.read_text()).get("stage") == "dual"
+        config = parse_config(path.stem, dual_from_table) if dual else load_config(path.stem)
+        stages[path.stem] = config.stage
+    assert stages["tiny-base"] == stages["small-base"] == "base"
+    assert stages["tiny-dual"] == stages["small-dual"] == stages["sd21"] == "dual"
+    sizes = load_config("small").model
+    assert sizes == load_config("small-base").model
+    assert sum(value.numel() for value in TinyModel(sizes).parameters()) < 10e6, "a pack of more than 40 MB"
+
+
+def test_lpips_is_given_its_own_range_and_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class FakeLpips(torch.nn.Module):
+        def __init__(self, **options: object) -> None:
+            super().__init__()
+            assert options["net"] == "vgg"
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return (a - b).amax(dim=(1, 2, 3)) + 10.0 * b.amin(dim=(1, 2, 3))
+
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(UserError, match="pip install lpips"):
+        perceptual_loss("lpips", None)
+    monkeypatch.setitem(sys.modules, "lpips", types.SimpleNamespace(LPIPS=FakeLpips))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(UserError, match="needs torchvision's VGG-16 at"):
+        perceptual_loss("lpips", None)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / VGG).touch()
+    loss = perceptual_loss("lpips", None)
+    assert loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)).item() == 2.0 - 10.0
+
+
 def test_configurations() -> None:
     assert dual_from_table(SMALL.to_table()) == SMALL
     with pytest.raises(ValueError, match="no score to distil"):
         dual_from_table({})
+    with pytest.raises(ValueError, match="perceptual_network 'vgg' is none of mobilenet, lpips"):
+        dual_from_table({"perceptual_network": "vgg"})
     with pytest.raises(ValueError, match=r"\[lora\] has no rank"):
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):

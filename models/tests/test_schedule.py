@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dloral.train.schedule import CONSISTENCY, DETAIL, Schedule
+from dloral.model.branches import CONSISTENCY, DETAIL
+from dloral.train.schedule import Schedule
 
 GOLDEN = Path(__file__).parent / "golden" / "i_schedule"
 

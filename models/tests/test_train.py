@@ -131,9 +131,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(stills
     trainer = trainer_of(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     with torch.no_grad():
         trainer.model.encoder.conv_in.weight.fill_(float("nan"))
-    with pytest.raises(
-        UserError, match=r"the loss is nan and .* at step 2; the last good checkpoint is kept"
-    ):
+    with pytest.raises(UserError, match=r"the loss is nan and .* at step 2; the last good checkpoint is kept"):
         trainer._train_step(trainer.batches[0])
     assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path / "run").model.values())
 

@@ -4,17 +4,18 @@ import gc
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from dloral.errors import UserError
 from dloral.export.pack import PackParts
 from dloral.export.reference import Base, merged_unet, read_base, read_checkpoint, read_codec, retrieval
 from dloral.export.sd_graphs import SdDecoderGraph, SdEncoderGraph
+from dloral.export.sd_trained import trained_restorer
 from dloral.manifest import GraphSizes
 from dloral.model.arms import ARMS
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
 from dloral.model.sd.codec import FACTOR, Autoencoder
-from dloral.model.sd.dual import trained_restorer
+from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
@@ -78,10 +79,11 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     )
 
 
-def _restorer(options: SdOptions, base: Base, prompt: Tensor) -> nn.Module:
+def _restorer(options: SdOptions, base: Base, prompt: Tensor) -> SdRestorer | SingleFrameSdRestorer:
     blocks = blocks_for(options.tile**2)
     if options.checkpoint.is_dir() or options.checkpoint.suffix == CHECKPOINT_SUFFIX:
-        return trained_restorer(load_checkpoint(options.checkpoint), base, prompt, ARMS[options.branches], blocks).eval()
+        trained = load_checkpoint(options.checkpoint)
+        return trained_restorer(trained, base, prompt, ARMS[options.branches], blocks).eval()
     checkpoint = read_checkpoint(options.checkpoint)
     cfr = retrieval(base, checkpoint, blocks)
     return SdRestorer(cfr, OneStepUNet(merged_unet(base, checkpoint, options.detail_strength), prompt)).eval()

@@ -8,8 +8,9 @@ from dloral.export.graphs import DecoderGraph, EncoderGraph
 from dloral.export.pack import PackParts
 from dloral.manifest import GraphSizes
 from dloral.model.arms import Arm
+from dloral.model.branches import LoraConfig
 from dloral.model.tiny import TinyConfig, TinyModel
-from dloral.model.tiny.dual import LoraConfig, SingleFrameRestorer, branched_model, merged_restorer
+from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.config import build_part, from_table
 

@@ -30,6 +30,9 @@ class TinyBase:
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
 
+    def state(self) -> dict[str, Tensor]:
+        return self.model.state_dict()
+
     def place(self, runtime: Runtime) -> None:
         self.runtime = runtime
         # Typed by hand: torch's stubs know no call with a memory format and a device that may be anything.

@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--base", type=Path, help="run or checkpoint of the frozen base that branches are trained on")
+    parser.add_argument("--base", type=Path, help="frozen base of branches: a run, or a folder of Stable Diffusion")
+    parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
+    parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
+    parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
     parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     if isinstance(config, DualConfig):
         if args.init is not None:
             raise UserError("--init is for bases; branches start from --base")
-        task = TinyDual(config, None if args.base is None else load_checkpoint(args.base), places)
+        task = _dual_task(config, args, places)
     else:
         if args.base is not None:
             raise UserError(
@@ -56,6 +59,22 @@ def run(args: argparse.Namespace) -> None:
     if args.init is not None:
         trainer.start_from(args.init)
     trainer.run(args.interval, args.workers, args.until)
+
+
+def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
+    if config.architecture == "tiny":
+        return TinyDual(config, None if args.base is None else load_checkpoint(args.base), places)
+    if args.base is None:
+        raise UserError("the branches are trained on a base: give its folder, in diffusers' layout, with --base")
+    try:
+        from dloral.train.dual.sd import Prompts, SdDual
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "dloral":
+            raise
+        raise UserError(
+            f"Stable Diffusion needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
+        ) from error
+    return SdDual(config, args.base, Prompts(args.prompt, args.prompt_embedding, args.negative_embedding), places)
 
 
 def _configuration(table: dict[str, Any]) -> Config | DualConfig:

@@ -31,7 +31,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(task.trained(), settings.learning_rate, weight_decay=settings.weight_decay)
         self.optimizer = runtime.prepare(optimizer)
         self.step = 0
-        self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.ema = {name: value.clone() for name, value in task.state().items()}
         if (out / LATEST).exists():
             self._resume(load_checkpoint(out))
         with runtime.main_first():
@@ -47,7 +47,10 @@ class Trainer:
             raise UserError(
                 f"{self.out} holds a run of another configuration or seed: give another --out, or take it away"
             )
-        self.model.load_state_dict(checkpoint.model)
+        task_state = self.task.state()
+        if checkpoint.model.keys() != task_state.keys():
+            raise UserError(f"{self.out} holds a run of other networks: give another --out, or take it away")
+        self.model.load_state_dict(checkpoint.model, strict=False)
         self.ema = {name: value.to(self.runtime.device) for name, value in checkpoint.ema.items()}
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
@@ -116,7 +119,7 @@ class Trainer:
     def _save(self) -> None:
         self.runtime.wait()
         if self.runtime.main:
-            state: dict[str, Tensor] = self.model.state_dict()
+            state = self.task.state()
             config, optimizer = self.task.to_table(), self.optimizer.state_dict()
             save_checkpoint(
                 self.out, Checkpoint(self.step, self.seed, config, state, self.ema, optimizer, self.task.base)

@@ -7,8 +7,7 @@ Numbers and order are those of the reference's training script (``golden/i_sched
 from dataclasses import dataclass
 from typing import NamedTuple
 
-CONSISTENCY = "consistency"
-DETAIL = "detail"
+from dloral.model.branches import CONSISTENCY, DETAIL
 
 
 class Weights(NamedTuple):

@@ -31,7 +31,11 @@ class Task(Protocol):
 
     @property
     def model(self) -> nn.Module:
-        """Its state is what checkpoints hold."""
+        """All that is or may be trained."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors of ``model`` that checkpoints hold."""
         ...
 
     def to_table(self) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 import numpy as np
 import torch
 from numpy.random import Generator
-from torch import Tensor
-
-from dloral.perceptual import PerceptualDistance
+from torch import Tensor, nn
 
 SELF_SHARE = 0.12
 """Share of windows whose first pass pairs a frame with itself, as the first frame of a stream is."""
@@ -32,7 +30,7 @@ def frame_before(first: Encoded, second: Encoded, rng: Generator) -> Encoded:
     return latent, guide
 
 
-def perceptual_crop(perceptual: PerceptualDistance, outputs: Tensor, cleans: Tensor, rng: Generator) -> Tensor:
+def perceptual_crop(perceptual: nn.Module, outputs: Tensor, cleans: Tensor, rng: Generator) -> Tensor:
     """Distance of one of two passes, which lie one after the other, on a crop at a random place.
 
     Random to the pixel, so that the network's stride prints no grid.

@@ -1,33 +1,12 @@
 """The tiny configuration with its two branches: what is trained in which stage, and what every arm computes."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from dloral.model.arms import Arm
+from dloral.model.branches import CONSISTENCY, DETAIL, LoraConfig
 from dloral.model.lora import add_full_rank, add_low_rank, branch_parameters, full_rank_change, merge, set_strength
 from dloral.model.tiny import TinyConfig, TinyModel, TinyRestorer
-
-CONSISTENCY = "consistency"
-DETAIL = "detail"
-"""Names of the branches, and of the stages that train them."""
-
-
-@dataclass(frozen=True)
-class LoraConfig:
-    """Where branches are, and how large."""
-
-    targets: tuple[str, ...] = ("unet",)
-    """Parts whose layers carry LoRA: ``unet``, ``decoder``."""
-    rank_consistency: int = 8
-    rank_detail: int = 8
-    train_flow: bool = False
-    """Whether the consistency stage goes on training the flow network."""
-
-    def __post_init__(self) -> None:
-        if unknown := set(self.targets) - {"unet", "decoder"}:
-            raise ValueError(f"[lora] targets: {', '.join(sorted(unknown))} is none of unet, decoder")
 
 
 class SingleFrameRestorer(nn.Module):
@@ -53,7 +32,7 @@ def branched_model(config: TinyConfig, lora: LoraConfig, base: dict[str, Tensor]
     parts: dict[str, nn.Module] = {"unet": model.restorer.unet, "decoder": model.decoder}
     conv_in = model.restorer.unet.conv_in
     for target in lora.targets:
-        add_low_rank(parts[target], {CONSISTENCY: lora.rank_consistency, DETAIL: lora.rank_detail})
+        add_low_rank(parts[target], lora.ranks)
     add_full_rank(conv_in, CONSISTENCY)
     if base is not None:
         _start_as_base(model)

@@ -5,8 +5,9 @@ from typing import Any
 
 from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
-from dloral.model.tiny.dual import LoraConfig
+from dloral.model.branches import LoraConfig
 from dloral.train.config import OptimizerConfig, build_part
+from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
 
 
@@ -47,9 +48,13 @@ class DualConfig:
     lora: LoraConfig = field(default_factory=LoraConfig)
     solo: float = 0.0
     """Share of steps in which the trained branch runs without the other one, as an arm does that has it alone."""
+    perceptual_network: str = "mobilenet"
+    """Whose features the perceptual loss compares: one of ``dloral.train.perceptual.NETWORKS``."""
     schedule: Schedule = field(default_factory=Schedule)
     consistency: SteadyWeights = field(default_factory=SteadyWeights)
     detail: SteadyWeights = field(default_factory=SteadyWeights)
+    checkpointing: bool = False
+    """Whether the UNet's activations are computed anew in the backward pass: less memory, a third more time."""
     flow: float = 0.0
     """Weight of the flow network's photometric loss, where ``lora.train_flow`` is set."""
     batch: BatchShape = field(default_factory=BatchShape)
@@ -76,13 +81,15 @@ PARTS: dict[str, type] = {
 
 def dual_from_table(table: dict[str, Any]) -> DualConfig:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
-    plain = {"architecture", "stage", "solo", "flow"}
+    plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network"}
     if unknown := set(table) - set(PARTS) - plain:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
-    if (architecture := table.get("architecture", "tiny")) != "tiny":
+    if (architecture := table.get("architecture", "tiny")) not in ("tiny", "sd"):
         raise ValueError(f"unknown architecture {architecture!r}")
+    if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
+        raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
     parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
     config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
-    if config.schedule.csd > 0.0:
+    if architecture == "tiny" and config.schedule.csd > 0.0:
         raise ValueError("[schedule] csd: a tiny base predicts its one step only, so it has no score to distil; set 0")
     return config

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from dloral.data.motion import MotionBatch
@@ -14,7 +14,6 @@ from dloral.model.arms import Arm
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
-from dloral.perceptual import PerceptualDistance
 from dloral.train.dual.config import SteadyWeights
 from dloral.train.losses import block_loss, detail_loss, flow_loss, grid_loss, luma, pixel_loss, temporal_loss
 from dloral.train.motion import motion_loss
@@ -44,7 +43,7 @@ def dual_losses(
     batch: MotionBatch,
     arm: Arm,
     weights: StepWeights,
-    perceptual: PerceptualDistance | None,
+    perceptual: nn.Module | None,
     rng: Generator,
     runtime: Runtime,
 ) -> dict[str, Tensor]:

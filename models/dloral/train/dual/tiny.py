@@ -1,6 +1,5 @@
 """Dual LoRA Learning of the tiny configuration, as a task of the training loop."""
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,15 @@ from dloral.data.motion import MotionBatch, MotionBatches
 from dloral.data.sources import open_sources
 from dloral.errors import UserError
 from dloral.model.arms import Arm
+from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.tiny import TinyConfig
-from dloral.model.tiny.dual import CONSISTENCY, DETAIL, branched_model, select_arm, stage_parameters
-from dloral.perceptual import PerceptualDistance
+from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
 from dloral.train.config import build_part
 from dloral.train.dual.config import DualConfig
+from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.dual.step import StepWeights, dual_losses
+from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
 
@@ -41,7 +42,9 @@ class TinyDual:
             self.sizes, self.base, weights = base.config["model"], fingerprint(base.ema), base.ema
         self.model = branched_model(build_part(TinyConfig, self.sizes, "model"), config.lora, weights)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
-        self.perceptual = PerceptualDistance(places.backbone) if config.schedule.perceptual > 0.0 else None
+        self.perceptual: nn.Module | None = None
+        if config.schedule.perceptual > 0.0:
+            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
 
     def _begun(self) -> Checkpoint:
         if not (self.places.out / LATEST).exists():
@@ -53,6 +56,9 @@ class TinyDual:
 
     def to_table(self) -> dict[str, Any]:
         return {**self.config.to_table(), "model": self.sizes}
+
+    def state(self) -> dict[str, Tensor]:
+        return self.model.state_dict()
 
     def place(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -88,12 +94,3 @@ class TinyDual:
             for stage, share in ((CONSISTENCY, config.stills.consistency), (DETAIL, config.stills.detail))
         }
         return MotionBatches(batches, config.schedule.stage, processes)
-
-
-def fingerprint(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of weights by name, which tells one base from another."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
