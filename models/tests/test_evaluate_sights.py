@@ -58,6 +58,8 @@ def test_the_most_detailed_row_is_found() -> None:
     picture = np.full((60, 80, 3), 90, np.uint8)
     picture[30:41] = np.random.default_rng(0).integers(0, 256, (11, 80, 3), dtype=np.uint8)
     assert 33 <= detailed_row(picture) <= 37
+    picture[:3] = np.random.default_rng(0).integers(0, 256, (3, 80, 3), dtype=np.uint8) // 32 * 255
+    assert 33 <= detailed_row(picture) <= 37, "a busy border is not what is to be seen"
 
 
 def test_video_holds_all_pictures_side_by_side(folder: Path, tmp_path: Path, truth: list[np.ndarray]) -> None:

@@ -49,9 +49,11 @@ class Profile:
 
 
 def detailed_row(picture: Picture) -> int:
-    """The row of u8 [H, W, 3] with the most horizontal gradient around it."""
+    """The row of u8 [H, W, 3] with the most horizontal gradient around it, not near the border."""
     gradient = np.abs(np.diff(luma(picture), axis=1)).mean(axis=1, dtype=np.float32)
-    return int(cv2.blur(gradient[:, None], (1, _BAND)).argmax())
+    border = len(gradient) // 10
+    inner = cv2.blur(gradient[:, None], (1, _BAND))[border : len(gradient) - border]
+    return border + int(inner.argmax())
 
 
 def _sheet(profiles: dict[str, Picture]) -> Image.Image:
