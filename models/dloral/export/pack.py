@@ -56,7 +56,10 @@ class PackParts:
 
 
 def write_pack(parts: PackParts, folder: Path) -> None:
-    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack."""
+    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack.
+
+    The modules of ``parts`` are used up: those in f16 come back in f32.
+    """
     if folder.exists() and not (folder / "pack.toml").is_file():
         raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -153,8 +156,9 @@ def _check(parts: PackParts, folder: Path) -> None:
 def _agree(
     parts: PackParts, folder: Path, graph: str, cases: list[dict[str, Array]], outputs: list[str]
 ) -> list[list[Array]]:
-    """The graph's outputs for each of ``cases``; raises :class:`UserError` where torch gives others."""
+    """The graph's outputs for each of ``cases``; raises :class:`UserError` where torch, in f32, gives others."""
     module: nn.Module = getattr(parts, graph)
+    module.float()  # the same weights: what is measured is the arithmetic, and CPUs are slow in f16
     session = onnxruntime.InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
     results: list[list[Array]] = [session.run(outputs, inputs) for inputs in cases]
     del session
@@ -173,7 +177,7 @@ def _close(name: str, got: Array, expected: Array, precision: str) -> None:
     difference = got.astype(np.float64) - expected.astype(np.float64)
     peak = 255.0 if got.dtype == np.uint8 else max(float(np.abs(expected).max()), 1.0)
     if precision == "fp16":
-        # Every operation rounds, and not everywhere alike: the mean error counts.
+        # Every operation rounds: the mean error counts, not the largest.
         error, limit = float(np.sqrt(np.mean(difference**2))), peak * HALF_ERROR
     else:
         # A byte may fall on either side of a tie; floats differ by the order of their sums.

@@ -12,7 +12,7 @@ from dloral.export.reference import Base, merged_unet, read_base, read_checkpoin
 from dloral.export.sd_graphs import SdDecoderGraph, SdEncoderGraph
 from dloral.manifest import GraphSizes
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
-from dloral.model.sd.codec import FACTOR, Autoencoder
+from dloral.model.sd.codec import FACTOR
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
@@ -20,8 +20,8 @@ from dloral.model.sd.retrieval import blocks_for
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
 CODEC_SIZES = GraphSizes(tile=224, overlap=32, min=8, multiple=1)
-"""Whole pictures up to 1792×1792 output pixels, as in the reference: group normalisation takes its statistics from what
-it sees, so smaller tiles differ from each other (up to half the range of values on random weights)."""
+"""Pictures up to 1792 by 1792 output pixels are done whole, as in the reference: group normalisation takes its statistics
+from what it sees, so tiles differ from the whole."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     base = read_base(options.base)
     # The prompt comes first: it may fail, and the checkpoint takes minutes.
     prompt = _prompt(options, base)
-    codec: Autoencoder = read_codec(options.codec, base) if options.codec else base.vae
+    codec = read_codec(options.codec, base) if options.codec else base.vae
     encoder, decoder = LatentEncoder(codec), LatentDecoder(codec)
     unet = _restorer(options, base, prompt)
     if options.dtype == "fp16":
