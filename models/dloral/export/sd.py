@@ -20,8 +20,8 @@ from dloral.model.sd.retrieval import blocks_for
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
 CODEC_SIZES = GraphSizes(tile=224, overlap=32, min=8, multiple=1)
-"""Pictures up to 1792 by 1792 output pixels are done whole, as in the reference: group normalisation takes its statistics
-from what it sees, so tiles differ from the whole."""
+"""Pictures up to 1792 by 1792 output pixels are done whole, as in the reference: group normalisation takes its
+statistics from what it sees, so tiles differ from the whole."""
 
 
 @dataclass(frozen=True)
