@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     published = parser.add_argument_group("published weights", "need the extra sd, and a base folder")
     published.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
     published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
+    published.add_argument(
+        "--target",
+        choices=("plain", "cuda"),
+        default="plain",
+        help="plain: runs everywhere, best for TensorRT; cuda: fused operators that only ONNX Runtime's CUDA has",
+    )
     published.add_argument("--prompt", default="", help="text for the base's text encoder")
     published.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     published.add_argument("--detail-strength", type=float, default=1.0, help="how much of the detail LoRA is merged")
@@ -73,6 +79,7 @@ def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], 
         tile=args.tile,
         overlap=args.overlap,
         codec=args.codec,
+        target=args.target,
     )
     return sd_parts(options, name, provenance, quality)
 

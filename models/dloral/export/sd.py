@@ -37,6 +37,7 @@ class SdOptions:
     tile: int = 96
     overlap: int = 32
     codec: Path | None = None
+    target: str = "plain"
     licence: str = "CreativeML Open RAIL++-M"
 
 
@@ -51,7 +52,8 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     unet = _restorer(options, base, prompt)
     if options.dtype == "fp16":
         for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, unet.unet):
-            to_half(part)
+            # The fused normalisations of the CUDA form have f32 statistics and f16 tensors.
+            to_half(part, single_norms=options.target != "cuda")
     gc.collect()
     return PackParts(
         name=name,
@@ -70,6 +72,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         licence=options.licence,
         provenance=_provenance(options) | provenance,
         quality=quality,
+        for_cuda=options.target == "cuda",
     )
 
 
@@ -102,5 +105,6 @@ def _provenance(options: SdOptions) -> dict[str, str]:
         "checkpoint": options.checkpoint.name,
         "prompt": prompt,
         "codec": codec,
+        "target": options.target,
         "detail_strength": f"{options.detail_strength:g}",
     }
