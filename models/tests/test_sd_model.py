@@ -1,5 +1,6 @@
 """DLoRAL on Stable Diffusion in PyTorch against the reference's own results."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,18 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install -e 'models[sd]'")
 pytest.importorskip("diffusers", reason="the Stable Diffusion model needs diffusers: pip install -e 'models[sd]'")
 
+from diffusers import UNet2DConditionModel  # noqa: E402
+from random_sd import UNETS  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from dloral.export.reference import merged_unet, read_base, read_checkpoint, retrieval  # noqa: E402
 from dloral.export.reference.merge import retrieval_name  # noqa: E402
 from dloral.manifest import GraphSizes  # noqa: E402
 from dloral.model.sd import CrossFrameRetrieval, LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer  # noqa: E402
+from dloral.model.sd.attention import ExportedAttention  # noqa: E402
 from dloral.model.sd.retrieval import Retrieval, blocks_for  # noqa: E402
 from dloral.model.warp import flow_warp  # noqa: E402
 from dloral.runner import upscale  # noqa: E402
@@ -174,3 +180,51 @@ def test_tiles_are_the_reference_s(golden: Path, whole: Whole, detail_strength: 
     if stage == 1:
         picture = whole.decoder(restored).clamp(-1, 1)
         assert (picture[..., ::8, ::8] - torch.from_numpy(tensors["out_stage1_stride8"])).abs().max() <= 1e-3
+
+
+class PeakMemory(TorchDispatchMode):
+    """Bytes of the tensors that are alive at once while it is entered, at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self._now = 0
+        self._alive: dict[int, weakref.ref[Any]] = {}
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: Any) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._alive:
+            return
+
+        def gone(_: Any) -> None:
+            self._now -= size
+            del self._alive[key]
+
+        self._alive[key] = weakref.ref(storage, gone)
+        self._now += size
+        self.peak = max(self.peak, self._now)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_retrieval_adds_little_to_the_memory_of_the_unet(monkeypatch: pytest.MonkeyPatch, fused: bool) -> None:
+    """Stable Diffusion 2.1's size at a latent tile of 96×96, with and without fused attention; weights not counted."""
+    if fused:
+        monkeypatch.setattr(ExportedAttention, "_attend", lambda self, query, *rest, **options: torch.empty_like(query))
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(use_linear_projection=True, in_channels=8, **UNETS["sd21"])
+        prompt = torch.zeros(1, 77, 1024)
+        one_step = OneStepUNet(unet, prompt)
+        restorer = SdRestorer(CrossFrameRetrieval(blocks=blocks_for(96**2)), one_step)
+        latent, guide, pair = (torch.zeros(1, channels, 96, 96) for channels in (4, 3, 8))
+        with PeakMemory() as unet_alone:
+            one_step(pair)
+        with PeakMemory() as whole:
+            restorer(latent, guide, latent, guide)
+    assert unet_alone.peak > 100e6
+    assert whole.peak <= 1.2 * unet_alone.peak
