@@ -38,7 +38,7 @@ class SdOptions:
     overlap: int = 32
     codec: Path | None = None
     target: str = "plain"
-    licence: str = "CreativeML Open RAIL++-M"
+    licence: str = "LicenseRef-CreativeML-OpenRAILpp-M"
 
 
 def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
