@@ -5,7 +5,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="losses need torch: pip install -e 'models[train]'")
 
-from dloral.train.losses import block_loss, detail_loss, flow_loss, grid_loss, luma, temporal_loss  # noqa: E402
+from dloral.train.losses import (  # noqa: E402
+    block_loss,
+    checker_loss,
+    detail_loss,
+    flow_loss,
+    grid_loss,
+    luma,
+    temporal_loss,
+)
 from dloral.train.motion import motion_loss  # noqa: E402
 
 
@@ -56,6 +64,16 @@ def test_detail_loss_is_about_how_much_not_where() -> None:
     assert detail_loss(clean, clean) == 0.0
     assert detail_loss(elsewhere, clean) < 0.15
     assert detail_loss(0.5 * clean, clean) == pytest.approx(np.log(2.0), abs=0.05)
+
+
+def test_a_checkerboard_is_not_detail_and_is_seen() -> None:
+    torch.manual_seed(0)
+    clean = torch.rand(1, 64, 64)
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    checker = 0.1 * (1.0 - 2.0 * ((rows + columns) % 2))
+    assert detail_loss(clean + checker, clean) < 1e-5
+    assert checker_loss(clean + checker, clean) == pytest.approx(0.1, abs=1e-6)
+    assert checker_loss(clean + rows / 64.0, clean) < 1e-6, "a slope is no checkerboard"
 
 
 def test_motion_loss_sees_other_motion_and_flicker_and_has_a_gradient() -> None:

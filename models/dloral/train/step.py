@@ -16,6 +16,7 @@ from dloral.perceptual import PerceptualDistance
 from dloral.train.losses import (
     LossWeights,
     block_loss,
+    checker_loss,
     detail_loss,
     flow_loss,
     grid_loss,
@@ -66,6 +67,7 @@ def training_losses(
         "grid": lambda: grid_loss(outputs, cleans),
         "block": lambda: block_loss(*lumas),
         "detail": lambda: detail_loss(*lumas),
+        "checker": lambda: checker_loss(*lumas),
         "motion": lambda: motion_loss(_successive(lumas[0]), _successive(lumas[1])),
     }
     if perceptual is not None:

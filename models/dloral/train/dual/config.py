@@ -32,6 +32,7 @@ class SteadyWeights:
     grid: float = 0.0
     block: float = 0.0
     detail: float = 0.0
+    checker: float = 0.0
 
     def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
         """``mix`` of the way from these weights to ``other``."""

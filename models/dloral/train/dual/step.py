@@ -15,7 +15,16 @@ from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
 from dloral.train.dual.config import SteadyWeights
-from dloral.train.losses import block_loss, detail_loss, flow_loss, grid_loss, luma, pixel_loss, temporal_loss
+from dloral.train.losses import (
+    block_loss,
+    checker_loss,
+    detail_loss,
+    flow_loss,
+    grid_loss,
+    luma,
+    pixel_loss,
+    temporal_loss,
+)
 from dloral.train.motion import motion_loss
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
@@ -86,6 +95,7 @@ def window_terms(
         "grid": (steady.grid, lambda: grid_loss(both, truth)),
         "block": (steady.block, lambda: block_loss(*lumas)),
         "detail": (steady.detail, lambda: detail_loss(*lumas)),
+        "checker": (steady.checker, lambda: checker_loss(*lumas)),
     }
     return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
 
