@@ -184,6 +184,12 @@ def test_an_arm_without_a_frame_before_is_a_pack_like_any_other(trained: Path, t
     frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
     alone = next(iter(PackRunner(pack).restore(frames[1:])))
     assert np.array_equal(alone, list(PackRunner(pack).restore(frames))[1])
+    assert tomllib.loads((pack / "pack.toml").read_text())["provenance"]["branches"] == "none"
+
+
+def test_a_base_has_no_arms(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--checkpoint", str(base), "--branches", "detail", "--out", str(tmp_path / "pack")]) == 1
+    assert "has no branches, so there is no arm 'detail'" in capsys.readouterr().err
 
 
 def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> None:

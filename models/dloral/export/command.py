@@ -54,7 +54,10 @@ def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], qu
     from dloral.train.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(args.checkpoint)
-    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | provenance
+    if args.branches != "both" and not checkpoint.base:
+        raise UserError(f"{args.checkpoint} has no branches, so there is no arm {args.branches!r}: leave --branches out")
+    branches = {"branches": args.branches} if checkpoint.base else {}
+    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
     return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)
 
 
