@@ -55,7 +55,7 @@ def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], qu
 
     checkpoint = load_checkpoint(args.checkpoint)
     if args.branches != "both" and not checkpoint.base:
-        raise UserError(f"{args.checkpoint} has no branches, so there is no arm {args.branches!r}: leave --branches out")
+        raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
     branches = {"branches": args.branches} if checkpoint.base else {}
     provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
     return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)

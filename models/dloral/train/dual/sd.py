@@ -26,7 +26,7 @@ from dloral.model.sd.flow_weights import load_flow
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.warp import flow_warp
 from dloral.train.csd import Distillation, scaled_linear_alphas
-from dloral.train.dual.config import DualConfig
+from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
 from dloral.train.losses import flow_loss
@@ -93,6 +93,9 @@ class SdDual:
 
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
+
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        return dual_from_table(table).to_table()
 
     def state(self) -> dict[str, Tensor]:
         return branch_state(self.model)
