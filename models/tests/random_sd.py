@@ -58,7 +58,7 @@ def write_base(folder: Path, size: str) -> None:
 
 
 def checkpoint_table(base: Path) -> dict[str, Any]:
-    """What DLoRAL saves after training on ``base``: adapters that are not zero, the whole UNet, SpyNet and retrieval."""
+    """What DLoRAL saves after training on ``base``: its UNet with adapters, SpyNet and retrieval."""
     unet = UNet2DConditionModel.from_pretrained(base / "unet")
     modules = [name for name, _ in unet.named_parameters() if name.endswith(".weight")]
     modules = [name.removesuffix(".weight") for name in modules if "norm" not in name]

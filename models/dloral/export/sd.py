@@ -14,7 +14,7 @@ from dloral.export.sd_trained import trained_restorer
 from dloral.manifest import GraphSizes
 from dloral.model.arms import ARMS
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
-from dloral.model.sd.codec import FACTOR, Autoencoder
+from dloral.model.sd.codec import FACTOR
 from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
@@ -24,8 +24,8 @@ from dloral.train.checkpoint import CHECKPOINT_SUFFIX, load_checkpoint
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
 CODEC_SIZES = GraphSizes(tile=224, overlap=32, min=8, multiple=1)
-"""Whole pictures up to 1792×1792 output pixels, as in the reference: group normalisation takes its statistics from what
-it sees, so smaller tiles differ from each other (up to half the range of values on random weights)."""
+"""Pictures up to 1792 by 1792 output pixels are done whole, as in the reference: group normalisation takes its
+statistics from what it sees, so tiles differ from the whole."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class SdOptions:
     codec: Path | None = None
     branches: str = "both"
     """Of ``ARMS``, where ``checkpoint`` is a run of our own training."""
+    target: str = "plain"
     licence: str = "CreativeML Open RAIL++-M"
 
 
@@ -52,12 +53,13 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     base = read_base(options.base)
     # The prompt comes first: it may fail, and the checkpoint takes minutes.
     prompt = _prompt(options, base)
-    codec: Autoencoder = read_codec(options.codec, base) if options.codec else base.vae
+    codec = read_codec(options.codec, base) if options.codec else base.vae
     encoder, decoder = LatentEncoder(codec), LatentDecoder(codec)
     restorer = _restorer(options, base, prompt)
     if options.dtype == "fp16":
         for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, restorer.unet):
-            to_half(part)
+            # The fused normalisations of the CUDA form have f32 statistics and f16 tensors.
+            to_half(part, single_norms=options.target != "cuda")
     gc.collect()
     return PackParts(
         name=name,
@@ -76,6 +78,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         licence=options.licence,
         provenance=_provenance(options) | provenance,
         quality=quality,
+        for_cuda=options.target == "cuda",
     )
 
 
@@ -112,5 +115,6 @@ def _provenance(options: SdOptions) -> dict[str, str]:
         "checkpoint": options.checkpoint.name,
         "prompt": prompt,
         "codec": codec,
+        "target": options.target,
         "detail_strength": f"{options.detail_strength:g}",
     }

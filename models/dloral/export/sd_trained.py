@@ -30,8 +30,6 @@ def trained_restorer(
     if fingerprint(frozen_weights(restorer)) != checkpoint.base:
         raise UserError(f"the checkpoint's branches were trained on another base than {base.folder}: give that one")
     if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
-        raise UserError(
-            f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only"
-        )
+        raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")
     restorer.load_state_dict(checkpoint.ema, strict=False)
     return merged_sd_restorer(restorer, arm)

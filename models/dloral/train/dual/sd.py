@@ -22,12 +22,12 @@ from dloral.model.arms import ARMS, Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.sd import LatentDecoder, LatentEncoder
 from dloral.model.sd.dual import branch_state, branched_restorer, frozen_weights, sd_stage_parameters, select_sd_arm
-from dloral.model.sd.flow_weights import load_flow
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.warp import flow_warp
 from dloral.train.csd import Distillation, scaled_linear_alphas
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
+from dloral.train.dual.flow_weights import load_flow
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
 from dloral.train.losses import flow_loss
 from dloral.train.perceptual import perceptual_loss
