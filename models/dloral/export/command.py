@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dloral.errors import UserError
 from dloral.export.pack import PackParts, write_pack
+from dloral.model.arms import ARMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         required=True,
-        help="folder of a training run, or a checkpoint file; with --base, DLoRAL's model.pkl",
+        help="folder of a training run, or a checkpoint file; with --base also DLoRAL's model.pkl",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    parser.add_argument(
+        "--branches", choices=ARMS, default="both", help="branches to merge, of a checkpoint that has them"
+    )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
-    published = parser.add_argument_group("published weights", "need the extra sd, and a base folder")
+    published = parser.add_argument_group(
+        "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
+    )
     published.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
     published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
     published.add_argument(
@@ -56,8 +62,11 @@ def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], qu
     from dloral.train.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(args.checkpoint)
-    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | provenance
-    return tiny_parts(checkpoint, name, provenance, quality)
+    if args.branches != "both" and not checkpoint.base:
+        raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
+    branches = {"branches": args.branches} if checkpoint.base else {}
+    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
+    return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)
 
 
 def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
@@ -79,6 +88,7 @@ def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], 
         tile=args.tile,
         overlap=args.overlap,
         codec=args.codec,
+        branches=args.branches,
         target=args.target,
     )
     return sd_parts(options, name, provenance, quality)

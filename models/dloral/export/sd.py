@@ -10,12 +10,16 @@ from dloral.errors import UserError
 from dloral.export.pack import PackParts
 from dloral.export.reference import Base, merged_unet, read_base, read_checkpoint, read_codec, retrieval
 from dloral.export.sd_graphs import SdDecoderGraph, SdEncoderGraph
+from dloral.export.sd_trained import trained_restorer
 from dloral.manifest import GraphSizes
+from dloral.model.arms import ARMS
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
 from dloral.model.sd.codec import FACTOR
+from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
+from dloral.train.checkpoint import CHECKPOINT_SUFFIX, load_checkpoint
 
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
@@ -37,6 +41,8 @@ class SdOptions:
     tile: int = 96
     overlap: int = 32
     codec: Path | None = None
+    branches: str = "both"
+    """Of ``ARMS``, where ``checkpoint`` is a run of our own training."""
     target: str = "plain"
     licence: str = "LicenseRef-CreativeML-OpenRAILpp-M"
 
@@ -49,16 +55,16 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     prompt = _prompt(options, base)
     codec = read_codec(options.codec, base) if options.codec else base.vae
     encoder, decoder = LatentEncoder(codec), LatentDecoder(codec)
-    unet = _restorer(options, base, prompt)
+    restorer = _restorer(options, base, prompt)
     if options.dtype == "fp16":
-        for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, unet.unet):
+        for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, restorer.unet):
             # The fused normalisations of the CUDA form have f32 statistics and f16 tensors.
             to_half(part, single_norms=options.target != "cuda")
     gc.collect()
     return PackParts(
         name=name,
         encoder=SdEncoderGraph(encoder),
-        restorer=unet,
+        restorer=restorer,
         decoder=SdDecoderGraph(decoder),
         latent_channels=base.latent_channels,
         latent_factor=FACTOR,
@@ -76,9 +82,13 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     )
 
 
-def _restorer(options: SdOptions, base: Base, prompt: Tensor) -> SdRestorer:
+def _restorer(options: SdOptions, base: Base, prompt: Tensor) -> SdRestorer | SingleFrameSdRestorer:
+    blocks = blocks_for(options.tile**2)
+    if options.checkpoint.is_dir() or options.checkpoint.suffix == CHECKPOINT_SUFFIX:
+        trained = load_checkpoint(options.checkpoint)
+        return trained_restorer(trained, base, prompt, ARMS[options.branches], blocks).eval()
     checkpoint = read_checkpoint(options.checkpoint)
-    cfr = retrieval(base, checkpoint, blocks_for(options.tile**2))
+    cfr = retrieval(base, checkpoint, blocks)
     return SdRestorer(cfr, OneStepUNet(merged_unet(base, checkpoint, options.detail_strength), prompt)).eval()
 
 
