@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from dloral.export.reference.checkpoint import BRANCHES, PARTS
-from dloral.export.reference.merge import _RETRIEVAL
+from dloral.export.reference.merge import RETRIEVAL_LAYERS
 from dloral.model.sd.cfr import CrossFrameRetrieval
 
 RANK = 4
@@ -80,7 +80,7 @@ def checkpoint_table(base: Path) -> dict[str, Any]:
 
 def cfr_table() -> dict[str, Tensor]:
     """SpyNet and retrieval in the reference's naming, and a layer that nothing uses."""
-    ours = {value: key for key, value in _RETRIEVAL.items()}
+    ours = {value: key for key, value in RETRIEVAL_LAYERS.items()}
     table = {"conv_last.weight": torch.zeros(4, 64, 3, 3), "conv_last.bias": torch.zeros(4)}
     for name, tensor in CrossFrameRetrieval().state_dict().items():
         part, *rest = name.split(".")

@@ -207,6 +207,7 @@ def test_a_wrong_embedding_is_an_error(tmp_path: Path, values: Any, words: str) 
     ("options", "words"),
     [
         (("--tile", "32"), "at least 64"),
+        (("--detail-strength", "nan"), "a number is expected"),
         (("--tile", "64", "--overlap", "40"), "half of --tile"),
         (("--prompt", "x", "--prompt-embedding", "prompt.npy"), "exclude each other"),
         (("--prompt-embedding", "nowhere.npy"), "no prompt embedding"),

@@ -1,6 +1,7 @@
 """Stable Diffusion's parts for export: the reference's published checkpoint on its base folder."""
 
 import gc
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,10 @@ def _check(options: SdOptions) -> None:
         raise UserError(f"--tile {options.tile}: at least {MIN_LATENT} latent samples are expected")
     if not 0 <= options.overlap <= options.tile // 2:
         raise UserError(f"--overlap {options.overlap}: 0 to {options.tile // 2}, half of --tile, is expected")
+    if not math.isfinite(options.detail_strength):
+        raise UserError(
+            f"--detail-strength {options.detail_strength}: a number is expected, 1 for the model as trained"
+        )
     if options.prompt and options.prompt_embedding is not None:
         raise UserError("--prompt and --prompt-embedding exclude each other")
 

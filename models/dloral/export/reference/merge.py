@@ -16,7 +16,7 @@ from dloral.model.sd.cfr import CrossFrameRetrieval
 LORA_ALPHA = 8
 """The reference leaves peft's default in place; with its rank of 4 adapters count twice."""
 
-_RETRIEVAL = {
+RETRIEVAL_LAYERS = {
     "query_conv": "query",
     "key_conv": "key",
     "value_conv": "value",
@@ -90,8 +90,8 @@ def retrieval_name(key: str) -> str:
         return statistics[key]
     prefix, _, rest = key.partition(".")
     layer, _, kind = rest.partition(".")
-    if prefix == "cross_attn_module" and layer in _RETRIEVAL:
-        return f"retrieval.{_RETRIEVAL[layer]}.{kind}"
+    if prefix == "cross_attn_module" and layer in RETRIEVAL_LAYERS:
+        return f"retrieval.{RETRIEVAL_LAYERS[layer]}.{kind}"
     return key
 
 
