@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor
 
 from dloral.export.reference.checkpoint import BRANCHES, PARTS
-from dloral.export.reference.merge import _RETRIEVAL
+from dloral.export.reference.merge import RETRIEVAL_LAYERS
 from dloral.model.sd.cfr import CrossFrameRetrieval
 
 RANK = 4
@@ -58,7 +58,7 @@ def write_base(folder: Path, size: str) -> None:
 
 
 def checkpoint_table(base: Path) -> dict[str, Any]:
-    """What DLoRAL saves after training on ``base``: adapters that are not zero, the whole UNet, SpyNet and retrieval."""
+    """What DLoRAL saves after training on ``base``: its UNet with adapters, SpyNet and retrieval."""
     unet = UNet2DConditionModel.from_pretrained(base / "unet")
     modules = [name for name, _ in unet.named_parameters() if name.endswith(".weight")]
     modules = [name.removesuffix(".weight") for name in modules if "norm" not in name]
@@ -80,7 +80,7 @@ def checkpoint_table(base: Path) -> dict[str, Any]:
 
 def cfr_table() -> dict[str, Tensor]:
     """SpyNet and retrieval in the reference's naming, and a layer that nothing uses."""
-    ours = {value: key for key, value in _RETRIEVAL.items()}
+    ours = {value: key for key, value in RETRIEVAL_LAYERS.items()}
     table = {"conv_last.weight": torch.zeros(4, 64, 3, 3), "conv_last.bias": torch.zeros(4)}
     for name, tensor in CrossFrameRetrieval().state_dict().items():
         part, *rest = name.split(".")

@@ -184,6 +184,12 @@ def test_an_arm_without_a_frame_before_is_a_pack_like_any_other(trained: Path, t
     frames = [np.random.default_rng(t).integers(0, 256, (21, 34, 3), dtype=np.uint8) for t in range(2)]
     alone = next(iter(PackRunner(pack).restore(frames[1:])))
     assert np.array_equal(alone, list(PackRunner(pack).restore(frames))[1])
+    assert tomllib.loads((pack / "pack.toml").read_text())["provenance"]["branches"] == "none"
+
+
+def test_a_base_has_no_arms(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--checkpoint", str(base), "--branches", "detail", "--out", str(tmp_path / "pack")]) == 1
+    assert "has no branches, so no arm 'detail'" in capsys.readouterr().err
 
 
 def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> None:
@@ -276,6 +282,19 @@ def test_configurations() -> None:
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):
         dual_from_table({"lora": {"targets": ["vae"]}})
+
+
+def test_a_run_from_before_a_setting_came_goes_on(base: Path, stills: Path, tmp_path: Path) -> None:
+    trainer(base, stills, tmp_path / "run").run(interval=1, workers=0, until=1)
+    older = load_checkpoint(tmp_path / "run")
+    del older.config["perceptual_network"]
+    del older.config["detail"]["temporal"]
+    save_checkpoint(tmp_path / "run", older)
+    assert trainer(base, stills, tmp_path / "run").step == 1
+    older.config["setting"] = 1
+    save_checkpoint(tmp_path / "run", older)
+    with pytest.raises(UserError, match="another configuration"):
+        trainer(base, stills, tmp_path / "run")
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(base: Path, stills: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+tomli_w = pytest.importorskip("tomli_w", reason="configurations are written here: pip install -e 'models[train]'")
 torch = pytest.importorskip("torch", reason="training needs torch: pip install -e 'models[train]'")
 pytest.importorskip("diffusers", reason="Stable Diffusion's classes are diffusers': pip install -e 'models[sd]'")
 pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip install -e 'models[train]'")
@@ -14,6 +15,7 @@ pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'mod
 
 from random_sd import UNETS, write_base  # noqa: E402
 
+from dloral.cli import main  # noqa: E402
 from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
 from dloral.export.reference import read_base  # noqa: E402
@@ -124,6 +126,49 @@ def test_arms_start_as_the_base_and_differ_when_trained(folder: Path, tmp_path: 
     torch.testing.assert_close(results["none"], expected, rtol=1e-4, atol=1e-4)
     for arm in ("consistency", "detail", "both"):
         assert not torch.allclose(results[arm], expected, atol=1e-3), arm
+
+
+def test_flow_starts_from_published_weights(folder: Path, tmp_path: Path) -> None:
+    from dloral.model.sd.flow import SpyNet
+
+    torch.manual_seed(2)
+    published = SpyNet()
+    names = {
+        name: f"basic_module.{name.split('.')[1]}.basic_module.{int(name.split('.')[2]) // 2}.conv.{name.split('.')[3]}"
+        for name, _ in published.named_parameters()
+    }
+    table = {names[name]: value.detach() for name, value in published.named_parameters()}
+    torch.save(table, tmp_path / "spynet.pth")
+    prompts = Prompts(embedding=folder / "prompt.npy", negative_embedding=folder / "negative.npy")
+    places = Places([folder / "stills"], tmp_path, None)
+    flow = SdDual(SMALL, folder / "base", prompts, places, tmp_path / "spynet.pth").model.cfr.flow
+    pictures = torch.rand(2, 1, 3, 16, 24)
+    with torch.no_grad():
+        assert torch.equal(flow(*pictures), published(*pictures))
+        # Without them nothing moves, rather than anything at random.
+        assert SdDual(SMALL, folder / "base", prompts, places).model.cfr.flow(*pictures).abs().max() == 0.0
+    del table["basic_module.0.basic_module.0.conv.bias"]
+    torch.save(table, tmp_path / "spynet.pth")
+    with pytest.raises(UserError, match=r"SpyNet's levels\.0\.0\.bias is \[32\], and none was found"):
+        SdDual(SMALL, folder / "base", prompts, places, tmp_path / "spynet.pth")
+
+
+def test_the_command_trains_and_says_what_is_missing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "small.toml"
+    table = {key: value for key, value in SMALL.to_table().items() if key not in ("degradation", "batch", "lora")}
+    table |= {"batch": {"size": 1, "patch": 16, "clip_frames": 3, "clip_size": 256, "windows_per_clip": 1}}
+    config.write_text(tomli_w.dumps(table))
+    options = ["train", "--config", str(config), "--data", str(folder / "stills"), "--out", str(tmp_path / "run")]
+    options += ["--workers", "0", "--until", "1", "--prompt-embedding", str(folder / "prompt.npy")]
+    assert main(options) == 1
+    assert "give its folder, in diffusers' layout, with --base" in capsys.readouterr().err
+    options += ["--base", str(folder / "base"), "--negative-embedding", str(folder / "negative.npy")]
+    assert main([*options, "--init", str(tmp_path)]) == 1
+    assert "branches start from --base" in capsys.readouterr().err
+    assert main(options) == 0
+    assert load_checkpoint(tmp_path / "run").step == 1
 
 
 def test_another_base_is_refused(folder: Path, tmp_path: Path) -> None:

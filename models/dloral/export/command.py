@@ -28,15 +28,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
-    sd = parser.add_argument_group("Stable Diffusion", "published weights or branches of our own; needs the extra sd")
-    sd.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
-    sd.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
-    sd.add_argument("--prompt", default="", help="text for the base's text encoder")
-    sd.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
-    sd.add_argument("--detail-strength", type=float, default=1.0, help="how much of the detail LoRA is merged")
-    sd.add_argument("--tile", type=int, default=96, help="the restorer's tile in latent samples, at least 64")
-    sd.add_argument("--overlap", type=int, default=32, help="of neighbouring tiles, in latent samples")
-    sd.add_argument("--codec", type=Path, help="folder of a TAESD, in place of the base's autoencoder")
+    published = parser.add_argument_group(
+        "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
+    )
+    published.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
+    published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
+    published.add_argument(
+        "--target",
+        choices=("plain", "cuda"),
+        default="plain",
+        help="plain: runs everywhere, best for TensorRT; cuda: fused operators that only ONNX Runtime's CUDA has",
+    )
+    published.add_argument("--prompt", default="", help="text for the base's text encoder")
+    published.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
+    published.add_argument("--detail-strength", type=float, default=1.0, help="how much of the detail LoRA is merged")
+    published.add_argument("--tile", type=int, default=96, help="the restorer's tile in latent samples, at least 64")
+    published.add_argument("--overlap", type=int, default=32, help="of neighbouring tiles, in latent samples")
+    published.add_argument("--codec", type=Path, help="folder of a TAESD, in place of the base's autoencoder")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -54,7 +62,10 @@ def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], qu
     from dloral.train.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(args.checkpoint)
-    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | provenance
+    if args.branches != "both" and not checkpoint.base:
+        raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
+    branches = {"branches": args.branches} if checkpoint.base else {}
+    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
     return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)
 
 
@@ -78,6 +89,7 @@ def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], 
         overlap=args.overlap,
         codec=args.codec,
         branches=args.branches,
+        target=args.target,
     )
     return sd_parts(options, name, provenance, quality)
 

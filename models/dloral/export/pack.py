@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx_ir as ir
 import onnxruntime
 import tomli_w
 import torch
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dloral.errors import UserError
+from dloral.export.save import save_graph
 from dloral.manifest import FORMAT, SCALE, GraphSizes
 
 Array = NDArray[Any]
@@ -26,9 +25,6 @@ OPSET = 18
 EXAMPLE = (34, 50)
 """Latent height and width of the example that graphs are traced with: unequal, and no multiple of a stride's power, so
 that nothing of the example can pass for a constant."""
-EXTERNAL_ABOVE = 2**30
-"""Bytes of weights above which a graph keeps them in a file of their own. Format 1 allows graphs of 2 GiB, but readers
-parse what is inside as a whole, and need it twice in memory."""
 HALF_ERROR = 10 ** (-50 / 20)
 """Root mean square error of a graph in f16, over the peak value: 50 dB."""
 
@@ -53,10 +49,14 @@ class PackParts:
     licence: str
     provenance: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
+    for_cuda: bool = False
 
 
 def write_pack(parts: PackParts, folder: Path) -> None:
-    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack."""
+    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack.
+
+    The modules of ``parts`` are used up: those in f16 come back in f32.
+    """
     if folder.exists() and not (folder / "pack.toml").is_file():
         raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,8 @@ def write_pack(parts: PackParts, folder: Path) -> None:
         fresh.mkdir(mode=0o755)
         _export_graphs(parts, fresh)
         _check(parts, fresh)
+        if parts.for_cuda:
+            _optimise_for_cuda(fresh)
         (fresh / "pack.toml").write_text(tomli_w.dumps(_manifest(parts, fresh)), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -107,22 +109,12 @@ def _export(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: l
     save_graph(program.model, path)
 
 
-def save_graph(model: ir.Model, path: Path) -> None:
-    """Write a graph; its weights go to a file beside it if they are large, without being copied in memory."""
-    _strip(model)
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
-    ir.save(model, path, external_data=f"{path.name}.data" if size > EXTERNAL_ABOVE else None)
-    onnx.checker.check_model(path)
+def _optimise_for_cuda(folder: Path) -> None:
+    """After the check: the CPU does not have the operators of this form."""
+    from dloral.export.cuda import optimise_for_cuda
 
-
-def _strip(model: ir.Model) -> None:
-    """Take out the exporter's notes: they name source files of the machine it ran on, and change from run to run."""
-    graph = model.graph
-    tensors = [value.const_value for value in graph.initializers.values() if value.const_value is not None]
-    outputs = [value for node in graph for value in node.outputs]
-    for item in [model, graph, *graph, *outputs, *graph.inputs, *graph.initializers.values(), *tensors]:
-        item.metadata_props.clear()
-        item.doc_string = None
+    for graph, kind in (("encoder", "vae"), ("restorer", "unet"), ("decoder", "vae")):
+        optimise_for_cuda(folder / f"{graph}.onnx", kind)
 
 
 def _check(parts: PackParts, folder: Path) -> None:
@@ -153,8 +145,9 @@ def _check(parts: PackParts, folder: Path) -> None:
 def _agree(
     parts: PackParts, folder: Path, graph: str, cases: list[dict[str, Array]], outputs: list[str]
 ) -> list[list[Array]]:
-    """The graph's outputs for each of ``cases``; raises :class:`UserError` where torch gives others."""
+    """The graph's outputs for each of ``cases``; raises :class:`UserError` where torch, in f32, gives others."""
     module: nn.Module = getattr(parts, graph)
+    module.float()  # the same weights: what is measured is the arithmetic, and CPUs are slow in f16
     session = onnxruntime.InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
     results: list[list[Array]] = [session.run(outputs, inputs) for inputs in cases]
     del session
@@ -173,7 +166,7 @@ def _close(name: str, got: Array, expected: Array, precision: str) -> None:
     difference = got.astype(np.float64) - expected.astype(np.float64)
     peak = 255.0 if got.dtype == np.uint8 else max(float(np.abs(expected).max()), 1.0)
     if precision == "fp16":
-        # Every operation rounds, and not everywhere alike: the mean error counts.
+        # Every operation rounds: the mean error counts, not the largest.
         error, limit = float(np.sqrt(np.mean(difference**2))), peak * HALF_ERROR
     else:
         # A byte may fall on either side of a tie; floats differ by the order of their sums.

@@ -1,6 +1,7 @@
 """Stable Diffusion's parts for export: the reference's published checkpoint on its base folder."""
 
 import gc
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dloral.export.sd_trained import trained_restorer
 from dloral.manifest import GraphSizes
 from dloral.model.arms import ARMS
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
-from dloral.model.sd.codec import FACTOR, Autoencoder
+from dloral.model.sd.codec import FACTOR
 from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
@@ -24,8 +25,8 @@ from dloral.train.checkpoint import CHECKPOINT_SUFFIX, load_checkpoint
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
 CODEC_SIZES = GraphSizes(tile=224, overlap=32, min=8, multiple=1)
-"""Whole pictures up to 1792×1792 output pixels, as in the reference: group normalisation takes its statistics from what
-it sees, so smaller tiles differ from each other (up to half the range of values on random weights)."""
+"""Pictures up to 1792 by 1792 output pixels are done whole, as in the reference: group normalisation takes its
+statistics from what it sees, so tiles differ from the whole."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class SdOptions:
     codec: Path | None = None
     branches: str = "both"
     """Of ``ARMS``, where ``checkpoint`` is a run of our own training."""
-    licence: str = "CreativeML Open RAIL++-M"
+    target: str = "plain"
+    licence: str = "LicenseRef-CreativeML-OpenRAILpp-M"
 
 
 def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
@@ -52,12 +54,13 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
     base = read_base(options.base)
     # The prompt comes first: it may fail, and the checkpoint takes minutes.
     prompt = _prompt(options, base)
-    codec: Autoencoder = read_codec(options.codec, base) if options.codec else base.vae
+    codec = read_codec(options.codec, base) if options.codec else base.vae
     encoder, decoder = LatentEncoder(codec), LatentDecoder(codec)
     restorer = _restorer(options, base, prompt)
     if options.dtype == "fp16":
         for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, restorer.unet):
-            to_half(part)
+            # The fused normalisations of the CUDA form have f32 statistics and f16 tensors.
+            to_half(part, single_norms=options.target != "cuda")
     gc.collect()
     return PackParts(
         name=name,
@@ -76,6 +79,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         licence=options.licence,
         provenance=_provenance(options) | provenance,
         quality=quality,
+        for_cuda=options.target == "cuda",
     )
 
 
@@ -100,6 +104,10 @@ def _check(options: SdOptions) -> None:
         raise UserError(f"--tile {options.tile}: at least {MIN_LATENT} latent samples are expected")
     if not 0 <= options.overlap <= options.tile // 2:
         raise UserError(f"--overlap {options.overlap}: 0 to {options.tile // 2}, half of --tile, is expected")
+    if not math.isfinite(options.detail_strength):
+        raise UserError(
+            f"--detail-strength {options.detail_strength}: a number is expected, 1 for the model as trained"
+        )
     if options.prompt and options.prompt_embedding is not None:
         raise UserError("--prompt and --prompt-embedding exclude each other")
 
@@ -112,5 +120,6 @@ def _provenance(options: SdOptions) -> dict[str, str]:
         "checkpoint": options.checkpoint.name,
         "prompt": prompt,
         "codec": codec,
+        "target": options.target,
         "detail_strength": f"{options.detail_strength:g}",
     }

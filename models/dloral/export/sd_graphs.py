@@ -6,7 +6,7 @@ from dloral.model.sd.codec import LatentDecoder, LatentEncoder
 
 
 class SdEncoderGraph(nn.Module):
-    """``frame`` u8 [1, 8h, 8w, 3], the bicubic picture, to ``latent`` f32 [1, C, h, w] and ``guide`` f32 [1, 3, h, w]."""
+    """``frame`` u8 [1, 8h, 8w, 3], the bicubic picture, to ``latent`` [1, C, h, w] and ``guide`` [1, 3, h, w]."""
 
     def __init__(self, encoder: LatentEncoder) -> None:
         super().__init__()

@@ -6,7 +6,13 @@ from dloral.errors import UserError
 from dloral.export.reference.base import Base
 from dloral.model.arms import Arm
 from dloral.model.branches import LoraConfig
-from dloral.model.sd.dual import SingleFrameSdRestorer, branched_restorer, frozen_weights, merged_sd_restorer
+from dloral.model.sd.dual import (
+    SingleFrameSdRestorer,
+    branch_state,
+    branched_restorer,
+    frozen_weights,
+    merged_sd_restorer,
+)
 from dloral.model.sd.restorer import SdRestorer
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.config import build_part
@@ -23,7 +29,7 @@ def trained_restorer(
     restorer = branched_restorer(base, lora, prompt, blocks)
     if fingerprint(frozen_weights(restorer)) != checkpoint.base:
         raise UserError(f"the checkpoint's branches were trained on another base than {base.folder}: give that one")
-    unknown = restorer.load_state_dict(checkpoint.ema, strict=False).unexpected_keys
-    if unknown:
-        raise UserError(f"the checkpoint has {unknown[0]!r}, which the networks of {base.folder} have not")
+    if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
+        raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")
+    restorer.load_state_dict(checkpoint.ema, strict=False)
     return merged_sd_restorer(restorer, arm)

@@ -10,7 +10,7 @@ from dloral.data.batches import Batch, Batches
 from dloral.data.sources import open_sources
 from dloral.model.tiny import TinyModel
 from dloral.perceptual import PerceptualDistance
-from dloral.train.config import Config
+from dloral.train.config import Config, from_table
 from dloral.train.runtime import Runtime
 from dloral.train.step import training_losses
 from dloral.train.task import Places
@@ -29,6 +29,9 @@ class TinyBase:
 
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
+
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        return from_table(table).to_table()
 
     def state(self) -> dict[str, Tensor]:
         return self.model.state_dict()

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
+    parser.add_argument("--flow", type=Path, help="weights of SpyNet to start from (mmcv's file), of the same")
     parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
@@ -74,7 +75,8 @@ def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> 
         raise UserError(
             f"Stable Diffusion needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
         ) from error
-    return SdDual(config, args.base, Prompts(args.prompt, args.prompt_embedding, args.negative_embedding), places)
+    prompts = Prompts(args.prompt, args.prompt_embedding, args.negative_embedding)
+    return SdDual(config, args.base, prompts, places, args.flow)
 
 
 def _configuration(table: dict[str, Any]) -> Config | DualConfig:

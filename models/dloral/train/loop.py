@@ -43,7 +43,7 @@ class Trainer:
                 f"{self.out} holds branches of another base than --base: they fit only the weights they were trained "
                 f"on; give that base, or another --out"
             )
-        if checkpoint.config != self.task.to_table() or checkpoint.seed != self.seed:
+        if not self._configured_alike(checkpoint) or checkpoint.seed != self.seed:
             raise UserError(
                 f"{self.out} holds a run of another configuration or seed: give another --out, or take it away"
             )
@@ -54,6 +54,12 @@ class Trainer:
         self.ema = {name: value.to(self.runtime.device) for name, value in checkpoint.ema.items()}
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
+
+    def _configured_alike(self, checkpoint: Checkpoint) -> bool:
+        try:
+            return self.task.normalised(checkpoint.config) == self.task.to_table()
+        except (TypeError, ValueError):
+            return False
 
     def start_from(self, source: Path) -> None:
         """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""

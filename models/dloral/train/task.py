@@ -34,6 +34,13 @@ class Task(Protocol):
         """All that is or may be trained."""
         ...
 
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        """An older run's configuration as this version writes it; raises ``ValueError`` where it cannot be one.
+
+        A setting that the run did not know has its default, by which a new setting changes nothing.
+        """
+        ...
+
     def state(self) -> dict[str, Tensor]:
         """Tensors of ``model`` that checkpoints hold."""
         ...

@@ -16,7 +16,7 @@ from dloral.model.sd.cfr import CrossFrameRetrieval
 LORA_ALPHA = 8
 """The reference leaves peft's default in place; with its rank of 4 adapters count twice."""
 
-_RETRIEVAL = {
+RETRIEVAL_LAYERS = {
     "query_conv": "query",
     "key_conv": "key",
     "value_conv": "value",
@@ -52,9 +52,7 @@ def merged_unet(base: Base, checkpoint: ReferenceCheckpoint, detail_strength: fl
                 weight = weight + scale * _update(tensors, checkpoint, module, f"default_{part}_{branch}", weight)
             weights[name] = weight
     if tensors:
-        raise UserError(
-            f"{checkpoint.path}: state_dict_unet has {next(iter(tensors))!r}, which the base's UNet has not"
-        )
+        raise UserError(f"{checkpoint.path}: state_dict_unet has {next(iter(tensors))!r}, unknown to the base's UNet")
     _check_modules(checkpoint, unet)
     unet.load_state_dict(weights, assign=True)
     return unet.eval().requires_grad_(requires_grad=False)
@@ -66,7 +64,7 @@ def retrieval(base: Base, checkpoint: ReferenceCheckpoint, blocks: int) -> Cross
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {}
     for key, tensor in checkpoint.cfr.items():
-        if key.startswith(_UNUSED):
+        if key.partition(".")[0] in _UNUSED:
             continue
         name = retrieval_name(key)
         if name not in expected:
@@ -92,8 +90,8 @@ def retrieval_name(key: str) -> str:
         return statistics[key]
     prefix, _, rest = key.partition(".")
     layer, _, kind = rest.partition(".")
-    if prefix == "cross_attn_module" and layer in _RETRIEVAL:
-        return f"retrieval.{_RETRIEVAL[layer]}.{kind}"
+    if prefix == "cross_attn_module" and layer in RETRIEVAL_LAYERS:
+        return f"retrieval.{RETRIEVAL_LAYERS[layer]}.{kind}"
     return key
 
 
@@ -131,7 +129,7 @@ def _check_shape(checkpoint: ReferenceCheckpoint, table: str, key: str, tensor: 
 
 def _check_base(base: Base, checkpoint: ReferenceCheckpoint, own: Any, name: str, key: str, weight: Tensor) -> None:
     """The weights that LoRA training leaves alone are the base's, up to half precision."""
-    if name not in own.keys():  # noqa: SIM118: it is no mapping
+    if name not in set(own.keys()):
         raise UserError(f"{base.folder}: its UNet has no weights for {name!r}, which its configuration asks for")
     theirs = own.get_tensor(name).float()
     if theirs.shape != weight.shape or _likeness(theirs, weight) < _SAME_BASE:
@@ -153,5 +151,5 @@ def _check_modules(checkpoint: ReferenceCheckpoint, unet: torch.nn.Module) -> No
         for module in modules:
             if module not in known:
                 raise UserError(
-                    f"{checkpoint.path}: unet_lora_{part}_modules_{branch} names {module!r}, which the base's UNet has not"
+                    f"{checkpoint.path}: unet_lora_{part}_modules_{branch} names {module!r}, unknown to the base's UNet"
                 )

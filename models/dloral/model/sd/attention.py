@@ -26,12 +26,13 @@ class ExportedAttention:
         temb: Tensor | None = None,
     ) -> Tensor:
         assert attention_mask is None, "neither Stable Diffusion's UNet nor its autoencoder masks"
+        # The autoencoder's attention normalises the picture [B, C, h, w]; the UNet's gets normalised rows [B, n, C].
         residual, spatial = hidden_states, hidden_states.ndim == 4
+        if attn.group_norm is not None:
+            hidden_states = attn.group_norm(hidden_states)
         if spatial:
             b, c, h, w = hidden_states.shape
             hidden_states = hidden_states.flatten(2).transpose(1, 2)
-        if attn.group_norm is not None:
-            hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context)
         query, key, value = (_split(x, attn.heads) for x in (query * attn.scale, key, value))

@@ -1,13 +1,13 @@
-"""Between pictures and latents: a diffusers autoencoder (the base's, or a TAESD), and the guide that flow is found in."""
+"""Between pictures and latents: a diffusers autoencoder (the base's, or a TAESD), and the guide that shows motion."""
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 from dloral.model.sd.attention import ExportedAttention
-
-Autoencoder = AutoencoderKL | AutoencoderTiny
 
 FACTOR = 8
 """Pixels per latent sample."""
@@ -25,7 +25,8 @@ class LatentEncoder(nn.Module):
 
     guide_filter: Tensor
 
-    def __init__(self, vae: Autoencoder) -> None:
+    def __init__(self, vae: Any) -> None:
+        """``vae``: an ``AutoencoderKL`` or ``AutoencoderTiny`` of diffusers."""
         super().__init__()
         self.scaling = float(vae.config.scaling_factor)
         self.encoder = vae.encoder
@@ -49,7 +50,7 @@ class LatentEncoder(nn.Module):
 class LatentDecoder(nn.Module):
     """Scaled ``latent`` [B, C, h, w] to the picture [B, 3, 8h, 8w], not clamped, nominally in [-1, 1]."""
 
-    def __init__(self, vae: Autoencoder) -> None:
+    def __init__(self, vae: Any) -> None:
         super().__init__()
         self.scaling = float(vae.config.scaling_factor)
         self.decoder = vae.decoder
@@ -64,5 +65,5 @@ class LatentDecoder(nn.Module):
 def block_attention(module: nn.Module) -> None:
     """Let every attention in ``module`` go through its queries in blocks."""
     for part in module.modules():
-        if hasattr(part, "set_processor"):
+        if isinstance(part, Attention):
             part.set_processor(ExportedAttention(ATTENTION_BLOCKS))

@@ -37,14 +37,15 @@ def branched_restorer(base: "Base", lora: LoraConfig, prompt: Tensor, blocks: in
     """Retrieval and the base's UNet with both branches; nothing is trainable. Every arm starts as the base.
 
     ``conv_in`` takes [warped z_prev, z']: its new half starts at zero, and with retrieval's projection at zero the UNet
-    sees what the base saw.
+    sees what the base saw. Flow starts at none anywhere, until weights are loaded or it is trained.
     """
     if lora.targets != ("unet",):
         raise UserError('[lora] targets: Stable Diffusion has its branches in the UNet, so ["unet"] is expected')
     cfr = CrossFrameRetrieval(base.latent_channels, blocks)
-    nn.init.zeros_(cfr.retrieval.project.weight)
-    assert cfr.retrieval.project.bias is not None, "the retrieval's projection has a bias"
-    nn.init.zeros_(cfr.retrieval.project.bias)
+    last_layers = [level[-1] for level in cfr.flow.levels if isinstance(level, nn.Sequential)]
+    for layer in (cfr.retrieval.project, *last_layers):
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
     unet = _widened(base)
     for name, layer in list(unet.named_modules()):
         if isinstance(layer, Layer) and not any(part in name for part in _PLAIN_LAYERS):
@@ -82,6 +83,12 @@ def sd_stage_parameters(restorer: SdRestorer, stage: str, lora: LoraConfig) -> l
 def frozen_weights(restorer: SdRestorer) -> dict[str, Tensor]:
     """The UNet's weights without branches, by which a base is known."""
     return {name: value for name, value in restorer.unet.state_dict().items() if ".changes." not in name}
+
+
+def branch_state(restorer: SdRestorer) -> dict[str, Tensor]:
+    """What a checkpoint holds: retrieval, flow and branches, without the base."""
+    state: dict[str, Tensor] = restorer.state_dict()
+    return {name: value for name, value in state.items() if name.startswith("cfr.") or ".changes." in name}
 
 
 def select_sd_arm(restorer: SdRestorer, arm: Arm) -> None:

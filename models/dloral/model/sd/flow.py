@@ -1,5 +1,7 @@
 """SpyNet (Ranjan and Black, CVPR 2017), as DLoRAL's cross-frame retrieval uses it: at the size of the latent."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,7 +57,7 @@ def flow_level() -> nn.Sequential:
     """The network of one level: current, warped previous and flow, [B, 8, h, w], to the flow's correction."""
     channels = (8, 32, 64, 32, 16, 2)
     layers: list[nn.Module] = []
-    for into, out in zip(channels, channels[1:], strict=False):
+    for into, out in pairwise(channels):
         layers += [nn.Conv2d(into, out, 7, padding=3), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

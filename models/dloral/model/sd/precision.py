@@ -17,9 +17,14 @@ class SinglePrecision(nn.Module):
         return self.norm(x.float()).to(x.dtype)
 
 
-def to_half(module: nn.Module) -> None:
-    """Turn ``module`` to f16 in place, its normalisations staying f32. Softmax is f32 in :mod:`.attention` anyway."""
+def to_half(module: nn.Module, *, single_norms: bool = True) -> None:
+    """Turn ``module`` to f16 in place. Softmax is f32 in :mod:`.attention` anyway.
+
+    ``single_norms``: normalisations stay f32. False where what runs the graph keeps their statistics in f32 itself.
+    """
     module.to(torch.float16)
+    if not single_norms:
+        return
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, _NORMS) and not isinstance(parent, SinglePrecision):

@@ -47,9 +47,8 @@ def read_embedding(path: Path, width: int) -> Tensor:
 
 def _checked(embedding: Tensor, width: int, source: Path) -> Tensor:
     if tuple(embedding.shape) != (1, TOKENS, width):
-        raise UserError(
-            f"{source}: the prompt's embedding is {list(embedding.shape)}; the base's UNet expects [1, {TOKENS}, {width}]"
-        )
+        wanted = [1, TOKENS, width]
+        raise UserError(f"{source}: the embedding is {list(embedding.shape)}; the base's UNet expects {wanted}")
     if not torch.isfinite(embedding).all():
         raise UserError(f"{source}: the prompt's embedding holds values that are not finite")
     return embedding

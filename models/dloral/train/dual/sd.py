@@ -21,12 +21,13 @@ from dloral.export.reference import Base, read_base
 from dloral.model.arms import ARMS, Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.sd import LatentDecoder, LatentEncoder
-from dloral.model.sd.dual import branched_restorer, frozen_weights, sd_stage_parameters, select_sd_arm
+from dloral.model.sd.dual import branch_state, branched_restorer, frozen_weights, sd_stage_parameters, select_sd_arm
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.warp import flow_warp
 from dloral.train.csd import Distillation, scaled_linear_alphas
-from dloral.train.dual.config import DualConfig
+from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
+from dloral.train.dual.flow_weights import load_flow
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
 from dloral.train.losses import flow_loss
 from dloral.train.perceptual import perceptual_loss
@@ -61,17 +62,21 @@ class Prompts:
 
 
 class SdDual:
-    """Both branches on a frozen UNet and autoencoder. Checkpoints hold what is trained, and the base's fingerprint."""
+    """Both branches on a frozen UNet and autoencoder. Checkpoints hold the branches, and the base's fingerprint."""
 
     runtime: Runtime
 
-    def __init__(self, config: DualConfig, folder: Path, prompts: Prompts, places: Places) -> None:
+    def __init__(
+        self, config: DualConfig, folder: Path, prompts: Prompts, places: Places, flow: Path | None = None
+    ) -> None:
+        """``folder``: the base's; ``flow``: weights of SpyNet."""
         self.config, self.places, self.optimizer = config, places, config.optimizer
         base = read_base(folder)
         prompt, self.negative = prompts.read(base)
         self.encoder, self.decoder = LatentEncoder(base.vae), LatentDecoder(base.vae)
         self.model = branched_restorer(base, config.lora, prompt)
-        self.model.cfr.retrieval.blocks = 1
+        if flow is not None:
+            load_flow(self.model.cfr.flow, flow)
         if config.checkpointing:
             self.model.unet.unet.enable_gradient_checkpointing()
         self.stages = {stage: sd_stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
@@ -89,9 +94,11 @@ class SdDual:
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
 
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        return dual_from_table(table).to_table()
+
     def state(self) -> dict[str, Tensor]:
-        trained = set(map(id, self.trained()))
-        return {name: value.detach() for name, value in self.model.named_parameters() if id(value) in trained}
+        return branch_state(self.model)
 
     def place(self, runtime: Runtime) -> None:
         self.runtime = runtime

@@ -17,7 +17,7 @@ from dloral.model.tiny import TinyConfig
 from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
 from dloral.train.config import build_part
-from dloral.train.dual.config import DualConfig
+from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.dual.step import StepWeights, dual_losses
 from dloral.train.perceptual import perceptual_loss
@@ -56,6 +56,10 @@ class TinyDual:
 
     def to_table(self) -> dict[str, Any]:
         return {**self.config.to_table(), "model": self.sizes}
+
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        own = {name: value for name, value in table.items() if name != "model"}
+        return {**dual_from_table(own).to_table(), "model": table.get("model")}
 
     def state(self) -> dict[str, Tensor]:
         return self.model.state_dict()
