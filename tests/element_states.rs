@@ -176,7 +176,7 @@ fn names_nicks_and_defaults_of_properties_are_what_users_rely_on() {
             "disable-all enable-basic enable-extended enable-all",
         ),
         ("color-fix", "pack", "pack none adain wavelet"),
-        ("overload", "auto", "auto stall"),
+        ("overload", "auto", "auto stall degrade drop"),
     ] {
         assert_eq!(nick(&element, property), default);
         let class = gst::glib::EnumClass::with_type(element.property_value(property).type_()).unwrap();

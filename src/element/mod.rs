@@ -38,7 +38,10 @@
 //! | `caps` | what is accepted, and which caps follow from which |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
-//! | `session` | one run from start to stop: the stream of the core, when it is reset |
+//! | `session` | one run from start to stop: the worker of the core, its pictures, when its window begins anew |
+//! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
+//! | `flow` | one frame's way through: restored, degraded or dropped |
+//! | `news` | what is said on the bus: changes of state, dropped frames |
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 
@@ -46,19 +49,25 @@ use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::ObjectSubclassIsExt;
+
+use crate::restore::Hook;
 
 mod buffers;
 mod caps;
 mod enums;
 mod failure;
+mod flow;
 mod imp;
 mod loader;
 mod metas;
 mod model;
+mod news;
 mod ort_log;
 mod session;
 mod settings;
 mod stats;
+mod timing;
 
 pub use enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload};
 
@@ -75,6 +84,14 @@ glib::wrapper! {
     /// The element `dloralvsr`.
     pub struct DloralVsr(ObjectSubclass<imp::DloralVsr>)
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+impl DloralVsr {
+    /// Has `hook` called before each graph is run, from the next start on: for tests of how slow or failing models are
+    /// dealt with.
+    pub fn set_hook(&self, hook: Option<Hook>) {
+        self.imp().set_hook(hook);
+    }
 }
 
 /// Registers the element with a plugin. Loads nothing: ONNX Runtime is looked for when a model is opened.
