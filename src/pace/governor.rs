@@ -139,6 +139,8 @@ pub struct Governor {
     good_probes: u32,
     wanted_probes: u32,
     next_probe: Duration,
+    /// Whether the worker is still at a frame that missed its deadline.
+    overdue: bool,
     /// When a frame was shown last, and when one was dropped last.
     shown: Option<Duration>,
     dropped: Duration,
@@ -167,6 +169,7 @@ impl Governor {
             good_probes: 0,
             wanted_probes: PROBES,
             next_probe: Duration::ZERO,
+            overdue: false,
             shown: None,
             dropped: Duration::ZERO,
         }
@@ -305,6 +308,7 @@ impl Governor {
     pub fn missed(&mut self, now: Duration, patience: Duration) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
         self.cost = self.cost.max(Some(patience));
+        self.overdue = true;
         match self.policy {
             Policy::Drop => {
                 self.note_drop(now, patience);
@@ -327,6 +331,8 @@ impl Governor {
     /// What restoring a frame took that nobody waited for, a probe or one that missed its deadline.
     pub fn measured(&mut self, now: Duration, cost: Duration) {
         self.cost = Some(cost);
+        // That one frame was slow says little: whether all are is what the first probe shows.
+        let overdue = std::mem::take(&mut self.overdue);
         let fits =
             |limit: Option<Duration>| limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * limit.as_secs_f64());
         if fits(self.frame) && fits(self.given) {
@@ -334,7 +340,12 @@ impl Governor {
             self.next_probe = now;
         } else {
             self.good_probes = 0;
-            self.next_probe = now.saturating_add(cost.saturating_mul(PROBE_REST).max(SHORTEST_REST));
+            let rest = if overdue {
+                Duration::ZERO
+            } else {
+                cost.saturating_mul(PROBE_REST).max(SHORTEST_REST)
+            };
+            self.next_probe = now.saturating_add(rest);
             if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
                 // The model has come, and does not help: that is another reason.
                 let reason = self.slow(self.limit());
@@ -346,8 +357,9 @@ impl Governor {
         }
     }
 
-    /// A probe has failed.
+    /// A probe, or a frame that missed its deadline, has failed.
     pub fn probe_failed(&mut self, now: Duration) {
+        self.overdue = false;
         self.good_probes = 0;
         self.next_probe = now.saturating_add(SILENCE);
     }
