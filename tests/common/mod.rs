@@ -8,6 +8,7 @@ pub mod nearest;
 pub mod picture;
 pub mod tools;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;
@@ -269,5 +270,38 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+/// A pack that takes very long to open: it lists a file of 48 GiB of zeros, which take no room on disk. When dropped,
+/// the file becomes empty, so that whoever still reads it comes to an end.
+pub struct SlowPack(tempfile::TempDir);
+
+impl SlowPack {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(pack("nearest")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        fs::File::create(folder.path().join("ballast.bin"))
+            .unwrap()
+            .set_len(48 << 30)
+            .unwrap();
+        let manifest = folder.path().join("pack.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let listed = format!("[files]\n\"ballast.bin\" = \"{}\"", "0".repeat(64));
+        fs::write(&manifest, text.replace("[files]", &listed)).unwrap();
+        SlowPack(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SlowPack {
+    fn drop(&mut self) {
+        fs::File::create(self.path().join("ballast.bin")).unwrap();
     }
 }

@@ -1,13 +1,9 @@
 //! Live streams whose frames would come late: what goes out, what is told, when restoration comes back.
-#![cfg(feature = "plugin")]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture, set_latency, states};
-use common::picture::Picture;
-use common::{Rig, nearest, within_timeout};
+use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture, set_latency, states};
+use crate::common::picture::Picture;
+use crate::common::{Rig, nearest, within_timeout};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 
@@ -277,7 +273,7 @@ fn overload_may_be_turned_while_playing() {
 /// Degraded frames keep the alpha plane as restored ones have it.
 #[test]
 fn alpha_and_every_format_are_the_same_in_degraded_frames() {
-    for format in common::FORMATS {
+    for format in crate::common::FORMATS {
         let picture = Picture::moving(format, 20, 18, 0);
         let model = Model::new();
         let mut degraded = live::rig("nearest", &model, &picture, NONE);

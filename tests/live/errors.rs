@@ -1,13 +1,9 @@
 //! A model that fails while the stream runs: the frame goes out degraded and in its place, and the user is told once.
-#![cfg(feature = "plugin")]
-
-mod common;
-
 use std::sync::Arc;
 
-use common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture};
-use common::picture::Picture;
-use common::{Rig, nearest, reference_with, wait_for};
+use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture};
+use crate::common::picture::Picture;
+use crate::common::{Rig, nearest, reference_with, wait_for};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 use gstdloralvsr::restore::GraphErrorKind::{DeviceLost, Other, OutOfMemory};
@@ -109,7 +105,7 @@ fn as_many_failures_in_a_row_as_max_errors_end_the_stream() {
         }
         let flow = rig.harness.push(frame(0).buffer(degraded));
         assert_eq!(flow, Err(gst::FlowError::Error), "max-errors={max_errors}");
-        let (error, text) = common::wait_for_error(&rig.bus);
+        let (error, text) = crate::common::wait_for_error(&rig.bus);
         assert!(
             error.matches(gst::StreamError::Failed) && text.contains("the test wants it so"),
             "{text}"
@@ -194,7 +190,7 @@ fn smaller_tiles_show_the_same_picture() {
     rig.harness.set_src_caps(frame(0).caps());
     model.fail(&[OutOfMemory]);
     let output = push_picture(&mut rig, &frame(0), 0);
-    let expected = &reference_with("nearest", &[frame(0)], common::without_scene_cuts())[0];
+    let expected = &reference_with("nearest", &[frame(0)], crate::common::without_scene_cuts())[0];
     let worst = output
         .data
         .iter()
@@ -207,7 +203,7 @@ fn smaller_tiles_show_the_same_picture() {
 /// A bug in a graph's code: the thread that restores ends, and the element says so instead of waiting for ever.
 #[test]
 fn a_model_that_panics_ends_the_stream_after_max_errors() {
-    let element = common::element("nearest");
+    let element = crate::common::element("nearest");
     let hook = |_| -> Result<(), gstdloralvsr::restore::GraphError> { panic!("part of the test") };
     element
         .downcast_ref::<gstdloralvsr::element::DloralVsr>()

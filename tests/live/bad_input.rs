@@ -1,11 +1,7 @@
 //! What comes from outside and makes no sense: warned of or refused, and nothing is corrupted.
-#![cfg(feature = "plugin")]
-
-mod common;
-
-use common::live::{self, AMPLE, Model, check_counts, plain, push, push_picture};
-use common::picture::Picture;
-use common::{Rig, nearest};
+use crate::common::live::{self, AMPLE, Model, check_counts, plain, push, push_picture};
+use crate::common::picture::Picture;
+use crate::common::{Rig, nearest};
 use gst_video::VideoFormat;
 
 fn frame(time: usize) -> Picture {
@@ -143,7 +139,7 @@ fn buffers_that_are_all_too_small_end_the_stream() {
     }
     let flow = rig.harness.push(gst::Buffer::with_size(100).unwrap());
     assert_eq!(flow, Err(gst::FlowError::Error));
-    let (error, text) = common::wait_for_error(&rig.bus);
+    let (error, text) = crate::common::wait_for_error(&rig.bus);
     assert!(
         error.matches(gst::StreamError::Format) && text.contains("100 bytes"),
         "{text}"
@@ -181,7 +177,7 @@ fn a_memory_that_cannot_be_mapped() {
 }
 
 fn warning(bus: &gst::Bus) -> String {
-    let message = common::wait_for(bus, &[gst::MessageType::Warning]);
+    let message = crate::common::wait_for(bus, &[gst::MessageType::Warning]);
     match message.view() {
         gst::MessageView::Warning(warning) => warning.error().message().to_owned(),
         _ => unreachable!("only warnings are asked for"),
