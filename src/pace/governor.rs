@@ -134,6 +134,8 @@ pub struct Governor {
     frame: Option<Duration>,
     /// Taken off a frame's time: what happens downstream, as the sink's QoS events show it.
     margin: Nanoseconds,
+    /// Whether frames come too late already, which the sink then says as well.
+    behind: bool,
     /// What a degraded frame takes.
     plain: Duration,
     good_probes: u32,
@@ -165,6 +167,7 @@ impl Governor {
             given: None,
             frame: None,
             margin: 0,
+            behind: false,
             plain: Duration::ZERO,
             good_probes: 0,
             wanted_probes: PROBES,
@@ -217,6 +220,7 @@ impl Governor {
             }
             return Plan::Restore { patience: None };
         };
+        self.behind = slack <= 0;
         if !arrival.ready {
             self.enter(State::Degraded, Reason::Loading, now);
             return Plan::Degrade { probe: false };
@@ -365,9 +369,10 @@ impl Governor {
     }
 
     /// A QoS event of the sink: a frame came there so much after its time, or before it if that is negative. Frames
-    /// leave here by their deadline, so what is late there is what happens on the way.
+    /// leave here by their deadline, so what is late there is what happens on the way; unless they came here too late.
     pub fn arrived(&mut self, late_by: Nanoseconds) {
         self.margin = match late_by {
+            1.. if self.behind => self.margin,
             1.. => self.margin.saturating_add(late_by).min(LARGEST_MARGIN),
             _ => self.margin - self.margin / 16,
         };

@@ -10,3 +10,4 @@ mod latency;
 mod long_life;
 mod overload;
 mod pipelines;
+mod stubborn;
