@@ -32,6 +32,38 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             run(mode, load, Duration::from_secs(seconds))?;
         }
     }
+    degraded_path()
+}
+
+/// What the degraded path takes at an output of 1920×1080: in a stream whose frames never have time for the model.
+fn degraded_path() -> Result<(), Box<dyn std::error::Error>> {
+    let pipeline = gst::parse::launch(
+        "videotestsrc is-live=true pattern=smpte num-buffers=250 ! video/x-raw,format=RGB,width=480,height=270,framerate=25/1 ! \
+         dloralvsr name=vsr execution-provider=cpu overload=degrade ! fakesink name=sink sync=false",
+    )?
+    .downcast::<gst::Pipeline>()
+    .map_err(|_| "a description of several elements is a pipeline")?;
+    let vsr = pipeline.by_name("vsr").ok_or("the description names it")?;
+    vsr.downcast_ref::<DloralVsr>()
+        .ok_or("it is the element")?
+        .set_hook(Some(Arc::new(|_| {
+            std::thread::sleep(Duration::from_secs(3600));
+            Ok(())
+        })));
+    pipeline.set_state(gst::State::Playing)?;
+    let bus = pipeline.bus().ok_or("pipelines have a bus")?;
+    bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(120),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    let stats = vsr.property::<gst::Structure>("stats");
+    pipeline.set_state(gst::State::Null)?;
+    println!(
+        "\n{} degraded frames of 480x270 to 1920x1080: median {:.1} ms, p99 {:.1} ms",
+        stats.get::<u64>("degraded")?,
+        stats.get::<f64>("degrade-ms-median")?,
+        stats.get::<f64>("degrade-ms-p99")?
+    );
     Ok(())
 }
 
