@@ -19,6 +19,24 @@ pub struct TileRule {
     pub multiple: usize,
 }
 
+impl TileRule {
+    /// The rule with tiles of half the side that a picture of `samples` (height, width) has now: for less memory. Tiles
+    /// that had no overlap, because pictures were taken whole, overlap by a quarter.
+    pub fn halved(self, samples: [usize; 2]) -> TileRule {
+        let longest = samples[0].max(samples[1]);
+        let side = match self.tile {
+            0 => longest,
+            tile => tile.min(longest),
+        };
+        let tile = round_down(side / 2, self.multiple).max(round_up(self.min, self.multiple));
+        let overlap = match self.overlap {
+            0 => tile / 4,
+            overlap => overlap.min(tile / 2),
+        };
+        TileRule { tile, overlap, ..self }
+    }
+}
+
 /// Where the tiles of one picture lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TilePlan {
