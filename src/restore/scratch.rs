@@ -21,7 +21,7 @@ pub(super) struct Scratch {
     upscaled: Vec<u8>,
     /// The bicubic picture of the input as it came, into which no padding gets: the colour fix's reference.
     reference: Vec<u8>,
-    /// The decoder's picture, padded; cropped in place.
+    /// The decoder's picture, padded, and cropped in place; empty if it is made in the output.
     decoded: Vec<u8>,
     /// The input's alpha plane, and the same upscaled; empty where there is none.
     alpha: Vec<u8>,
@@ -77,33 +77,35 @@ impl Scratch {
         )
     }
 
-    /// Decodes a restored latent, and crops what was padded.
+    /// Decodes a restored latent: into the output where that takes tight RGB of the decoder's size, else into memory of
+    /// its own, in which it is cropped.
     pub fn decode(
         &mut self,
         graphs: &dyn Graphs,
         plan: &FramePlan,
         restored: ArrayView4<'_, f32>,
         conditioned: bool,
+        output: &mut PixelViewMut<'_>,
     ) -> Result<(), RestoreError> {
         let [height, width] = plan.padded.map(|side| side * SCALE);
-        self.decoded.resize(height * width * 3, 0);
+        let fits = plan.input == plan.padded && output.is_tight_rgb();
+        self.decoded.resize(if fits { 0 } else { height * width * 3 }, 0);
         let frame = conditioned.then(|| tiles::picture(&self.frame, plan.padded));
-        tiles::decode(
-            graphs,
-            &plan.decoder,
-            restored,
-            frame,
-            &mut self.decoded,
-            &mut self.decode,
-        )?;
+        let picture = if fits { &mut *output.data } else { &mut self.decoded };
+        tiles::decode(graphs, &plan.decoder, restored, frame, picture, &mut self.decode)?;
         convert::crop(&mut self.decoded, plan.input.map(|side| side * SCALE), width);
         Ok(())
     }
 
     /// Brings the decoded picture's colours to those of the reference, which has to be made.
-    pub fn fix_color(&mut self, plan: &FramePlan, fix: ColorFix) {
+    pub fn fix_color(&mut self, plan: &FramePlan, fix: ColorFix, output: &mut PixelViewMut<'_>) {
         let [height, width] = plan.input.map(|side| side * SCALE);
-        let picture = &mut self.decoded[..height * width * 3];
+        let decoded = if self.decoded.is_empty() {
+            &mut *output.data
+        } else {
+            &mut self.decoded
+        };
+        let picture = &mut decoded[..height * width * 3];
         match fix {
             ColorFix::AdaIn => color::adain(picture, &self.reference),
             ColorFix::Wavelet => self.wavelet.apply(picture, &self.reference, width),
@@ -125,6 +127,9 @@ impl Scratch {
 
     /// Writes the decoded picture, and the alpha plane if there is one.
     pub fn store(&self, plan: &FramePlan, output: &mut PixelViewMut<'_>) {
+        if self.decoded.is_empty() {
+            return;
+        }
         let [height, width] = plan.input.map(|side| side * SCALE);
         let alpha = (!self.alpha_upscaled.is_empty()).then_some(&self.alpha_upscaled[..]);
         convert::pack(&self.decoded[..height * width * 3], alpha, output);

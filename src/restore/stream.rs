@@ -114,14 +114,15 @@ impl Stream {
         })?;
         timed(&mut timings.decode, || {
             let conditioned = self.geometry.decoder_conditioned;
-            self.scratch.decode(&*self.graphs, plan, restored.view(), conditioned)
+            self.scratch
+                .decode(&*self.graphs, plan, restored.view(), conditioned, output)
         })?;
         let color_fix = self.color_fix();
         if color_fix != ColorFix::None {
             timed(&mut timings.upscale, || {
                 self.scratch.make_reference(plan, self.geometry.encodes_upscaled)
             })?;
-            timed(&mut timings.color, || self.scratch.fix_color(plan, color_fix));
+            timed(&mut timings.color, || self.scratch.fix_color(plan, color_fix, output));
         }
         timed(&mut timings.upscale, || self.scratch.make_alpha(input, output))?;
         self.scratch.store(plan, output);

@@ -14,6 +14,7 @@ mod model;
 mod nvidia;
 mod options;
 mod provider;
+mod run;
 mod session;
 mod signature;
 

@@ -135,16 +135,16 @@ impl Graphs for Model {
         let session = self.session(Graph::Encoder);
         let [h, w] = self.latent_size(frame.shape());
         let frame = frame.as_standard_layout();
-        session.run(vec![session.tensor(names::FRAME, &frame)?], |outputs| {
-            Ok(Encoded {
-                latent: session
-                    .output(outputs, names::LATENT, [1, self.channels(), h, w])?
-                    .to_owned(),
-                guide: session
-                    .output(outputs, names::GUIDE, [1, RGB as usize, h, w])?
-                    .to_owned(),
-            })
-        })
+        let [mut latent, mut guide] =
+            [self.channels(), RGB as usize].map(|channels| Array4::zeros((1, channels, h, w)));
+        session.run(
+            &[session.input(names::FRAME, &frame)?],
+            &mut [
+                session.output(names::LATENT, latent.view_mut())?,
+                session.output(names::GUIDE, guide.view_mut())?,
+            ],
+        )?;
+        Ok(Encoded { latent, guide })
     }
 
     fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
@@ -158,13 +158,11 @@ impl Graphs for Model {
         ];
         let inputs = arrays
             .iter()
-            .map(|(name, array)| session.tensor(name, array))
+            .map(|(name, array)| session.input(name, array))
             .collect::<Result<Vec<_>, _>>()?;
-        session.run(inputs, |outputs| {
-            Ok(session
-                .output(outputs, names::RESTORED, [1, self.channels(), h, w])?
-                .to_owned())
-        })
+        let mut restored = Array4::zeros((1, self.channels(), h, w));
+        session.run(&inputs, &mut [session.output(names::RESTORED, restored.view_mut())?])?;
+        Ok(restored)
     }
 
     fn decode(
@@ -188,17 +186,18 @@ impl Graphs for Model {
         }
         let restored = restored.as_standard_layout();
         let frame = frame.as_ref().map(|frame| frame.as_standard_layout());
-        let mut inputs = vec![session.tensor(names::RESTORED, &restored)?];
+        let mut inputs = vec![session.input(names::RESTORED, &restored)?];
         if let Some(frame) = &frame {
-            inputs.push(session.tensor(names::FRAME, frame)?);
+            inputs.push(session.input(names::FRAME, frame)?);
         }
-        let (n, height, width, rgb) = output.dim();
-        session.run(inputs, |outputs| {
-            // One copy of the picture, 2.8 MB at 1280×720: ort binds no borrowed memory as an output, and the copy is
-            // nothing beside what the graphs take.
-            output.assign(&session.output(outputs, names::PICTURE, [n, height, width, rgb])?);
-            Ok(())
-        })
+        if output.is_standard_layout() {
+            return session.run(&inputs, &mut [session.output(names::PICTURE, output)?]);
+        }
+        // A part of a larger picture, whose rows do not lie together.
+        let mut picture = Array4::zeros(output.raw_dim());
+        session.run(&inputs, &mut [session.output(names::PICTURE, picture.view_mut())?])?;
+        output.assign(&picture);
+        Ok(())
     }
 }
 

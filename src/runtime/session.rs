@@ -1,23 +1,21 @@
 //! One graph of a pack in ONNX Runtime.
 
-use std::borrow::Cow;
+use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-use ndarray::{ArrayView4, CowArray, Ix4};
+use ndarray::{ArrayViewMut4, CowArray, Ix4};
 use ort::environment::Environment;
+use ort::session::Session;
 use ort::session::builder::SessionBuilder;
-use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::{PrimitiveTensorElementType, TensorRef};
+use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 
 use super::fair::FairMutex;
 use super::provider::{self, Setting};
-use super::{ModelOptions, Provider, RuntimeError, signature};
+use super::run::{Input, Output};
+use super::{ModelOptions, Provider, RuntimeError, run, signature};
 use crate::pack::{Graph, GraphSource};
 use crate::restore::{GraphError, GraphErrorKind};
-
-/// A tensor for a graph, by name.
-pub(super) type Input<'v> = (Cow<'static, str>, SessionInputValue<'v>);
 
 /// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
 pub(super) struct GraphSession {
@@ -62,63 +60,37 @@ impl GraphSession {
         })
     }
 
-    /// Runs the graph and hands its outputs to `read`; both happen while nobody else runs it.
-    pub fn run<R>(
-        &self,
-        inputs: Vec<Input<'_>>,
-        read: impl FnOnce(&SessionOutputs<'_>) -> Result<R, GraphError>,
-    ) -> Result<R, GraphError> {
-        self.session.with(|session| {
-            let outputs = session.run(inputs).map_err(|error| self.error(&error))?;
-            read(&outputs)
-        })
+    /// Runs the graph from and into the caller's memory, when all who asked before are done.
+    pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
+        let run = |session: &mut Session| run::run_into(session, inputs, outputs);
+        self.session.with(run).map_err(|error| self.error(&error))
     }
 
-    /// The output `name`, of the type and shape that the format calls for.
-    pub fn output<'o, T: PrimitiveTensorElementType>(
-        &self,
-        outputs: &'o SessionOutputs<'_>,
-        name: &str,
-        expected: [usize; 4],
-    ) -> Result<ArrayView4<'o, T>, GraphError> {
-        let bad = |message: String| GraphError {
-            graph: self.graph,
-            kind: GraphErrorKind::BadOutput,
-            message,
-        };
-        let value = outputs
-            .get(name)
-            .ok_or_else(|| bad(format!("it gave no output `{name}`")))?;
-        let array = value
-            .try_extract_array::<T>()
-            .map_err(|error| bad(format!("output `{name}`: {error}")))?;
-        if array.shape() != expected {
-            let found = array.shape();
-            return Err(bad(format!(
-                "output `{name}` has the shape {found:?} where the pack calls for {expected:?}"
-            )));
-        }
-        array
-            .into_dimensionality()
-            .map_err(|error| bad(format!("output `{name}`: {error}")))
+    /// Borrowed memory for the graph to read.
+    pub fn input<'v, T>(&self, name: &'static CStr, array: &'v CowArray<'_, T, Ix4>) -> Result<Input<'v>, GraphError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let tensor = TensorRef::from_array_view(array).map_err(|error| self.error(&error))?;
+        Ok((name, tensor.into_dyn()))
+    }
+
+    /// Borrowed memory for the graph to write, in standard layout and of the shape that the format calls for.
+    pub fn output<'v, T>(&self, name: &'static CStr, array: ArrayViewMut4<'v, T>) -> Result<Output<'v>, GraphError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let tensor = TensorRefMut::from_array_view_mut(array).map_err(|error| self.error(&error))?;
+        Ok((name, tensor.into_dyn()))
     }
 
     /// A failure of ONNX Runtime, sorted by what a caller can do about it.
-    pub fn error(&self, error: &ort::Error) -> GraphError {
+    fn error(&self, error: &ort::Error) -> GraphError {
         GraphError {
             graph: self.graph,
             kind: kind_of(error.code(), error.message()),
             message: error.to_string(),
         }
-    }
-
-    /// A borrowed array as a tensor, without a copy.
-    pub fn tensor<'v, T>(&self, name: &'static str, array: &'v CowArray<'_, T, Ix4>) -> Result<Input<'v>, GraphError>
-    where
-        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
-    {
-        let tensor = TensorRef::from_array_view(array).map_err(|error| self.error(&error))?;
-        Ok((Cow::Borrowed(name), tensor.into()))
     }
 }
 
@@ -171,11 +143,20 @@ fn kind_of(code: ort::ErrorCode, message: &str) -> GraphErrorKind {
         "uncorrectable ECC",
         "GPU is lost",
     ];
+    /// Said of an output that has not the shape of the memory given for it, by newer and by older versions, and on
+    /// its way back from a device.
+    const SHAPE: [&str; 3] = [
+        "but the computed output shape",
+        "shape verification failed",
+        "Tensor size mismatch",
+    ];
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if code == ort::ErrorCode::DeviceReset || says(&DEVICE) {
         GraphErrorKind::DeviceLost
     } else if says(&MEMORY) {
         GraphErrorKind::OutOfMemory
+    } else if says(&SHAPE) {
+        GraphErrorKind::BadOutput
     } else {
         GraphErrorKind::Other
     }
@@ -201,6 +182,10 @@ mod tests {
             GraphErrorKind::DeviceLost
         );
         assert_eq!(kind_of(ort::ErrorCode::DeviceReset, ""), GraphErrorKind::DeviceLost);
+        assert_eq!(
+            kind("OrtValue shape verification failed. Current shape:{1,3,4,4} Requested shape:{1,3,5,5}"),
+            GraphErrorKind::BadOutput
+        );
         assert_eq!(kind("Got invalid dimensions for input: frame"), GraphErrorKind::Other);
     }
 
