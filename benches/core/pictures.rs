@@ -21,6 +21,7 @@ pub fn blend(criterion: &mut Criterion) {
             overlap: side / 4,
             min: 1,
             multiple: 1,
+            square: true,
         };
         let plan = TilePlan::new(height, width, &rule);
         let weights = Weights::new(&plan, Window::Feather, FACTOR);

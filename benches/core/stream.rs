@@ -64,6 +64,7 @@ pub fn copy(criterion: &mut Criterion) {
         overlap: 0,
         min: 8,
         multiple: 2,
+        square: true,
     };
     let geometry = Geometry {
         encodes_upscaled: false,

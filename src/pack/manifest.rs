@@ -120,6 +120,9 @@ pub struct Encoder {
     pub min: u32,
     /// See [`GraphSizes::multiple`].
     pub multiple: u32,
+    /// See [`GraphSizes::shape`].
+    #[serde(default)]
+    pub shape: TileShape,
 }
 
 /// The decoder's section.
@@ -136,6 +139,9 @@ pub struct Decoder {
     pub min: u32,
     /// See [`GraphSizes::multiple`].
     pub multiple: u32,
+    /// See [`GraphSizes::shape`].
+    #[serde(default)]
+    pub shape: TileShape,
 }
 
 /// Which sizes a graph takes, in latent samples.
@@ -150,6 +156,20 @@ pub struct GraphSizes {
     pub min: u32,
     /// Height and width are multiples of this.
     pub multiple: u32,
+    /// Which shape tiles have.
+    #[serde(default)]
+    pub shape: TileShape,
+}
+
+/// Which shape the tiles of a graph have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TileShape {
+    /// Squares of one side, for graphs whose results depend on it.
+    #[default]
+    Square,
+    /// Any rectangle of at most a square's area, whichever covers the picture with the least work.
+    Free,
 }
 
 impl Manifest {
@@ -188,6 +208,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                     ..
                 } = self.encoder;
                 GraphSizes {
@@ -195,6 +216,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                 }
             }
             Graph::Restorer => self.restorer,
@@ -204,6 +226,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                     ..
                 } = self.decoder;
                 GraphSizes {
@@ -211,6 +234,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                 }
             }
         }
