@@ -5,6 +5,7 @@
 //! machine without ONNX Runtime.
 
 mod cache;
+mod device;
 mod environment;
 mod error;
 mod fair;

@@ -32,20 +32,24 @@ pub(super) fn candidates(provider: Provider) -> &'static [Provider] {
 /// Single nodes may still be left to the CPU. ONNX Runtime's option against it (`session.disable_cpu_ep_fallback`)
 /// refuses every graph of dynamic size, because the arithmetic on sizes belongs on the CPU; what it leaves there it
 /// writes to its log as a warning.
+///
+/// `recorded` asks CUDA to record the kernels of a run and to replay them (a CUDA graph), which a session does not load
+/// with if some of its graph stays on the CPU.
 pub(super) fn execution_providers(
     provider: Provider,
     graph: Graph,
     setting: &Setting<'_>,
+    recorded: bool,
 ) -> Result<Vec<ExecutionProviderDispatch>, RuntimeError> {
     match provider {
         Provider::Auto | Provider::Cpu => Ok(Vec::new()),
         Provider::Cuda => {
             nvidia::prepare(provider, setting.library)?;
-            Ok(vec![cuda(setting)?])
+            Ok(vec![cuda(setting, recorded)?])
         }
         Provider::TensorRt => {
             nvidia::prepare(provider, setting.library)?;
-            Ok(vec![tensorrt(graph, setting)?, cuda(setting)?])
+            Ok(vec![tensorrt(graph, setting)?, cuda(setting, false)?])
         }
     }
 }
@@ -59,7 +63,7 @@ pub(super) fn remedy(provider: Provider) -> &'static str {
     }
 }
 
-fn cuda(setting: &Setting<'_>) -> Result<ExecutionProviderDispatch, RuntimeError> {
+fn cuda(setting: &Setting<'_>, recorded: bool) -> Result<ExecutionProviderDispatch, RuntimeError> {
     let half = setting.pack.manifest().precision == Precision::Fp16;
     let provider = ep::CUDA::default()
         .with_device_id(device_id(setting.options)?)
@@ -71,7 +75,9 @@ fn cuda(setting: &Setting<'_>) -> Result<ExecutionProviderDispatch, RuntimeError
         // ONNX Runtime's default is TF32, with 10 bits of mantissa; an fp32 pack means fp32.
         .with_tf32(false)
         // Tensor cores take half precision in this layout; without it every convolution transposes twice.
-        .with_prefer_nhwc(half);
+        .with_prefer_nhwc(half)
+        .with_fuse_conv_bias(true)
+        .with_cuda_graph(recorded);
     Ok(provider.build().error_on_failure())
 }
 
@@ -90,7 +96,8 @@ fn tensorrt(graph: Graph, setting: &Setting<'_>) -> Result<ExecutionProviderDisp
     Ok(provider.build().error_on_failure())
 }
 
-fn device_id(options: &ModelOptions) -> Result<i32, RuntimeError> {
+/// As CUDA counts them.
+pub(super) fn device_id(options: &ModelOptions) -> Result<i32, RuntimeError> {
     i32::try_from(options.device_id).map_err(|_| RuntimeError::ProviderUnavailable {
         provider: options.provider,
         reason: format!("there is no device {}", options.device_id),

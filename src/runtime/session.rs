@@ -10,17 +10,24 @@ use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 
+use super::device::Device;
 use super::fair::FairMutex;
 use super::provider::{self, Setting};
 use super::run::{Input, Output};
-use super::{ModelOptions, Provider, RuntimeError, run, signature};
+use super::{ModelOptions, Provider, RuntimeError, log, run, signature};
 use crate::pack::{Graph, GraphSource};
 use crate::restore::{GraphError, GraphErrorKind};
 
 /// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
 pub(super) struct GraphSession {
     graph: Graph,
-    session: FairMutex<Session>,
+    running: FairMutex<Running>,
+}
+
+struct Running {
+    session: Session,
+    /// None on the CPU, where graphs use the caller's memory as it is.
+    device: Option<Device>,
 }
 
 impl GraphSession {
@@ -38,15 +45,25 @@ impl GraphSession {
             provider,
             message,
         };
-        let builder = configure(environment, setting.options).map_err(|error| refused(error.to_string()))?;
-        let mut builder = builder
-            .with_execution_providers(provider::execution_providers(provider, graph, setting)?)
-            .map_err(|error| RuntimeError::ProviderUnavailable {
-                provider,
-                reason: error.to_string(),
-                remedy: provider::remedy(provider).to_owned(),
-            })?;
-        let session = commit(&mut builder, pack.graph(graph)).map_err(refused)?;
+        let open = |recorded: bool| -> Result<Session, RuntimeError> {
+            let builder = configure(environment, setting.options).map_err(|error| refused(error.to_string()))?;
+            let mut builder = builder
+                .with_execution_providers(provider::execution_providers(provider, graph, setting, recorded)?)
+                .map_err(|error| RuntimeError::ProviderUnavailable {
+                    provider,
+                    reason: error.to_string(),
+                    remedy: provider::remedy(provider).to_owned(),
+                })?;
+            commit(&mut builder, pack.graph(graph)).map_err(refused)
+        };
+        let session = match provider {
+            Provider::Cuda => open(true).or_else(|error| {
+                // A graph of which some part stays on the CPU cannot be recorded.
+                log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
+                open(false)
+            }),
+            _ => open(false),
+        }?;
         signature::check(graph, pack.manifest(), session.inputs(), session.outputs()).map_err(|message| {
             RuntimeError::Signature {
                 graph,
@@ -54,16 +71,26 @@ impl GraphSession {
                 message,
             }
         })?;
+        let device = match provider {
+            Provider::Cuda | Provider::TensorRt => {
+                let id = provider::device_id(setting.options)?;
+                Some(Device::cuda(&session, id).map_err(|error| refused(error.to_string()))?)
+            }
+            Provider::Auto | Provider::Cpu => None,
+        };
         Ok(GraphSession {
             graph,
-            session: FairMutex::new(session),
+            running: FairMutex::new(Running { session, device }),
         })
     }
 
     /// Runs the graph from and into the caller's memory, when all who asked before are done.
     pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
-        let run = |session: &mut Session| run::run_into(session, inputs, outputs);
-        self.session.with(run).map_err(|error| self.error(&error))
+        let run = |Running { session, device }: &mut Running| match device {
+            Some(device) => device.run(session, inputs, outputs),
+            None => run::run_into(session, inputs, outputs),
+        };
+        self.running.with(run).map_err(|error| self.error(&error))
     }
 
     /// Borrowed memory for the graph to read.
