@@ -144,7 +144,7 @@ impl Device {
 }
 
 /// Element type and shape of what a caller gave as a tensor.
-fn description<T: ValueTypeMarker + ?Sized>(value: &Value<T>) -> (TensorElementType, Vec<i64>) {
+pub(super) fn description<T: ValueTypeMarker + ?Sized>(value: &Value<T>) -> (TensorElementType, Vec<i64>) {
     match value.dtype() {
         ValueType::Tensor { ty, shape, .. } => (*ty, shape.to_vec()),
         // Inputs and outputs are made by `GraphSession`, which makes only tensors.

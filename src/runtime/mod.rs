@@ -13,6 +13,7 @@ mod library;
 pub mod log;
 mod model;
 mod nvidia;
+mod open;
 mod options;
 mod provider;
 mod run;

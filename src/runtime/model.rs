@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
 use super::cache::Shared;
-use super::provider::{self, Setting};
+use super::environment::Loaded;
+use super::open::Opener;
+use super::provider;
 use super::session::GraphSession;
 use super::signature::{RGB, names};
 use super::{ModelOptions, Provider, RuntimeError, environment};
@@ -59,21 +61,16 @@ impl Model {
     ) -> Result<Model, RuntimeError> {
         tell(progress, "Loading ONNX Runtime".to_owned(), 0);
         let loaded = environment::get()?;
-        let setting = Setting {
-            pack,
-            options,
-            library: &loaded.library,
-        };
         let mut refusals = Vec::new();
         let (best, last) = split_last(provider::candidates(options.provider));
         for provider in best {
-            match open_sessions(*provider, &setting, &loaded.environment, progress) {
+            match open_sessions(*provider, pack, options, loaded, progress) {
                 Ok(sessions) => return Ok(Model::new(pack, *provider, &refusals, sessions)),
                 // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
                 Err(error) => refusals.push(format!("not {provider}: {error}")),
             }
         }
-        let sessions = open_sessions(last, &setting, &loaded.environment, progress)?;
+        let sessions = open_sessions(last, pack, options, loaded, progress)?;
         Ok(Model::new(pack, last, &refusals, sessions))
     }
 
@@ -211,8 +208,9 @@ fn split_last(candidates: &'static [Provider]) -> (&'static [Provider], Provider
 
 fn open_sessions(
     provider: Provider,
-    setting: &Setting<'_>,
-    environment: &ort::environment::Environment,
+    pack: &Pack,
+    options: &ModelOptions,
+    loaded: &'static Loaded,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
     let mut open = |graph: Graph, percent| {
@@ -221,7 +219,13 @@ fn open_sessions(
             format!("Loading {} on {provider}", graph.file_name()),
             percent,
         );
-        GraphSession::open(graph, provider, setting, environment)
+        GraphSession::open(Opener {
+            graph,
+            provider,
+            pack: pack.clone(),
+            options: options.clone(),
+            loaded,
+        })
     };
     // The restorer is nearly all of a pack.
     Ok([

@@ -1,22 +1,19 @@
 //! One graph of a pack in ONNX Runtime.
 
 use std::ffi::CStr;
-use std::panic::{self, AssertUnwindSafe};
-use std::thread;
 
 use ndarray::{ArrayViewMut4, CowArray, Ix4};
-use ort::environment::Environment;
-use ort::session::Session;
-use ort::session::builder::SessionBuilder;
 use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 
-use super::device::Device;
 use super::fair::FairMutex;
-use super::provider::{self, Setting};
+use super::open::{Opened, Opener, Shapes};
 use super::run::{Input, Output};
-use super::{ModelOptions, Provider, RuntimeError, log, run, signature};
-use crate::pack::{Graph, GraphSource};
+use super::{RuntimeError, device, run, signature};
+use crate::pack::Graph;
 use crate::restore::{GraphError, GraphErrorKind};
+
+/// Sessions of one graph that are kept where every size of tiles needs its own.
+const KEPT: usize = 2;
 
 /// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
 pub(super) struct GraphSession {
@@ -25,72 +22,38 @@ pub(super) struct GraphSession {
 }
 
 struct Running {
-    session: Session,
-    /// None on the CPU, where graphs use the caller's memory as it is.
-    device: Option<Device>,
+    opener: Opener,
+    /// The one used last at the end. One for all sizes, but of TensorRT, whose engines are built for a size each: a
+    /// stream needs one for its tiles.
+    opened: Vec<Opened>,
 }
 
 impl GraphSession {
-    /// Loads `graph` on `provider` and compares its inputs and outputs with the manifest.
-    pub fn open(
-        graph: Graph,
-        provider: Provider,
-        setting: &Setting<'_>,
-        environment: &Environment,
-    ) -> Result<Self, RuntimeError> {
-        let pack = setting.pack;
-        let refused = |message: String| RuntimeError::Graph {
-            graph,
-            pack: pack.location(),
-            provider,
-            message,
-        };
-        let open = |recorded: bool| -> Result<Session, RuntimeError> {
-            let builder = configure(environment, setting.options).map_err(|error| refused(error.to_string()))?;
-            let mut builder = builder
-                .with_execution_providers(provider::execution_providers(provider, graph, setting, recorded)?)
-                .map_err(|error| RuntimeError::ProviderUnavailable {
-                    provider,
-                    reason: error.to_string(),
-                    remedy: provider::remedy(provider).to_owned(),
-                })?;
-            commit(&mut builder, pack.graph(graph)).map_err(refused)
-        };
-        let session = match provider {
-            Provider::Cuda => open(true).or_else(|error| {
-                // A graph of which some part stays on the CPU cannot be recorded.
-                log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
-                open(false)
-            }),
-            _ => open(false),
-        }?;
-        signature::check(graph, pack.manifest(), session.inputs(), session.outputs()).map_err(|message| {
-            RuntimeError::Signature {
-                graph,
-                pack: pack.location(),
-                message,
-            }
-        })?;
-        let device = match provider {
-            Provider::Cuda | Provider::TensorRt => {
-                let id = provider::device_id(setting.options)?;
-                Some(Device::cuda(&session, id).map_err(|error| refused(error.to_string()))?)
-            }
-            Provider::Auto | Provider::Cpu => None,
-        };
+    /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
+    /// own tiles; those for other sizes follow with the first frame that needs them.
+    pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
+        let shapes = signature::inputs(opener.graph, opener.pack.manifest(), opener.tile());
+        let opened = vec![opener.open(&shapes)?];
         Ok(GraphSession {
-            graph,
-            running: FairMutex::new(Running { session, device }),
+            graph: opener.graph,
+            running: FairMutex::new(Running { opener, opened }),
         })
     }
 
     /// Runs the graph from and into the caller's memory, when all who asked before are done.
     pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
-        let run = |Running { session, device }: &mut Running| match device {
-            Some(device) => device.run(session, inputs, outputs),
-            None => run::run_into(session, inputs, outputs),
-        };
-        self.running.with(run).map_err(|error| self.error(&error))
+        self.running.with(|running| {
+            let Opened { session, device, .. } = running.session_for(inputs).map_err(|error| GraphError {
+                graph: self.graph,
+                kind: GraphErrorKind::Other,
+                message: error.to_string(),
+            })?;
+            let outcome = match device {
+                Some(device) => device.run(session, inputs, outputs),
+                None => run::run_into(session, inputs, outputs),
+            };
+            outcome.map_err(|error| self.error(&error))
+        })
     }
 
     /// Borrowed memory for the graph to read.
@@ -121,36 +84,23 @@ impl GraphSession {
     }
 }
 
-fn configure(environment: &Environment, options: &ModelOptions) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(environment)?
-        .with_optimization_level(options.optimization_level.into())?
-        // Given even where it is the default: left to itself, ONNX Runtime ties its threads to cores, also to those
-        // that the process may not use or shares with another stream.
-        .with_intra_threads(thread_count(options.intra_threads))?
-        // Each of the three sessions has threads of its own, which would spin for their next task while another
-        // session computes. A frame of 320×180 on two busy cores took 51 ms of CPU time without spinning, 156 ms with
-        // it, and 91 ms with spinning ended after each run; and between the frames of a live stream nothing is spent.
-        .with_intra_op_spinning(false)?)
-}
-
-fn thread_count(asked: u32) -> usize {
-    match asked {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        // A usize holds a u32 on every platform with ONNX Runtime.
-        count => count as usize,
-    }
-}
-
-fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {
-    // ort panics on inputs and outputs of types that it does not know (opaque ones, for example), which a pack may
-    // have. The builder is dropped after a failure, so no broken state is seen.
-    let result = panic::catch_unwind(AssertUnwindSafe(|| match source {
-        GraphSource::File(path) => builder.commit_from_file(path),
-        GraphSource::Memory(bytes) => builder.commit_from_memory(bytes),
-    }));
-    match result {
-        Ok(session) => session.map_err(|error| error.to_string()),
-        Err(_) => Err("it has inputs or outputs of types that are not tensors".to_owned()),
+impl Running {
+    /// The session that takes these inputs, opened if there is none.
+    fn session_for(&mut self, inputs: &[Input<'_>]) -> Result<&mut Opened, RuntimeError> {
+        match self.opened.iter().position(|opened| opened.takes(inputs)) {
+            Some(at) => self.opened[at..].rotate_left(1),
+            None => {
+                if self.opened.len() == KEPT {
+                    self.opened.remove(0);
+                }
+                let shapes: Shapes = inputs
+                    .iter()
+                    .map(|(name, value)| (*name, device::description(value).1))
+                    .collect();
+                self.opened.push(self.opener.open(&shapes)?);
+            }
+        }
+        Ok(self.opened.last_mut().expect("one was just put there"))
     }
 }
 
@@ -214,11 +164,5 @@ mod tests {
             GraphErrorKind::BadOutput
         );
         assert_eq!(kind("Got invalid dimensions for input: frame"), GraphErrorKind::Other);
-    }
-
-    #[test]
-    fn all_cores_are_those_of_the_process() {
-        assert_eq!(thread_count(0), thread::available_parallelism().unwrap().get());
-        assert_eq!(thread_count(3), 3);
     }
 }

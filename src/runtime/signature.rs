@@ -5,7 +5,8 @@ use std::fmt;
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
-use crate::pack::{Graph, Manifest};
+use super::open::Shapes;
+use crate::pack::{EncoderInput, Graph, Manifest};
 
 /// Names of the tensors, fixed by the pack format; as ONNX Runtime takes them.
 pub(super) mod names {
@@ -43,6 +44,23 @@ pub(super) fn check(graph: Graph, manifest: &Manifest, inputs: &[Outlet], output
     let (expected_inputs, expected_outputs) = expected(graph, manifest);
     check_side("input", &expected_inputs, inputs, true)?;
     check_side("output", &expected_outputs, outputs, false)
+}
+
+/// Names and shapes of a graph's inputs for a latent of `height`×`width` samples.
+pub(super) fn inputs(graph: Graph, manifest: &Manifest, [height, width]: [u32; 2]) -> Shapes {
+    let pixels = match (graph, manifest.encoder.input) {
+        (Graph::Encoder, EncoderInput::Upscaled) => manifest.latent.factor,
+        _ => manifest.input_factor(),
+    };
+    let shape = |tensor: Tensor| match tensor.layout {
+        Layout::Picture => (tensor.name, [1, height * pixels, width * pixels, RGB]),
+        Layout::Latent { channels } => (tensor.name, [1, channels, height, width]),
+    };
+    let (inputs, _) = expected(graph, manifest);
+    let inputs = inputs.into_iter().map(shape);
+    inputs
+        .map(|(name, shape)| (name, shape.map(i64::from).to_vec()))
+        .collect()
 }
 
 fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {

@@ -13,7 +13,7 @@ use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, Memory
 use ort::session::{IoBinding, Session};
 use ort::value::{DynTensor, Tensor, TensorElementType};
 
-use crate::Options;
+use crate::{Options, Restore};
 
 /// One graph, bound to memory of its own, and how often it runs for a frame.
 struct Bound {
@@ -23,7 +23,7 @@ struct Bound {
 }
 
 /// Runs every graph as often as one frame takes.
-pub fn prepare(options: &Options) -> Result<impl FnMut(usize) -> Result<(), Box<dyn Error>>, Box<dyn Error>> {
+pub fn prepare(options: &Options) -> Result<Restore<'_>, Box<dyn Error>> {
     let environment = ort::init_from(find_library()?.path)?.build()?;
     let geometry = Geometry::try_from(options.pack.manifest())?;
     let factor = geometry.input_factor();
@@ -39,14 +39,14 @@ pub fn prepare(options: &Options) -> Result<impl FnMut(usize) -> Result<(), Box<
             TilePlan::new(height, width, rule),
         )?);
     }
-    Ok(move |_| {
+    Ok(Box::new(move |_| {
         for Bound { session, binding, runs } in &mut graphs {
             for _ in 0..*runs {
                 session.run_binding(binding)?;
             }
         }
         Ok(())
-    })
+    }))
 }
 
 fn bind(

@@ -31,6 +31,9 @@ struct Options {
     height: usize,
 }
 
+/// Restores one frame, by its number.
+type Restore<'a> = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>> + 'a>;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [method, pack, provider, threads, clip, size] = &arguments[..] else {
@@ -58,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Restores as many frames as each line of standard input says, and prints the seconds that they took.
-fn serve(mut restore: impl FnMut(usize) -> Result<(), Box<dyn Error>>) -> Result<(), Box<dyn Error>> {
+fn serve(mut restore: Restore<'_>) -> Result<(), Box<dyn Error>> {
     restore(0)?;
     println!("ready");
     for line in io::stdin().lock().lines() {
@@ -72,7 +75,7 @@ fn serve(mut restore: impl FnMut(usize) -> Result<(), Box<dyn Error>>) -> Result
 }
 
 /// Restores frame n of the clip, played again and again.
-fn core(options: &Options) -> Result<impl FnMut(usize) -> Result<(), Box<dyn Error>>, Box<dyn Error>> {
+fn core(options: &Options) -> Result<Restore<'_>, Box<dyn Error>> {
     let runtime = ModelOptions {
         provider: options.provider,
         intra_threads: options.threads,
@@ -82,12 +85,12 @@ fn core(options: &Options) -> Result<impl FnMut(usize) -> Result<(), Box<dyn Err
     let mut stream = Stream::new(model, options.pack.manifest(), Settings::default())?;
     let (width, height) = (options.width, options.height);
     let mut output = vec![0; width * height * 3 * SCALE * SCALE];
-    Ok(move |at: usize| {
+    Ok(Box::new(move |at: usize| {
         let frame = &options.frames[at % options.frames.len()];
         let input = PixelView::new(frame, width, height, width * 3, PixelLayout::Rgb)?;
         let (width, height) = (width * SCALE, height * SCALE);
         let mut output = PixelViewMut::new(&mut output, width, height, width * 3, PixelLayout::Rgb)?;
         stream.restore(&input, &mut output)?;
         Ok(())
-    })
+    }))
 }
