@@ -223,6 +223,7 @@ fn tiles() {
             overlap: below(4097),
             min: 1 + below(256),
             multiple: 1 + below(64),
+            square: below(2) == 0,
         };
         let (height, width) = padded_size(1 + below(1025), 1 + below(1025), &[rule]);
         for _ in 0..2 {

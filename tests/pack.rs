@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use gstdloralvsr::pack::{EncoderInput, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision};
+use gstdloralvsr::pack::{
+    EncoderInput, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision, TileShape,
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -92,10 +94,15 @@ fn a_manifest_is_read_as_written() {
         overlap,
         min,
         multiple,
+        shape: TileShape::Square,
     };
     assert_eq!(manifest.sizes(Graph::Encoder), sizes(0, 0, 8, 1));
     assert_eq!(manifest.sizes(Graph::Restorer), sizes(24, 8, 8, 1));
     assert_eq!(manifest.sizes(Graph::Decoder), sizes(32, 8, 8, 2));
+    let embedded = Pack::embedded().unwrap();
+    for graph in Graph::ALL {
+        assert_eq!(embedded.manifest().sizes(graph).shape, TileShape::Free, "{graph}");
+    }
     assert_eq!(manifest.provenance["command"], "python tests/packs/make_packs.py");
 
     let upscaled = Pack::open(&packs().join("upscaled")).unwrap();
@@ -216,6 +223,11 @@ fn unknown_missing_and_mistyped_keys_are_refused() {
     case("\"fp32\"", "\"fp64\"", &["fp64", "fp32"]);
     case("color_fix = \"none\"", "color_fix = \"warm\"", &["warm", "wavelet"]);
     case("input = \"frame\"", "input = \"picture\"", &["picture", "upscaled"]);
+    case(
+        "tile = 32",
+        "shape = \"round\"\ntile = 32",
+        &["round", "square", "free"],
+    );
 }
 
 #[test]

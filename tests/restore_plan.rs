@@ -12,6 +12,7 @@ const GOLDEN_RULE: TileRule = TileRule {
     overlap: 8,
     min: 1,
     multiple: 1,
+    square: true,
 };
 const GOLDEN_SIZES: [[usize; 2]; 4] = [[20, 64], [24, 70], [33, 47], [40, 56]];
 
@@ -102,6 +103,7 @@ fn a_picture_of_the_tiles_area_is_whole() {
         overlap: 8,
         min: 1,
         multiple: 1,
+        square: true,
     };
     assert!(TilePlan::new(18, 32, &rule).is_whole());
     assert!(!TilePlan::new(18, 33, &rule).is_whole());
@@ -115,22 +117,61 @@ fn a_narrow_picture_is_not_cut_into_slivers() {
         overlap: 32,
         min: 16,
         multiple: 1,
+        square: true,
     };
     let plan = TilePlan::new(33, 1000, &rule);
     assert_eq!((plan.tile, plan.overlap), ([33, 33], 16));
 }
 
+#[test]
+fn free_shapes_cover_large_pictures_with_little_more_than_their_area() {
+    // The embedded pack's sizes. Pictures up to 4096×4096 pixels have up to 2048×2048 samples.
+    let rule = TileRule {
+        tile: 384,
+        overlap: 32,
+        min: 8,
+        multiple: 2,
+        square: false,
+    };
+    for [height, width] in [
+        [360, 640],
+        [540, 960],
+        [960, 540],
+        [720, 1280],
+        [1080, 2048],
+        [2048, 2048],
+        [128, 2048],
+    ] {
+        let plan = TilePlan::new(height, width, &rule);
+        let work = plan.rows.len() * plan.columns.len() * plan.tile[0] * plan.tile[1];
+        let surplus = work as f64 / (height * width) as f64;
+        assert!(
+            surplus <= 1.25,
+            "{height}x{width}: {surplus} with tiles of {:?}",
+            plan.tile
+        );
+    }
+    let plan = TilePlan::new(540, 960, &rule);
+    assert_eq!(
+        (plan.tile, plan.rows, plan.columns),
+        ([286, 496], vec![0, 254], vec![0, 464])
+    );
+}
+
 /// Rules as packs may have them.
 fn rules() -> impl Strategy<Value = TileRule> {
-    (1..5_usize, 1..6_usize, 0..8_usize, 0..40_usize).prop_map(|(multiple, min, tile, overlap)| {
-        let min = min * multiple;
-        TileRule {
-            tile: if tile == 0 { 0 } else { min + tile * multiple },
-            overlap,
-            min,
-            multiple,
-        }
-    })
+    (1..5_usize, 1..6_usize, 0..8_usize, 0..40_usize, any::<bool>()).prop_map(
+        |(multiple, min, tile, overlap, square)| {
+            let min = min * multiple;
+            TileRule {
+                tile: if tile == 0 { 0 } else { min + tile * multiple },
+                overlap,
+                min,
+                multiple,
+                square,
+            }
+        },
+    )
 }
 
 proptest! {
@@ -156,9 +197,14 @@ proptest! {
             prop_assert_eq!(plan.tile, [height, width]);
         } else {
             prop_assert!(height * width > rule.tile * rule.tile);
-            prop_assert_eq!(tile_height, tile_width);
-            prop_assert_eq!(tile_height, rule.tile.min(height).min(width));
-            prop_assert!(plan.overlap * 2 <= tile_height);
+            prop_assert!(tile_height * tile_width <= rule.tile * rule.tile, "more memory than a square");
+            if rule.square {
+                prop_assert_eq!(tile_height, tile_width);
+                prop_assert_eq!(tile_height, rule.tile.min(height).min(width));
+                prop_assert!(plan.overlap * 2 <= tile_height);
+            } else {
+                prop_assert!(plan.overlap * 2 <= rule.tile);
+            }
         }
         for (starts, side, length) in [(&plan.rows, tile_height, height), (&plan.columns, tile_width, width)] {
             prop_assert!(side >= rule.min && side.is_multiple_of(rule.multiple));
@@ -169,6 +215,18 @@ proptest! {
             }
             prop_assert!(starts.iter().all(|start| start.is_multiple_of(rule.multiple)));
         }
+    }
+
+    #[test]
+    fn free_shapes_are_no_more_work_than_squares(height in 1..400_usize, width in 1..400_usize, rule in rules()) {
+        let (height, width) = padded_size(height, width, &[rule]);
+        // Of a picture at least a tile wide and high: of a narrower one squares may overlap less than asked for.
+        prop_assume!(height.min(width) >= rule.tile);
+        let work = |square| {
+            let plan = TilePlan::new(height, width, &TileRule { square, ..rule });
+            plan.rows.len() * plan.columns.len() * plan.tile[0] * plan.tile[1]
+        };
+        prop_assert!(work(false) <= work(true));
     }
 
     #[test]

@@ -13,12 +13,16 @@ SCALE = 4
 
 @dataclass(frozen=True)
 class GraphSizes:
-    """Which sizes one graph takes, in latent samples; ``tile`` 0: always the whole."""
+    """Which sizes one graph takes, in latent samples; ``tile`` 0: always the whole.
+
+    ``shape``: ``square``, or ``free`` where results do not depend on the tile's size and shape.
+    """
 
     tile: int
     overlap: int
     min: int
     multiple: int
+    shape: str = "square"
 
 
 @dataclass(frozen=True)
@@ -82,4 +86,7 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
 
 
 def _sizes(table: dict[str, Any]) -> GraphSizes:
-    return GraphSizes(tile=table["tile"], overlap=table["overlap"], min=table["min"], multiple=table["multiple"])
+    shape = table.get("shape", "square")
+    if shape not in ("square", "free"):
+        raise UserError(f"pack.toml: shape {shape!r}: it has to be square or free")
+    return GraphSizes(table["tile"], table["overlap"], table["min"], table["multiple"], shape)

@@ -1,7 +1,9 @@
 """How a picture is cut into tiles, and how they are put together again.
 
-The same rule for all three graphs, in latent samples: the whole if h·w ≤ tile² (or tile is 0), else squares of side
-min(tile, h, w), ``side - overlap`` apart from the top left, the last of each row and column moved back to the border.
+The same rule for all three graphs, in latent samples: the whole if h·w ≤ tile² (or tile is 0), else tiles of one size,
+``side - overlap`` apart from the top left, the last of each row and column moved back to the border. Tiles are squares
+of side min(tile, h, w) or, where the pack leaves their shape free, the rectangles of at most tile² samples that are the
+least work together.
 """
 
 from dataclasses import dataclass
@@ -30,13 +32,24 @@ class TilePlan:
 
 def plan_tiles(height: int, width: int, sizes: GraphSizes) -> TilePlan:
     """Tiles for a picture of ``height`` × ``width`` samples."""
-    least = -(-sizes.min // sizes.multiple) * sizes.multiple
-    side = min(max(sizes.tile // sizes.multiple * sizes.multiple, least), height, width)
-    if sizes.tile == 0 or height * width <= sizes.tile**2 or side == height == width:
+    if sizes.tile == 0 or height * width <= sizes.tile**2:
         return TilePlan(height, width, 0, (0,), (0,))
-    overlap = -(-sizes.overlap // sizes.multiple) * sizes.multiple
-    overlap = min(overlap, side // 2 // sizes.multiple * sizes.multiple)
-    return TilePlan(side, side, overlap, _starts(height, side, side - overlap), _starts(width, side, side - overlap))
+    side = max(sizes.tile // sizes.multiple * sizes.multiple, _round_up(sizes.min, sizes.multiple))
+    if sizes.shape == "square":
+        side = min(side, height, width)
+    overlap = min(_round_up(sizes.overlap, sizes.multiple), side // 2 // sizes.multiple * sizes.multiple)
+    if sizes.shape == "square":
+        return _plan(height, width, side, side, overlap)
+    plans = []
+    for rows in range(1, _most(height, side, overlap) + 1):
+        tile_height = _tile_side(height, rows, overlap, sizes)
+        for columns in range(1, _most(width, side, overlap) + 1):
+            tile_width = _tile_side(width, columns, overlap, sizes)
+            if tile_height * tile_width <= side * side:
+                plans.append(_plan(height, width, tile_height, tile_width, overlap))
+                break
+    # Of equal ones that with the fewest rows.
+    return min(plans, key=lambda plan: len(plan.rows) * len(plan.columns) * plan.height * plan.width)
 
 
 def window_weights(length: int, overlap: int, window: Window, *, down: bool) -> NDArray[np.float64]:
@@ -75,6 +88,27 @@ class Blender:
     def result(self) -> NDArray[np.float64]:
         """The picture [channels, height, width]."""
         return self._sum / self._total
+
+
+def _plan(height: int, width: int, tile_height: int, tile_width: int, overlap: int) -> TilePlan:
+    rows = _starts(height, tile_height, max(tile_height - overlap, 1))
+    columns = _starts(width, tile_width, max(tile_width - overlap, 1))
+    return TilePlan(tile_height, tile_width, 0 if len(rows) == len(columns) == 1 else overlap, rows, columns)
+
+
+def _tile_side(length: int, count: int, overlap: int, sizes: GraphSizes) -> int:
+    """Of ``count`` equal tiles that cover ``length``."""
+    even = _round_up(-(-(length + (count - 1) * overlap) // count), sizes.multiple)
+    return min(max(even, _round_up(sizes.min, sizes.multiple)), length)
+
+
+def _most(length: int, side: int, overlap: int) -> int:
+    """How many tiles of the square's side cover ``length``."""
+    return 1 + -(-max(length - side, 0) // (side - overlap))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
 
 
 def _starts(length: int, side: int, stride: int) -> tuple[int, ...]:

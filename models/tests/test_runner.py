@@ -100,8 +100,9 @@ def test_bad_packs_say_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(20, 64), (24, 70), (33, 47), (40, 56), (24, 24), (25, 24)])
 @pytest.mark.parametrize("window", ["gaussian", "feather"])
-def test_tiles_of_a_picture_give_the_picture(height: int, width: int, window: str) -> None:
-    plan = plan_tiles(height, width, GraphSizes(tile=24, overlap=8, min=8, multiple=1))
+@pytest.mark.parametrize("shape", ["square", "free"])
+def test_tiles_of_a_picture_give_the_picture(height: int, width: int, window: str, shape: str) -> None:
+    plan = plan_tiles(height, width, GraphSizes(tile=24, overlap=8, min=8, multiple=1, shape=shape))
     picture = np.random.default_rng(0).normal(size=(2, height * 2, width * 2)).astype(np.float32)
     blender = Blender(plan, window, 2, 2)  # type: ignore[arg-type]
     for row in plan.rows:
@@ -114,6 +115,15 @@ def test_tiles_of_a_picture_give_the_picture(height: int, width: int, window: st
 def test_plan_of_the_reference() -> None:
     plan = plan_tiles(20, 64, GraphSizes(tile=24, overlap=8, min=8, multiple=1))
     assert (plan.height, plan.rows, plan.columns) == (20, (0,), (0, 12, 24, 36, 44))
+
+
+def test_free_shapes_are_those_of_the_element() -> None:
+    """The same cases as in tests/restore_plan.rs, and the embedded pack's sizes."""
+    sizes = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
+    plan = plan_tiles(540, 960, sizes)
+    assert (plan.height, plan.width, plan.rows, plan.columns) == (286, 496, (0, 254), (0, 464))
+    whole = plan_tiles(180, 320, sizes)
+    assert (whole.height, whole.width, whole.overlap) == (180, 320, 0)
 
 
 def test_gaussian_is_off_centre_down() -> None:

@@ -124,6 +124,9 @@ pub struct Encoder {
     pub min: u32,
     /// See [`GraphSizes::multiple`].
     pub multiple: u32,
+    /// See [`GraphSizes::shape`].
+    #[serde(default)]
+    pub shape: TileShape,
 }
 
 /// The decoder's section.
@@ -140,6 +143,9 @@ pub struct Decoder {
     pub min: u32,
     /// See [`GraphSizes::multiple`].
     pub multiple: u32,
+    /// See [`GraphSizes::shape`].
+    #[serde(default)]
+    pub shape: TileShape,
 }
 
 /// Which sizes a graph takes, in latent samples.
@@ -154,6 +160,20 @@ pub struct GraphSizes {
     pub min: u32,
     /// Height and width are multiples of this.
     pub multiple: u32,
+    /// Which shape tiles have.
+    #[serde(default)]
+    pub shape: TileShape,
+}
+
+/// Which shape the tiles of a graph have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TileShape {
+    /// Squares of one side, for graphs whose results depend on it.
+    #[default]
+    Square,
+    /// Any rectangle of at most a square's area, whichever covers the picture with the least work.
+    Free,
 }
 
 impl Manifest {
@@ -192,6 +212,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                     ..
                 } = self.encoder;
                 GraphSizes {
@@ -199,6 +220,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                 }
             }
             Graph::Restorer => self.restorer,
@@ -208,6 +230,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                     ..
                 } = self.decoder;
                 GraphSizes {
@@ -215,6 +238,7 @@ impl Manifest {
                     overlap,
                     min,
                     multiple,
+                    shape,
                 }
             }
         }

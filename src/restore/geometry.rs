@@ -3,7 +3,7 @@
 use super::blend::{Weights, Window};
 use super::plan::{TilePlan, TileRule, padded_size};
 use super::{ColorFix, RestoreError, SCALE, Settings};
-use crate::pack::{EncoderInput, Graph, GraphSizes, Manifest, PackColorFix};
+use crate::pack::{EncoderInput, Graph, GraphSizes, Manifest, PackColorFix, TileShape};
 
 /// What the core has to know of a pack: its sizes, and what goes into its graphs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,7 @@ impl TryFrom<&Manifest> for Geometry {
                 overlap,
                 min,
                 multiple,
+                shape,
             } = manifest.sizes(graph);
             let [tile, overlap, min, multiple] = [tile, overlap, min, multiple].map(|size| size as usize);
             TileRule {
@@ -105,6 +106,7 @@ impl TryFrom<&Manifest> for Geometry {
                 overlap,
                 min,
                 multiple,
+                square: shape == TileShape::Square,
             }
         };
         let geometry = Geometry {

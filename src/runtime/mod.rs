@@ -5,6 +5,7 @@
 //! machine without ONNX Runtime.
 
 mod cache;
+mod device;
 mod environment;
 mod error;
 mod fair;
@@ -12,8 +13,10 @@ mod library;
 pub mod log;
 mod model;
 mod nvidia;
+mod open;
 mod options;
 mod provider;
+mod run;
 mod session;
 mod signature;
 

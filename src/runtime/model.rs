@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
 use super::cache::Shared;
-use super::provider::{self, Setting};
+use super::environment::Loaded;
+use super::open::Opener;
+use super::provider;
 use super::session::GraphSession;
 use super::signature::{RGB, names};
 use super::{ModelOptions, Provider, RuntimeError, environment};
@@ -59,21 +61,16 @@ impl Model {
     ) -> Result<Model, RuntimeError> {
         tell(progress, "Loading ONNX Runtime".to_owned(), 0);
         let loaded = environment::get()?;
-        let setting = Setting {
-            pack,
-            options,
-            library: &loaded.library,
-        };
         let mut refusals = Vec::new();
         let (best, last) = split_last(provider::candidates(options.provider));
         for provider in best {
-            match open_sessions(*provider, &setting, &loaded.environment, progress) {
+            match open_sessions(*provider, pack, options, loaded, progress) {
                 Ok(sessions) => return Ok(Model::new(pack, *provider, &refusals, sessions)),
                 // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
                 Err(error) => refusals.push(format!("not {provider}: {error}")),
             }
         }
-        let sessions = open_sessions(last, &setting, &loaded.environment, progress)?;
+        let sessions = open_sessions(last, pack, options, loaded, progress)?;
         Ok(Model::new(pack, last, &refusals, sessions))
     }
 
@@ -135,16 +132,16 @@ impl Graphs for Model {
         let session = self.session(Graph::Encoder);
         let [h, w] = self.latent_size(frame.shape());
         let frame = frame.as_standard_layout();
-        session.run(vec![session.tensor(names::FRAME, &frame)?], |outputs| {
-            Ok(Encoded {
-                latent: session
-                    .output(outputs, names::LATENT, [1, self.channels(), h, w])?
-                    .to_owned(),
-                guide: session
-                    .output(outputs, names::GUIDE, [1, RGB as usize, h, w])?
-                    .to_owned(),
-            })
-        })
+        let [mut latent, mut guide] =
+            [self.channels(), RGB as usize].map(|channels| Array4::zeros((1, channels, h, w)));
+        session.run(
+            &[session.input(names::FRAME, &frame)?],
+            &mut [
+                session.output(names::LATENT, latent.view_mut())?,
+                session.output(names::GUIDE, guide.view_mut())?,
+            ],
+        )?;
+        Ok(Encoded { latent, guide })
     }
 
     fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
@@ -158,13 +155,11 @@ impl Graphs for Model {
         ];
         let inputs = arrays
             .iter()
-            .map(|(name, array)| session.tensor(name, array))
+            .map(|(name, array)| session.input(name, array))
             .collect::<Result<Vec<_>, _>>()?;
-        session.run(inputs, |outputs| {
-            Ok(session
-                .output(outputs, names::RESTORED, [1, self.channels(), h, w])?
-                .to_owned())
-        })
+        let mut restored = Array4::zeros((1, self.channels(), h, w));
+        session.run(&inputs, &mut [session.output(names::RESTORED, restored.view_mut())?])?;
+        Ok(restored)
     }
 
     fn decode(
@@ -188,17 +183,18 @@ impl Graphs for Model {
         }
         let restored = restored.as_standard_layout();
         let frame = frame.as_ref().map(|frame| frame.as_standard_layout());
-        let mut inputs = vec![session.tensor(names::RESTORED, &restored)?];
+        let mut inputs = vec![session.input(names::RESTORED, &restored)?];
         if let Some(frame) = &frame {
-            inputs.push(session.tensor(names::FRAME, frame)?);
+            inputs.push(session.input(names::FRAME, frame)?);
         }
-        let (n, height, width, rgb) = output.dim();
-        session.run(inputs, |outputs| {
-            // One copy of the picture, 2.8 MB at 1280×720: ort binds no borrowed memory as an output, and the copy is
-            // nothing beside what the graphs take.
-            output.assign(&session.output(outputs, names::PICTURE, [n, height, width, rgb])?);
-            Ok(())
-        })
+        if output.is_standard_layout() {
+            return session.run(&inputs, &mut [session.output(names::PICTURE, output)?]);
+        }
+        // A part of a larger picture, whose rows do not lie together.
+        let mut picture = Array4::zeros(output.raw_dim());
+        session.run(&inputs, &mut [session.output(names::PICTURE, picture.view_mut())?])?;
+        output.assign(&picture);
+        Ok(())
     }
 }
 
@@ -212,8 +208,9 @@ fn split_last(candidates: &'static [Provider]) -> (&'static [Provider], Provider
 
 fn open_sessions(
     provider: Provider,
-    setting: &Setting<'_>,
-    environment: &ort::environment::Environment,
+    pack: &Pack,
+    options: &ModelOptions,
+    loaded: &'static Loaded,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
     let mut open = |graph: Graph, percent| {
@@ -222,7 +219,13 @@ fn open_sessions(
             format!("Loading {} on {provider}", graph.file_name()),
             percent,
         );
-        GraphSession::open(graph, provider, setting, environment)
+        GraphSession::open(Opener {
+            graph,
+            provider,
+            pack: pack.clone(),
+            options: options.clone(),
+            loaded,
+        })
     };
     // The restorer is nearly all of a pack.
     Ok([

@@ -1,5 +1,6 @@
 //! What NVIDIA's providers need of the machine before ONNX Runtime is asked for them.
 
+use std::ffi::{CStr, c_int};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -45,6 +46,51 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
     }
     PRELOADED.call_once(|| preload(&library.path));
     Ok(())
+}
+
+/// TensorRT, driver and GPU, as far as they can be asked: what engines and timings on disk hold for.
+pub(super) fn versions(device: u32) -> String {
+    let tensorrt = number(TENSORRT_LIBRARIES[0], c"getInferLibVersion", |function| {
+        // SAFETY: TensorRT's own declaration: no arguments, an int that is its version.
+        unsafe { std::mem::transmute::<Function, unsafe extern "C" fn() -> c_int>(function)() }
+    });
+    let driver = number(DRIVER_LIBRARY, c"cuDriverGetVersion", |function| {
+        let mut version = 0;
+        // SAFETY: the driver's own declaration: it writes one int, and may be called before anything else.
+        unsafe { std::mem::transmute::<Function, unsafe extern "C" fn(*mut c_int) -> c_int>(function)(&mut version) };
+        version
+    });
+    let text = |version: Option<c_int>| version.map_or("unknown".to_owned(), |version| version.to_string());
+    let gpu = gpu_name(device).unwrap_or("unknown".to_owned());
+    format!("trt{}-driver{}-{gpu}", text(tensorrt), text(driver))
+}
+
+type Function = unsafe extern "C" fn();
+
+/// What `call` makes of a function of a library; none where there is none.
+fn number(library: &str, name: &CStr, call: impl FnOnce(Function) -> c_int) -> Option<c_int> {
+    // SAFETY: both libraries initialise nothing until they are called.
+    let library = unsafe { libloading::Library::new(library) }.ok()?;
+    // SAFETY: only a pointer, which `call` gives its type.
+    let function = unsafe { library.get::<Function>(name.to_bytes_with_nul()) }.ok()?;
+    Some(call(*function))
+}
+
+/// The name by which the driver lists a GPU, fit for a file's name; none where there is no such GPU.
+fn gpu_name(device: u32) -> Option<String> {
+    // One folder per GPU, which says its model in a file.
+    let mut folders: Vec<PathBuf> = fs::read_dir("/proc/driver/nvidia/gpus")
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    folders.sort();
+    let information = fs::read_to_string(folders.get(device as usize)?.join("information")).ok()?;
+    let model = information.lines().find_map(|line| line.strip_prefix("Model:"))?;
+    Some(
+        model
+            .trim()
+            .replace(|character: char| !character.is_ascii_alphanumeric(), "-"),
+    )
 }
 
 fn is_compiled_in(provider: Provider) -> bool {

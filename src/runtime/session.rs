@@ -1,157 +1,106 @@
 //! One graph of a pack in ONNX Runtime.
 
-use std::borrow::Cow;
-use std::panic::{self, AssertUnwindSafe};
-use std::thread;
+use std::ffi::CStr;
 
-use ndarray::{ArrayView4, CowArray, Ix4};
-use ort::environment::Environment;
-use ort::session::builder::SessionBuilder;
-use ort::session::{Session, SessionInputValue, SessionOutputs};
-use ort::value::{PrimitiveTensorElementType, TensorRef};
+use ndarray::{ArrayViewMut4, CowArray, Ix4};
+use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 
 use super::fair::FairMutex;
-use super::provider::{self, Setting};
-use super::{ModelOptions, Provider, RuntimeError, signature};
-use crate::pack::{Graph, GraphSource};
+use super::open::{Opened, Opener, Shapes};
+use super::run::{Input, Output};
+use super::{RuntimeError, device, run, signature};
+use crate::pack::Graph;
 use crate::restore::{GraphError, GraphErrorKind};
 
-/// A tensor for a graph, by name.
-pub(super) type Input<'v> = (Cow<'static, str>, SessionInputValue<'v>);
+/// Sessions of one graph that are kept where every size of tiles needs its own.
+const KEPT: usize = 2;
 
 /// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
 pub(super) struct GraphSession {
     graph: Graph,
-    session: FairMutex<Session>,
+    running: FairMutex<Running>,
+}
+
+struct Running {
+    opener: Opener,
+    /// The one used last at the end. One for all sizes, but of TensorRT, whose engines are built for a size each: a
+    /// stream needs one for its tiles.
+    opened: Vec<Opened>,
 }
 
 impl GraphSession {
-    /// Loads `graph` on `provider` and compares its inputs and outputs with the manifest.
-    pub fn open(
-        graph: Graph,
-        provider: Provider,
-        setting: &Setting<'_>,
-        environment: &Environment,
-    ) -> Result<Self, RuntimeError> {
-        let pack = setting.pack;
-        let refused = |message: String| RuntimeError::Graph {
-            graph,
-            pack: pack.location(),
-            provider,
-            message,
-        };
-        let builder = configure(environment, setting.options).map_err(|error| refused(error.to_string()))?;
-        let mut builder = builder
-            .with_execution_providers(provider::execution_providers(provider, graph, setting)?)
-            .map_err(|error| RuntimeError::ProviderUnavailable {
-                provider,
-                reason: error.to_string(),
-                remedy: provider::remedy(provider).to_owned(),
-            })?;
-        let session = commit(&mut builder, pack.graph(graph)).map_err(refused)?;
-        signature::check(graph, pack.manifest(), session.inputs(), session.outputs()).map_err(|message| {
-            RuntimeError::Signature {
-                graph,
-                pack: pack.location(),
-                message,
-            }
-        })?;
+    /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
+    /// own tiles; those for other sizes follow with the first frame that needs them.
+    pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
+        let shapes = signature::inputs(opener.graph, opener.pack.manifest(), opener.tile());
+        let opened = vec![opener.open(&shapes)?];
         Ok(GraphSession {
-            graph,
-            session: FairMutex::new(session),
+            graph: opener.graph,
+            running: FairMutex::new(Running { opener, opened }),
         })
     }
 
-    /// Runs the graph and hands its outputs to `read`; both happen while nobody else runs it.
-    pub fn run<R>(
-        &self,
-        inputs: Vec<Input<'_>>,
-        read: impl FnOnce(&SessionOutputs<'_>) -> Result<R, GraphError>,
-    ) -> Result<R, GraphError> {
-        self.session.with(|session| {
-            let outputs = session.run(inputs).map_err(|error| self.error(&error))?;
-            read(&outputs)
+    /// Runs the graph from and into the caller's memory, when all who asked before are done.
+    pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
+        self.running.with(|running| {
+            let Opened { session, device, .. } = running.session_for(inputs).map_err(|error| GraphError {
+                graph: self.graph,
+                kind: GraphErrorKind::Other,
+                message: error.to_string(),
+            })?;
+            let outcome = match device {
+                Some(device) => device.run(session, inputs, outputs),
+                None => run::run_into(session, inputs, outputs),
+            };
+            outcome.map_err(|error| self.error(&error))
         })
     }
 
-    /// The output `name`, of the type and shape that the format calls for.
-    pub fn output<'o, T: PrimitiveTensorElementType>(
-        &self,
-        outputs: &'o SessionOutputs<'_>,
-        name: &str,
-        expected: [usize; 4],
-    ) -> Result<ArrayView4<'o, T>, GraphError> {
-        let bad = |message: String| GraphError {
-            graph: self.graph,
-            kind: GraphErrorKind::BadOutput,
-            message,
-        };
-        let value = outputs
-            .get(name)
-            .ok_or_else(|| bad(format!("it gave no output `{name}`")))?;
-        let array = value
-            .try_extract_array::<T>()
-            .map_err(|error| bad(format!("output `{name}`: {error}")))?;
-        if array.shape() != expected {
-            let found = array.shape();
-            return Err(bad(format!(
-                "output `{name}` has the shape {found:?} where the pack calls for {expected:?}"
-            )));
-        }
-        array
-            .into_dimensionality()
-            .map_err(|error| bad(format!("output `{name}`: {error}")))
+    /// Borrowed memory for the graph to read.
+    pub fn input<'v, T>(&self, name: &'static CStr, array: &'v CowArray<'_, T, Ix4>) -> Result<Input<'v>, GraphError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let tensor = TensorRef::from_array_view(array).map_err(|error| self.error(&error))?;
+        Ok((name, tensor.into_dyn()))
+    }
+
+    /// Borrowed memory for the graph to write, in standard layout and of the shape that the format calls for.
+    pub fn output<'v, T>(&self, name: &'static CStr, array: ArrayViewMut4<'v, T>) -> Result<Output<'v>, GraphError>
+    where
+        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let tensor = TensorRefMut::from_array_view_mut(array).map_err(|error| self.error(&error))?;
+        Ok((name, tensor.into_dyn()))
     }
 
     /// A failure of ONNX Runtime, sorted by what a caller can do about it.
-    pub fn error(&self, error: &ort::Error) -> GraphError {
+    fn error(&self, error: &ort::Error) -> GraphError {
         GraphError {
             graph: self.graph,
             kind: kind_of(error.code(), error.message()),
             message: error.to_string(),
         }
     }
-
-    /// A borrowed array as a tensor, without a copy.
-    pub fn tensor<'v, T>(&self, name: &'static str, array: &'v CowArray<'_, T, Ix4>) -> Result<Input<'v>, GraphError>
-    where
-        T: PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
-    {
-        let tensor = TensorRef::from_array_view(array).map_err(|error| self.error(&error))?;
-        Ok((Cow::Borrowed(name), tensor.into()))
-    }
 }
 
-fn configure(environment: &Environment, options: &ModelOptions) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(environment)?
-        .with_optimization_level(options.optimization_level.into())?
-        // Given even where it is the default: left to itself, ONNX Runtime ties its threads to cores, also to those
-        // that the process may not use or shares with another stream.
-        .with_intra_threads(thread_count(options.intra_threads))?
-        // Each of the three sessions has threads of its own, which would spin for their next task while another
-        // session computes. A frame of 320×180 on two busy cores took 51 ms of CPU time without spinning, 156 ms with
-        // it, and 91 ms with spinning ended after each run; and between the frames of a live stream nothing is spent.
-        .with_intra_op_spinning(false)?)
-}
-
-fn thread_count(asked: u32) -> usize {
-    match asked {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        // A usize holds a u32 on every platform with ONNX Runtime.
-        count => count as usize,
-    }
-}
-
-fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {
-    // ort panics on inputs and outputs of types that it does not know (opaque ones, for example), which a pack may
-    // have. The builder is dropped after a failure, so no broken state is seen.
-    let result = panic::catch_unwind(AssertUnwindSafe(|| match source {
-        GraphSource::File(path) => builder.commit_from_file(path),
-        GraphSource::Memory(bytes) => builder.commit_from_memory(bytes),
-    }));
-    match result {
-        Ok(session) => session.map_err(|error| error.to_string()),
-        Err(_) => Err("it has inputs or outputs of types that are not tensors".to_owned()),
+impl Running {
+    /// The session that takes these inputs, opened if there is none.
+    fn session_for(&mut self, inputs: &[Input<'_>]) -> Result<&mut Opened, RuntimeError> {
+        match self.opened.iter().position(|opened| opened.takes(inputs)) {
+            Some(at) => self.opened[at..].rotate_left(1),
+            None => {
+                if self.opened.len() == KEPT {
+                    self.opened.remove(0);
+                }
+                let shapes: Shapes = inputs
+                    .iter()
+                    .map(|(name, value)| (*name, device::description(value).1))
+                    .collect();
+                self.opened.push(self.opener.open(&shapes)?);
+            }
+        }
+        Ok(self.opened.last_mut().expect("one was just put there"))
     }
 }
 
@@ -171,11 +120,20 @@ fn kind_of(code: ort::ErrorCode, message: &str) -> GraphErrorKind {
         "uncorrectable ECC",
         "GPU is lost",
     ];
+    /// Said of an output that has not the shape of the memory given for it, by newer and by older versions, and on
+    /// its way back from a device.
+    const SHAPE: [&str; 3] = [
+        "but the computed output shape",
+        "shape verification failed",
+        "Tensor size mismatch",
+    ];
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if code == ort::ErrorCode::DeviceReset || says(&DEVICE) {
         GraphErrorKind::DeviceLost
     } else if says(&MEMORY) {
         GraphErrorKind::OutOfMemory
+    } else if says(&SHAPE) {
+        GraphErrorKind::BadOutput
     } else {
         GraphErrorKind::Other
     }
@@ -201,12 +159,10 @@ mod tests {
             GraphErrorKind::DeviceLost
         );
         assert_eq!(kind_of(ort::ErrorCode::DeviceReset, ""), GraphErrorKind::DeviceLost);
+        assert_eq!(
+            kind("OrtValue shape verification failed. Current shape:{1,3,4,4} Requested shape:{1,3,5,5}"),
+            GraphErrorKind::BadOutput
+        );
         assert_eq!(kind("Got invalid dimensions for input: frame"), GraphErrorKind::Other);
-    }
-
-    #[test]
-    fn all_cores_are_those_of_the_process() {
-        assert_eq!(thread_count(0), thread::available_parallelism().unwrap().get());
-        assert_eq!(thread_count(3), 3);
     }
 }

@@ -1,20 +1,24 @@
 //! The inputs and outputs that the pack format gives each graph, and whether a loaded graph has them.
 
+use std::ffi::CStr;
 use std::fmt;
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
-use crate::pack::{Graph, Manifest};
+use super::open::Shapes;
+use crate::pack::{EncoderInput, Graph, Manifest};
 
-/// Names of the tensors, fixed by the pack format.
+/// Names of the tensors, fixed by the pack format; as ONNX Runtime takes them.
 pub(super) mod names {
-    pub const FRAME: &str = "frame";
-    pub const LATENT: &str = "latent";
-    pub const GUIDE: &str = "guide";
-    pub const LATENT_PREV: &str = "latent_prev";
-    pub const GUIDE_PREV: &str = "guide_prev";
-    pub const RESTORED: &str = "restored";
-    pub const PICTURE: &str = "picture";
+    use std::ffi::CStr;
+
+    pub const FRAME: &CStr = c"frame";
+    pub const LATENT: &CStr = c"latent";
+    pub const GUIDE: &CStr = c"guide";
+    pub const LATENT_PREV: &CStr = c"latent_prev";
+    pub const GUIDE_PREV: &CStr = c"guide_prev";
+    pub const RESTORED: &CStr = c"restored";
+    pub const PICTURE: &CStr = c"picture";
 }
 
 /// Channels of a guide and of a picture.
@@ -30,7 +34,7 @@ enum Layout {
 
 #[derive(Debug, Clone, Copy)]
 struct Tensor {
-    name: &'static str,
+    name: &'static CStr,
     layout: Layout,
 }
 
@@ -40,6 +44,23 @@ pub(super) fn check(graph: Graph, manifest: &Manifest, inputs: &[Outlet], output
     let (expected_inputs, expected_outputs) = expected(graph, manifest);
     check_side("input", &expected_inputs, inputs, true)?;
     check_side("output", &expected_outputs, outputs, false)
+}
+
+/// Names and shapes of a graph's inputs for a latent of `height`×`width` samples.
+pub(super) fn inputs(graph: Graph, manifest: &Manifest, [height, width]: [u32; 2]) -> Shapes {
+    let pixels = match (graph, manifest.encoder.input) {
+        (Graph::Encoder, EncoderInput::Upscaled) => manifest.latent.factor,
+        _ => manifest.input_factor(),
+    };
+    let shape = |tensor: Tensor| match tensor.layout {
+        Layout::Picture => (tensor.name, [1, height * pixels, width * pixels, RGB]),
+        Layout::Latent { channels } => (tensor.name, [1, channels, height, width]),
+    };
+    let (inputs, _) = expected(graph, manifest);
+    let inputs = inputs.into_iter().map(shape);
+    inputs
+        .map(|(name, shape)| (name, shape.map(i64::from).to_vec()))
+        .collect()
 }
 
 fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
@@ -73,22 +94,24 @@ fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
 
 fn check_side(side: &str, expected: &[Tensor], found: &[Outlet], sized_by_host: bool) -> Result<(), String> {
     for tensor in expected {
-        let Some(outlet) = found.iter().find(|outlet| outlet.name() == tensor.name) else {
+        let name = tensor.name.to_string_lossy();
+        let Some(outlet) = found.iter().find(|outlet| outlet.name() == name) else {
             let names: Vec<&str> = found.iter().map(Outlet::name).collect();
-            return Err(format!("it has no {side} `{}`, only {names:?}", tensor.name));
+            return Err(format!("it has no {side} `{name}`, only {names:?}"));
         };
         if !tensor.layout.accepts(outlet.dtype(), sized_by_host) {
             let found = outlet.dtype();
             return Err(format!(
-                "its {side} `{}` should be {}, and is {found}",
-                tensor.name, tensor.layout
+                "its {side} `{name}` should be {}, and is {found}",
+                tensor.layout
             ));
         }
     }
-    match found
-        .iter()
-        .find(|outlet| expected.iter().all(|tensor| tensor.name != outlet.name()))
-    {
+    match found.iter().find(|outlet| {
+        expected
+            .iter()
+            .all(|tensor| tensor.name.to_bytes() != outlet.name().as_bytes())
+    }) {
         Some(extra) => Err(format!(
             "it has an {side} `{}` that the format does not know",
             extra.name()

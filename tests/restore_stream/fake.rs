@@ -40,6 +40,7 @@ pub fn rule(tile: usize, overlap: usize) -> TileRule {
         overlap,
         min: 8,
         multiple: 1,
+        square: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tiles against the whole, and what the graphs are given.
 
 use gstdloralvsr::pack::Graph;
+use gstdloralvsr::restore::plan::TileRule;
 use gstdloralvsr::restore::{Geometry, Settings, upscale};
 
 use crate::fake::{FACTOR, Fake, Picture, assert_close, expected, geometry, restore, rule};
@@ -35,6 +36,37 @@ fn tiled_equals_whole_for_graphs_that_look_no_further_than_a_sample() {
             let (count, sizes) = calls(&fake, graph);
             assert!(count > 2, "{width}x{height} is more than one tile of the {graph:?}");
             assert_eq!(sizes, [[side, side]], "{width}x{height}, {graph:?}");
+        }
+    }
+}
+
+#[test]
+fn tiles_of_free_shape_equal_the_whole() {
+    for (width, height) in [(96, 64), (67, 91), (150, 33)] {
+        let frames = [1, 2].map(|number| Picture::new(width, height, number));
+        let free = |tile, overlap| TileRule {
+            square: false,
+            ..rule(tile, overlap)
+        };
+        let tiled = Geometry {
+            encoder: free(20, 6),
+            restorer: free(16, 5),
+            decoder: free(13, 4),
+            ..geometry()
+        };
+        let fake = Fake::new(tiled);
+        let mut stream = fake.stream();
+        for (at, frame) in frames.iter().enumerate() {
+            let (output, _) = restore(&mut stream, frame).unwrap();
+            assert_close(&output, &expected(frame, &frames[at.saturating_sub(1)]), 1);
+        }
+        for (graph, side) in [(Graph::Encoder, 20), (Graph::Restorer, 16), (Graph::Decoder, 13)] {
+            let (count, sizes) = calls(&fake, graph);
+            assert!(count > 2, "{width}x{height} is more than one tile of the {graph:?}");
+            assert!(
+                sizes.len() == 1 && sizes[0][0] * sizes[0][1] <= side * side,
+                "{graph:?}: {sizes:?}"
+            );
         }
     }
 }

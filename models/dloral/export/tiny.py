@@ -16,7 +16,7 @@ from dloral.train.config import build_part, from_table
 
 # Everything in these networks is local, so tiles are for memory alone: 384 samples are 768 input pixels. The overlap is
 # measured in models/tests/test_tiny.py: tiled and whole pictures differ by no more than a rounding.
-SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2)
+SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
 
 
 def tiny_parts(

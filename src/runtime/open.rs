@@ -1,0 +1,164 @@
+//! Opens the sessions of a graph.
+
+use std::ffi::CStr;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+
+use super::device::{self, Device};
+use super::environment::Loaded;
+use super::provider::{self, Setting};
+use super::run::Input;
+use super::{ModelOptions, Provider, RuntimeError, log, signature};
+use crate::pack::{Graph, GraphSource, Pack};
+
+/// Names and shapes of a graph's inputs.
+pub(super) type Shapes = Vec<(&'static CStr, Vec<i64>)>;
+
+/// What it takes to open a session of a graph, also later.
+pub(super) struct Opener {
+    pub graph: Graph,
+    pub provider: Provider,
+    pub pack: Pack,
+    pub options: ModelOptions,
+    pub loaded: &'static Loaded,
+}
+
+/// An open session.
+pub(super) struct Opened {
+    pub session: Session,
+    /// None on the CPU, where graphs use the caller's memory as it is.
+    pub device: Option<Device>,
+    /// What it takes; none: every size.
+    shapes: Option<Shapes>,
+}
+
+impl Opened {
+    /// Whether the session takes inputs of these shapes.
+    pub fn takes(&self, inputs: &[Input<'_>]) -> bool {
+        self.shapes.as_ref().is_none_or(|shapes| {
+            let given = inputs.iter().map(|(_, value)| device::description(value).1);
+            given.eq(shapes.iter().map(|(_, shape)| shape.clone()))
+        })
+    }
+}
+
+impl Opener {
+    /// Height and width of the graph's tiles in the pack, or the least it takes if it is never cut; latent samples.
+    pub fn tile(&self) -> [u32; 2] {
+        let sizes = self.pack.manifest().sizes(self.graph);
+        let side = if sizes.tile == 0 {
+            sizes.min.next_multiple_of(sizes.multiple)
+        } else {
+            sizes.tile
+        };
+        [side, side]
+    }
+
+    /// Opens a session that takes inputs of these shapes; if the provider can, of every other size too.
+    pub fn open(&self, shapes: &Shapes) -> Result<Opened, RuntimeError> {
+        let session = match self.provider {
+            Provider::Cuda | Provider::TensorRt => self.session(shapes, true).or_else(|error| {
+                // A graph of which some part stays on the CPU cannot be recorded.
+                let graph = self.graph;
+                log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
+                self.session(shapes, false)
+            }),
+            Provider::Auto | Provider::Cpu => self.session(shapes, false),
+        }?;
+        let manifest = self.pack.manifest();
+        signature::check(self.graph, manifest, session.inputs(), session.outputs()).map_err(|message| {
+            RuntimeError::Signature {
+                graph: self.graph,
+                pack: self.pack.location(),
+                message,
+            }
+        })?;
+        let device = match self.provider {
+            Provider::Cuda | Provider::TensorRt => {
+                let id = provider::device_id(&self.options)?;
+                Some(Device::cuda(&session, id).map_err(|error| self.refused(error.to_string()))?)
+            }
+            Provider::Auto | Provider::Cpu => None,
+        };
+        Ok(Opened {
+            session,
+            device,
+            shapes: (self.provider == Provider::TensorRt).then(|| shapes.clone()),
+        })
+    }
+
+    fn session(&self, shapes: &Shapes, recorded: bool) -> Result<Session, RuntimeError> {
+        let setting = Setting {
+            pack: &self.pack,
+            options: &self.options,
+            library: &self.loaded.library,
+            shapes,
+            recorded,
+        };
+        let builder = configure(self.loaded, &self.options).map_err(|error| self.refused(error.to_string()))?;
+        let mut builder = builder
+            .with_execution_providers(provider::execution_providers(self.provider, self.graph, &setting)?)
+            .map_err(|error| RuntimeError::ProviderUnavailable {
+                provider: self.provider,
+                reason: error.to_string(),
+                remedy: provider::remedy(self.provider).to_owned(),
+            })?;
+        commit(&mut builder, self.pack.graph(self.graph)).map_err(|message| self.refused(message))
+    }
+
+    fn refused(&self, message: String) -> RuntimeError {
+        RuntimeError::Graph {
+            graph: self.graph,
+            pack: self.pack.location(),
+            provider: self.provider,
+            message,
+        }
+    }
+}
+
+fn configure(loaded: &Loaded, options: &ModelOptions) -> ort::Result<SessionBuilder> {
+    Ok(Session::builder(&loaded.environment)?
+        .with_optimization_level(options.optimization_level.into())?
+        // Given even where it is the default: left to itself, ONNX Runtime ties its threads to cores, also to those
+        // that the process may not use or shares with another stream.
+        .with_intra_threads(thread_count(options.intra_threads))?
+        // Each of the three sessions has threads of its own, which would spin for their next task while another
+        // session computes. A frame of 320×180 on two busy cores took 51 ms of CPU time without spinning, 156 ms with
+        // it, and 91 ms with spinning ended after each run; and between the frames of a live stream nothing is spent.
+        .with_intra_op_spinning(false)?)
+}
+
+fn thread_count(asked: u32) -> usize {
+    match asked {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        // A usize holds a u32 on every platform with ONNX Runtime.
+        count => count as usize,
+    }
+}
+
+fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {
+    // ort panics on inputs and outputs of types that it does not know (opaque ones, for example), which a pack may
+    // have. The builder is dropped after a failure, so no broken state is seen.
+    let result = panic::catch_unwind(AssertUnwindSafe(|| match source {
+        GraphSource::File(path) => builder.commit_from_file(path),
+        GraphSource::Memory(bytes) => builder.commit_from_memory(bytes),
+    }));
+    match result {
+        Ok(session) => session.map_err(|error| error.to_string()),
+        Err(_) => Err("it has inputs or outputs of types that are not tensors".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_cores_are_those_of_the_process() {
+        assert_eq!(thread_count(0), thread::available_parallelism().unwrap().get());
+        assert_eq!(thread_count(3), 3);
+    }
+}
