@@ -43,7 +43,7 @@ def merged_unet(base: Base, checkpoint: ReferenceCheckpoint, detail_strength: fl
     with base.unet_weights() as own:
         if own is None:
             warnings.warn(
-                f"{base.folder / 'unet'} has no weights: it stays unchecked whether it is the base of {checkpoint.path}",
+                f"{base.folder}/unet has no weights: whether it is the base of {checkpoint.path} stays unchecked",
                 stacklevel=2,
             )
         for name, expected in unet.state_dict().items():
