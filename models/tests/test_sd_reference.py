@@ -196,6 +196,14 @@ def test_a_base_in_half_precision_is_the_same_base(base: Path, table: Table, tmp
     merge(tmp_path, table, tmp_path / "model.pkl")
 
 
+def test_a_base_without_unet_weights_is_said_to_be_unchecked(base: Path, table: Table, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(base, other)
+    (other / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.warns(UserWarning, match="stays unchecked"):
+        merge(other, table, tmp_path / "model.pkl")
+
+
 @pytest.mark.parametrize(
     ("gone", "words"),
     [

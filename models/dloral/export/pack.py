@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dloral.errors import UserError
-from dloral.export.save import save_graph
+from dloral.export.save import save_graph, strip_notes
 from dloral.manifest import FORMAT, SCALE, GraphSizes
 
 Array = NDArray[Any]
@@ -106,6 +106,7 @@ def _export(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: l
         verbose=False,
     )
     assert program is not None, "the dynamo exporter returns the program"
+    strip_notes(program.model)
     save_graph(program.model, path)
 
 

@@ -12,13 +12,12 @@ parse what is inside as a whole, and need it twice in memory."""
 
 def save_graph(model: ir.Model, path: Path) -> None:
     """Write a graph; its weights go to a file beside it if they are large, without being copied in memory."""
-    _strip(model)
     size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
     ir.save(model, path, external_data=f"{path.name}.data" if size > EXTERNAL_ABOVE else None)
     onnx.checker.check_model(path)
 
 
-def _strip(model: ir.Model) -> None:
+def strip_notes(model: ir.Model) -> None:
     """Take out the exporter's notes: they name source files of the machine it ran on, and change from run to run."""
     graph = model.graph
     tensors = [value.const_value for value in graph.initializers.values() if value.const_value is not None]

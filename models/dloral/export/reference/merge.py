@@ -1,6 +1,7 @@
 """From a checkpoint's tensors to plain networks: both LoRAs merged into the UNet, and retrieval under our names."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,11 @@ def merged_unet(base: Base, checkpoint: ReferenceCheckpoint, detail_strength: fl
     tensors = dict(checkpoint.unet)
     weights = {}
     with base.unet_weights() as own:
+        if own is None:
+            warnings.warn(
+                f"{base.folder}/unet has no weights: whether it is the base of {checkpoint.path} stays unchecked",
+                stacklevel=2,
+            )
         for name, expected in unet.state_dict().items():
             module, _, kind = name.rpartition(".")
             adapters = list(_adapters(checkpoint, module))
