@@ -1,6 +1,6 @@
 //! `dloralvsr`: DLoRAL video super-resolution as a GStreamer element.
 //!
-//! Four modules, one direction of data: a mapped buffer of [`element`] goes through [`restore`] (window, encoder,
+//! Five modules, one direction of data: a mapped buffer of [`element`] goes through [`restore`] (window, encoder,
 //! restorer, decoder, colour), which calls the graphs of a [`pack`] through [`runtime`].
 //!
 //! | module | knows |
@@ -8,10 +8,12 @@
 //! | [`pack`] | `pack.toml`: reads, checks and finds model packs; the embedded default |
 //! | [`runtime`] | ONNX Runtime: its library, the one environment, providers, shared sessions |
 //! | [`restore`] | frames in, frames out: window, tiles, blending, upscaling, colour, scene cuts |
+//! | [`pace`] | when frames are to leave: deadlines, what is done under overload, gaps; no GStreamer and no clock |
 //! | `element` | GStreamer: properties, caps, buffers, messages (feature `plugin`, on by default) |
 //!
 //! Everything but `element` is free of GStreamer and can be used on its own; see `examples/`.
 
+pub mod pace;
 pub mod pack;
 pub mod restore;
 pub mod runtime;

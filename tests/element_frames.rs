@@ -169,18 +169,6 @@ impl PaddingPool {
 }
 
 #[test]
-fn a_buffer_that_is_too_small_is_an_error() {
-    let picture = Picture::moving(VideoFormat::Rgb, 32, 32, 0);
-    let mut rig = Rig::for_picture("nearest", &picture);
-    assert_eq!(
-        rig.harness.push(gst::Buffer::with_size(100).unwrap()),
-        Err(gst::FlowError::Error)
-    );
-    let text = common::error_of(&rig.bus).expect("an error on the bus");
-    assert!(text.contains("does not fit its buffer of 100 bytes"), "{text}");
-}
-
-#[test]
 fn as_many_frames_leave_as_come_with_their_times() {
     let pictures = moving(VideoFormat::Bgrx, 24, 16, 12);
     let mut rig = Rig::for_picture("nearest", &pictures[0]);

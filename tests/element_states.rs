@@ -3,12 +3,9 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::path::Path;
-
 use common::picture::Picture;
 use common::tools::{self, Plugin};
-use common::{Rig, Running, element, log_of, pack, reference, wait_for, within_timeout};
+use common::{Rig, Running, SlowPack, element, log_of, pack, reference, wait_for, within_timeout};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 
@@ -176,7 +173,7 @@ fn names_nicks_and_defaults_of_properties_are_what_users_rely_on() {
             "disable-all enable-basic enable-extended enable-all",
         ),
         ("color-fix", "pack", "pack none adain wavelet"),
-        ("overload", "auto", "auto stall"),
+        ("overload", "auto", "auto stall degrade drop"),
     ] {
         assert_eq!(nick(&element, property), default);
         let class = gst::glib::EnumClass::with_type(element.property_value(property).type_()).unwrap();
@@ -277,39 +274,6 @@ fn a_pipeline_of_the_command_line_runs_and_onnx_runtimes_log_is_a_debug_category
         text.contains("dloralvsr-ort") && text.contains("Initializing session"),
         "{text}"
     );
-}
-
-/// A pack that takes very long to open: it lists a file of 48 GiB of zeros, which take no room on disk. When dropped,
-/// the file becomes empty, so that whoever still reads it comes to an end.
-struct SlowPack(tempfile::TempDir);
-
-impl SlowPack {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(pack("nearest")).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-        }
-        File::create(folder.path().join("ballast.bin"))
-            .unwrap()
-            .set_len(48 << 30)
-            .unwrap();
-        let manifest = folder.path().join("pack.toml");
-        let text = fs::read_to_string(&manifest).unwrap();
-        let listed = format!("[files]\n\"ballast.bin\" = \"{}\"", "0".repeat(64));
-        fs::write(&manifest, text.replace("[files]", &listed)).unwrap();
-        SlowPack(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SlowPack {
-    fn drop(&mut self) {
-        File::create(self.path().join("ballast.bin")).unwrap();
-    }
 }
 
 /// A frame waits for the model, and the element still goes to NULL; then another model runs.

@@ -255,6 +255,7 @@ fn values_outside_the_format_are_refused_by_key() {
     case("frames = 2", "frames = 3", "window.frames", "knows only 2");
     case("look_ahead = 0", "look_ahead = 1", "window.look_ahead", "knows only 0");
     case("channels = 4", "channels = 0", "latent.channels", "from 1 to");
+    case("channels = 4", "channels = 257", "latent.channels", "at most 256");
     case("factor = 8", "factor = 6", "latent.factor", "not a multiple");
     case("factor = 8", "factor = 0", "latent.factor", "from 4 to");
     case(
@@ -277,6 +278,12 @@ fn values_outside_the_format_are_refused_by_key() {
         "overlap = 0\nmin = 0",
         "encoder.min",
         "from 1 to",
+    );
+    case(
+        "overlap = 0\nmin = 8",
+        "overlap = 0\nmin = 2049",
+        "min",
+        "pad every frame to 4100 pixels",
     );
     case("name = \"nearest\"", "name = \" \"", "name", "empty");
     case(

@@ -201,6 +201,84 @@ fn a_seek_begins_anew_at_the_frame_asked_for() {
     check(&rest, &decoded[9..].to_vec());
 }
 
+/// Pairs of frames as they come by: in what is shown, whichever way, a frame goes with the one shown before it. Decoders
+/// mark the first frame of each group of pictures DISCONT when they play backwards.
+#[test]
+fn reverse_playback_gives_every_frame_with_the_one_shown_before() {
+    let film = Film::new();
+    let backwards = |filter: &str| {
+        let (pipeline, sink) = player(&film.path(), filter);
+        pipeline.0.set_state(gst::State::Paused).unwrap();
+        pipeline.settle();
+        let (start, stop) = (gst::ClockTime::ZERO, gst::ClockTime::from_mseconds(40) * COUNT as u64);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        let (from, to) = (gst::SeekType::Set, gst::SeekType::Set);
+        pipeline.0.seek(-1.0, flags, from, start, to, stop).unwrap();
+        pipeline.play();
+        let timeout = gst::ClockTime::from_nseconds(common::TIMEOUT.as_nanos() as u64);
+        let samples = std::iter::from_fn(|| sink.try_pull_sample(timeout));
+        let frame = |sample: gst::Sample| {
+            let buffer = sample.buffer().unwrap();
+            let picture = Picture::of_buffer(buffer, sample.caps().unwrap());
+            (
+                picture,
+                buffer.pts(),
+                buffer.flags().contains(gst::BufferFlags::DISCONT),
+            )
+        };
+        samples.map(frame).collect::<Vec<_>>()
+    };
+    let (decoded, restored) = (backwards("identity"), backwards(VSR));
+    assert!(decoded.len() >= COUNT - 1, "{} frames", decoded.len());
+    assert!(decoded.windows(2).all(|pair| pair[1].1 < pair[0].1), "not backwards");
+    let runs = decoded.chunk_by(|_, next| !next.2);
+    let expected = runs.flat_map(|run| {
+        let pictures: Vec<_> = run.iter().map(|frame| frame.0.clone()).collect();
+        reference("nearest", &pictures)
+    });
+    assert_eq!(restored.len(), decoded.len());
+    for (index, (expected, frame)) in expected.zip(&restored).enumerate() {
+        assert!(frame.0 == expected && frame.1 == decoded[index].1, "frame {index}");
+    }
+}
+
+#[test]
+fn stepping_shows_frame_after_frame() {
+    let film = Film::new();
+    let decoded = play(&film.path(), "identity");
+    let pictures: Vec<_> = decoded.iter().map(|frame| frame.0.clone()).collect();
+    let expected = reference("nearest", &pictures);
+    let (pipeline, sink) = player(&film.path(), VSR);
+    pipeline.0.set_state(gst::State::Paused).unwrap();
+    pipeline.settle();
+    for (index, expected) in expected.iter().enumerate().take(6) {
+        let preroll = sink.pull_preroll().unwrap();
+        let shown = Picture::of_buffer(preroll.buffer().unwrap(), preroll.caps().unwrap());
+        assert!(shown == *expected, "step {index}");
+        let step = gst::event::Step::new(gst::format::Buffers::from_u64(1), 1.0, true, false);
+        assert!(pipeline.0.send_event(step));
+        pipeline.settle();
+    }
+}
+
+#[test]
+fn a_film_may_be_played_again_after_its_end() {
+    let film = Film::new();
+    let decoded = play(&film.path(), "identity");
+    let (pipeline, sink) = player(&film.path(), VSR);
+    pipeline.play();
+    check(&rest_of(&pipeline, &sink), &decoded);
+    for _ in 0..2 {
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE;
+        pipeline.0.seek_simple(flags, gst::ClockTime::ZERO).unwrap();
+        check(&rest_of(&pipeline, &sink), &decoded);
+    }
+    let vsr = pipeline.element("vsr");
+    let count = |field: &str| vsr.property::<gst::Structure>("stats").get::<u64>(field).unwrap();
+    assert_eq!(count("frames-in"), count("frames-out") + count("dropped"));
+    assert!(count("frames-out") >= 3 * COUNT as u64);
+}
+
 #[test]
 fn a_truncated_file_gives_what_is_there() {
     let film = Film::new();

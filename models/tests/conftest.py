@@ -1,11 +1,14 @@
 """What several tests use."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dloral.shared import backbone_path
+from dloral.shared import backbone_path, shared_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -29,3 +32,30 @@ def pictures() -> dict[str, np.ndarray]:
         "coffee": np.ascontiguousarray(data.coffee()[60:316, 150:406]),
         "grass": np.ascontiguousarray(grass),
     }
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Results of the reference's own code that are too large to be kept here."""
+    path = shared_folder() / "golden"
+    if not path.is_dir():
+        pytest.skip(f"the reference's results are not at {path} (DLORAL_SHARED names the folder of shared material)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def reference_model(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Base folder and ``model.pkl`` of the reference's own making, reduced in width, with random weights."""
+    checkpoint = tmp_path_factory.mktemp("reference") / "model.pkl"
+    subprocess.run([sys.executable, golden / "f_model" / "assemble_pkl.py", checkpoint], check=True)
+    return golden / "f_model" / "base", checkpoint
+
+
+@pytest.fixture(scope="session")
+def core() -> list[str]:
+    """The command line of the element's core."""
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo, which builds the core, is not there")
+    command = ["cargo", "run", "--quiet", "--example", "restore_raw", "--"]
+    subprocess.run([*command, "--help"], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    return command

@@ -1,6 +1,5 @@
 """The element's core, through `examples/restore_raw.rs`, against the plain pack runner: equal within one level."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,16 +13,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = REPOSITORY / "models" / "tiny"
 PACKS = REPOSITORY / "tests" / "packs"
 FRAMES = 3
-
-pytestmark = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo, which builds the core, is not there")
-
-
-@pytest.fixture(scope="module")
-def core() -> list[str]:
-    """The command line of the core."""
-    command = ["cargo", "run", "--quiet", "--example", "restore_raw", "--"]
-    subprocess.run([*command, "--help"], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-    return command
 
 
 def moving(height: int, width: int) -> list[NDArray[np.uint8]]:

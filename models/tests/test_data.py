@@ -92,6 +92,15 @@ def test_windows_are_aligned_with_their_clean_twins() -> None:
     assert (low - batch.lq.float()).abs().max() < 0.51
 
 
+def test_some_clips_are_black_and_white() -> None:
+    sources = Sources([textured(8, 288)], [])
+    gray = Batches(sources, PLAIN, replace(SHAPE, gray_share=1.0), seed=1, steps=1)[0]
+    colored = Batches(sources, PLAIN, replace(SHAPE, gray_share=0.0), seed=1, steps=1)[0]
+    for clip in (gray.clean, gray.lq):
+        assert (clip == clip[:, :, :1]).all()
+    assert (colored.clean != colored.clean[:, :, :1]).any()
+
+
 def test_a_moving_camera_moves() -> None:
     still = textured(1, 256)[0]
     clips = [moving_crop(still, np.random.default_rng(seed), 3, 64) for seed in range(8)]

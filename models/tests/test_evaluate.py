@@ -116,8 +116,9 @@ def test_prints_tables_and_writes_pictures(
     assert "medium, lanczos against bicubic: PSNR +" in text
     assert "perceptual" in text
     assert (tmp_path / "table.md").read_text() == text.removesuffix("\n")
-    (sheet,) = (tmp_path / "png").iterdir()
+    sheet, profile = sorted((tmp_path / "png").iterdir())
     assert sheet.name == "cat.medium.0002.png"
+    assert profile.name.startswith("cat.medium.profile-row-")
     # LQ, bicubic, lanczos, ground truth: four details of 128 pixels, three times as large, with gaps between.
     assert Image.open(sheet).size[0] == 4 * 384 + 3 * 6
 
@@ -205,5 +206,5 @@ def test_detailed_places_are_where_the_detail_is() -> None:
 
 def test_methods_are_pillows() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    result = list(make_method("lanczos", pack=None, peers=None, threads=1)([frame]))
+    result = list(make_method("lanczos", packs={}, peers=None, threads=1)([frame]))
     np.testing.assert_array_equal(result[0], Image.fromarray(frame).resize((28, 36), Image.Resampling.LANCZOS))

@@ -1,5 +1,9 @@
 """Training: a resumed run equals an uninterrupted one, bad losses stop it, and what it leaves can be exported."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +12,32 @@ import cv2
 import numpy as np
 import pytest
 
+tomli_w = pytest.importorskip("tomli_w", reason="packs are written with tomli-w: pip install -e 'models[train]'")
 torch = pytest.importorskip("torch", reason="training needs torch: pip install -e 'models[train]'")
 pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip install -e 'models[train]'")
 pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
 
+from torch import Tensor  # noqa: E402
+
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import Batch, BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
-from dloral.model.tiny import TinyConfig  # noqa: E402
+from dloral.export.tiny import tiny_parts  # noqa: E402
+from dloral.model.arms import ARMS  # noqa: E402
+from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
+from dloral.train.base import TinyBase  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
 from dloral.train.losses import LossWeights  # noqa: E402
-from dloral.train.step import Losses  # noqa: E402
+from dloral.train.runtime import Runtime  # noqa: E402
+from dloral.train.task import Places  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
 torch.set_num_threads(1)
+
+Step = Callable[[Batch], dict[str, Tensor]]
 
 SMALL = Config(
     model=TinyConfig(
@@ -53,15 +66,20 @@ def stills(tmp_path: Path) -> Path:
     return folder
 
 
+def trainer_of(config: Config, stills: Path, out: Path, seed: int = 3) -> Trainer:
+    torch.manual_seed(seed)
+    return Trainer(TinyBase(config, Places([stills], out, backbone=None)), out, seed, Runtime())
+
+
 def train(config: Config, stills: Path, out: Path) -> None:
-    Trainer(config, [stills], out, seed=3, backbone=None).run(interval=2, workers=1)
+    trainer_of(config, stills, out).run(interval=2, workers=1)
 
 
-def stop_after(steps: int, train_step: Callable[[Batch], Losses]) -> Callable[[Batch], Losses]:
+def stop_after(steps: int, train_step: Step) -> Step:
     """A training step that is interrupted when it is called for the ``steps``-th time."""
     count = 0
 
-    def step(batch: Batch) -> Losses:
+    def step(batch: Batch) -> dict[str, Tensor]:
         nonlocal count
         count += 1
         if count == steps:
@@ -77,7 +95,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     train(SMALL, stills, tmp_path / "whole")
     whole = load_checkpoint(tmp_path / "whole")
 
-    stopped = Trainer(SMALL, [stills], tmp_path / "parts", seed=3, backbone=None)
+    stopped = trainer_of(SMALL, stills, tmp_path / "parts")
     monkeypatch.setattr(stopped, "_train_step", stop_after(3, stopped._train_step))
     with pytest.raises(KeyboardInterrupt):
         stopped.run(interval=2, workers=1)
@@ -93,11 +111,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
 def test_training_lowers_the_loss(stills: Path, tmp_path: Path) -> None:
     config = replace(SMALL, optimizer=OptimizerConfig(steps=60, warmup=5, learning_rate=3e-3))
-    trainer = Trainer(config, [stills], tmp_path / "run", seed=0, backbone=None)
+    trainer = trainer_of(config, stills, tmp_path / "run", seed=0)
     batch = trainer.batches[0]
     losses = []
     for _ in range(60):
-        losses.append(trainer._train_step(batch).total.item())
+        losses.append(trainer._train_step(batch)["total"].item())
         trainer.step += 1
     assert min(losses[-5:]) < 0.9 * losses[0]
 
@@ -105,15 +123,15 @@ def test_training_lowers_the_loss(stills: Path, tmp_path: Path) -> None:
 def test_a_run_of_another_configuration_is_not_resumed(stills: Path, tmp_path: Path) -> None:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     with pytest.raises(UserError, match="another configuration"):
-        Trainer(SMALL, [stills], tmp_path / "run", seed=3, backbone=None)
+        trainer_of(SMALL, stills, tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(stills: Path, tmp_path: Path) -> None:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
-    trainer = Trainer(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), [stills], tmp_path / "run", 3, None)
+    trainer = trainer_of(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     with torch.no_grad():
         trainer.model.encoder.conv_in.weight.fill_(float("nan"))
-    with pytest.raises(UserError, match=r"the loss is nan at step 2; the last good checkpoint is kept"):
+    with pytest.raises(UserError, match=r"the loss is nan and .* at step 2; the last good checkpoint is kept"):
         trainer._train_step(trainer.batches[0])
     assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path / "run").model.values())
 
@@ -151,7 +169,7 @@ def test_configurations() -> None:
     assert from_table(config.to_table()) == config
     with pytest.raises(ValueError, match=r"\[loss\] has no lpips"):
         from_table({"loss": {"lpips": 1.0}})
-    with pytest.raises(UserError, match=r"no configuration .*give one of tiny"):
+    with pytest.raises(UserError, match=r"no configuration .*give one of .*, tiny,"):
         load_config("unknown")
 
 
@@ -161,3 +179,99 @@ def test_missing_and_foreign_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "latest.pt").write_bytes(b"not one")
     with pytest.raises(UserError, match="is not a checkpoint of this program"):
         load_checkpoint(tmp_path)
+
+
+def test_a_run_starts_from_a_pack_with_blocks_added(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 0
+    deeper = replace(SMALL, model=replace(SMALL.model, unet_depths=(1, 2, 1), decoder_out_depth=2))
+    trainer = trainer_of(deeper, stills, tmp_path / "deeper", seed=0)
+    trainer.start_from(tmp_path / "pack")
+
+    trained = TinyModel(SMALL.model)
+    trained.load_state_dict(load_checkpoint(tmp_path / "run").ema)
+    frame = torch.rand(1, 3, 24, 28)
+    with torch.no_grad():
+        results = []
+        for model in (trained, trainer.model):
+            latent, guide = model.encoder(frame)
+            results.append(model.decoder(model.restorer(latent, guide, latent, guide), frame))
+    assert torch.allclose(results[0], results[1], atol=1e-5)
+
+
+def test_weights_that_do_not_fit_are_refused(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    wider = replace(SMALL, model=replace(SMALL.model, decoder_width=24))
+    trainer = trainer_of(wider, stills, tmp_path / "wider", seed=0)
+    with pytest.raises(UserError, match=r"does not fit this configuration.*decoder"):
+        trainer.start_from(tmp_path / "run")
+
+
+def test_a_base_restores_single_frames_and_learns_flow_beside(stills: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, stage="base")
+    trainer = trainer_of(config, stills, tmp_path / "run")
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.run(interval=4, workers=0)
+    changed = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
+    for part in ("encoder.", "restorer.flow.", "restorer.unet.", "decoder."):
+        assert any(name.startswith(part) for name in changed), part
+    assert not any(name.startswith("restorer.retrieval.") for name in changed)
+    # What it is exported as does not look at the frame before.
+    parts = tiny_parts(load_checkpoint(tmp_path / "run"), ARMS["both"], "base", {}, {})
+    latent, guide, other = torch.rand(1, 16, 8, 8), torch.rand(1, 3, 8, 8), torch.rand(1, 16, 8, 8)
+    assert torch.equal(parts.restorer(latent, guide, other, guide), parts.restorer(latent, guide, latent, guide))
+
+
+def test_processes_train_as_one(stills: Path, tmp_path: Path) -> None:
+    """Two processes see two batches a step, end with the same weights, and leave one checkpoint."""
+    config = tmp_path / "small.toml"
+    config.write_text(tomli_w.dumps(plain(SMALL.to_table())))
+    script = "import sys; from dloral.cli import main; sys.exit(main(sys.argv[1:]))"
+    options = ["train", "--config", str(config), "--data", str(stills), "--out", str(tmp_path / "run"), "--seed", "3"]
+    options += ["--workers", "0", "--threads", "1", "--interval", "4"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    shared |= {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *options],
+            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+        )
+        for rank in ("0", "1")
+    ]
+    for process in processes:
+        assert process.wait(timeout=240) == 0, process.communicate()[1].decode()[-2000:]
+    both = load_checkpoint(tmp_path / "run")
+    assert both.step == 4
+
+    # The same by hand: the mean of the gradients of batches 0 and 1, of 2 and 3, …
+    alone = trainer_of(SMALL, stills, tmp_path / "alone")
+    alone.runtime.processes = 2
+    alone.batches.steps = 8
+    for step in range(4):
+        gradients = []
+        for rank in (0, 1):
+            alone.step, alone.runtime.rank = step, rank
+            rng = np.random.default_rng([3, step * 2 + rank, 1])
+            alone.optimizer.zero_grad()
+            alone.task.losses(alone.batches[step * 2 + rank], step, rng)["total"].backward()
+            gradients.append([parameter.grad.clone() for parameter in alone.model.parameters()])
+        for parameter, *pair in zip(alone.model.parameters(), *gradients, strict=True):
+            parameter.grad = torch.stack(pair).mean(dim=0)
+        torch.nn.utils.clip_grad_norm_(alone.model.parameters(), SMALL.optimizer.clip)
+        for group in alone.optimizer.param_groups:
+            group["lr"] = learning_rate(SMALL.optimizer, step)
+        alone.optimizer.step()
+    for name, value in alone.model.state_dict().items():
+        torch.testing.assert_close(both.model[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def plain(table: dict[str, object]) -> dict[str, object]:
+    """With lists in the place of tuples, as TOML has them."""
+    return {
+        key: plain(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
+        for key, value in table.items()
+    }

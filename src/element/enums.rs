@@ -2,7 +2,7 @@
 
 use gst::glib;
 
-use crate::{restore, runtime};
+use crate::{pace, restore, runtime};
 
 /// `execution-provider`: who computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -98,11 +98,29 @@ impl From<ColorFix> for restore::ColorFix {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstDloralVsrOverload")]
 pub enum Overload {
-    /// What suits the upstream; at present `stall` for all.
+    /// `degrade` if upstream is live, else `stall`.
     #[default]
-    #[enum_value(name = "What suits the upstream; at present stall", nick = "auto")]
+    #[enum_value(name = "Degrade if upstream is live, else stall", nick = "auto")]
     Auto,
     /// Every frame is restored, however late.
     #[enum_value(name = "Restore every frame, however late", nick = "stall")]
     Stall,
+    /// Frames that would come late are upscaled plainly.
+    #[enum_value(name = "Upscale plainly what would come late", nick = "degrade")]
+    Degrade,
+    /// Frames that would come late are dropped.
+    #[enum_value(name = "Drop what would come late", nick = "drop")]
+    Drop,
+}
+
+impl Overload {
+    /// What it means for an upstream that is live, or is not.
+    pub fn policy(self, live: bool) -> pace::Policy {
+        match self {
+            Overload::Auto if live => pace::Policy::Degrade,
+            Overload::Auto | Overload::Stall => pace::Policy::Stall,
+            Overload::Degrade => pace::Policy::Degrade,
+            Overload::Drop => pace::Policy::Drop,
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub fn of_opening(error: &OpenError) -> gst::ErrorMessage {
     message(&code, &format!("The model could not be opened: {error}"))
 }
 
-/// The message for a frame that could not be restored; `None` where there is nothing to add.
+/// The message for a frame that ends the stream; `None` where there is nothing to add.
 pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
     let text = format!("The frame could not be restored: {error}");
     match error {
@@ -36,8 +36,23 @@ pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
         FrameError::Restore(RestoreError::Graph(graph)) if graph.kind == GraphErrorKind::OutOfMemory => {
             Some(message(&gst::ResourceError::NoSpaceLeft, &text))
         }
+        FrameError::Restore(RestoreError::Picture { .. }) => Some(message(&gst::StreamError::Format, &text)),
         FrameError::Restore(_) => Some(message(&gst::StreamError::Failed, &text)),
+        FrameError::Thread(_) => Some(message(&gst::ResourceError::Failed, &text)),
     }
+}
+
+/// The text of the warning about the first of several failures in a row.
+pub fn warning(error: &FrameError, max_errors: u32) -> String {
+    let fate = match error {
+        FrameError::Buffer(_) | FrameError::Restore(RestoreError::Picture { .. }) => "dropped",
+        _ => "upscaled plainly",
+    };
+    let end = match max_errors {
+        0 => "the stream goes on however many follow (max-errors=0)".to_owned(),
+        count => format!("the stream ends at {count} in a row (max-errors)"),
+    };
+    format!("The frame could not be restored and is {fate}: {error}; {end}")
 }
 
 fn message<T: gst::MessageErrorDomain>(code: &T, text: &str) -> gst::ErrorMessage {

@@ -11,16 +11,23 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
 
+use super::flow::{Flow, News, Passage, Request};
 use super::session::{FrameError, Pictures, Session};
 use super::settings::{self, Settings};
 use super::stats::Stats;
-use super::{CAT, caps, failure, metas, model};
+use super::timing::{self, Timing};
+use super::{CAT, caps, failure, metas, model, news};
+use crate::pace::latency;
+use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, nor while waiting.
 #[derive(Default)]
 pub struct DloralVsr {
     settings: Mutex<Settings>,
     stats: Mutex<Stats>,
+    timing: Mutex<Timing>,
+    /// For the next start.
+    hook: Mutex<Option<Hook>>,
     /// From start to stop.
     session: Mutex<Option<Arc<Session>>>,
 }
@@ -42,7 +49,12 @@ impl DloralVsr {
         lock(&self.session).clone()
     }
 
+    pub(super) fn set_hook(&self, hook: Option<Hook>) {
+        *lock(&self.hook) = hook;
+    }
+
     fn reset(&self, why: &str) {
+        lock(&self.timing).reset();
         if let Some(session) = self.session() {
             gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
             session.reset();
@@ -54,7 +66,8 @@ impl DloralVsr {
             .session()
             .and_then(|session| session.model())
             .map(|model| model.provider().to_string());
-        lock(&self.stats).to_structure(provider.as_deref().unwrap_or_default())
+        let state = lock(&self.timing).governor.state().map(news::name);
+        lock(&self.stats).to_structure(state.unwrap_or_default(), provider.as_deref().unwrap_or_default())
     }
 
     fn window(&self) -> u32 {
@@ -63,12 +76,94 @@ impl DloralVsr {
             .map_or(0, |model| model.manifest().window.frames)
     }
 
-    /// Adds the time a frame is given here to what upstream has answered.
+    fn look_ahead(&self) -> u32 {
+        self.session()
+            .and_then(|session| session.model())
+            .map_or(0, |model| model.manifest().window.look_ahead)
+    }
+
+    /// Adds the element's own latency to what upstream has answered.
     fn add_latency(&self, query: &mut gst::query::Latency) {
-        let own = lock(&self.settings).processing_latency;
+        let processing = lock(&self.settings).processing_latency.into();
+        let look_ahead = self.look_ahead();
         let (live, min, max) = query.result();
+        let own = lock(&self.timing).answer(live, min, look_ahead, processing);
+        let own = gst::ClockTime::try_from(own).unwrap_or(gst::ClockTime::MAX);
         query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
+    }
+
+    /// Has the pipeline ask for the latency again if it has become another.
+    fn tell_latency(&self) {
+        let processing = lock(&self.settings).processing_latency.into();
+        let look_ahead = self.look_ahead();
+        if lock(&self.timing).is_answer_old(look_ahead, processing) {
+            self.post(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
+    }
+
+    /// Without a bus there is nobody to tell.
+    fn post(&self, message: gst::Message) {
+        let _ = self.obj().post_message(message);
+    }
+
+    /// What the frame in `buffer` is to be treated by.
+    fn request(&self, buffer: &gst::BufferRef) -> Request {
+        let element = self.obj();
+        self.tell_latency();
+        let asks = lock(&self.timing).take_question();
+        let answer = if asks { timing::ask_upstream(&element) } else { None };
+        let settings = lock(&self.settings).clone();
+        let own = latency::own(self.look_ahead(), None, settings.processing_latency.into());
+        let mut timing = lock(&self.timing);
+        timing::note_upstream(&mut timing, answer);
+        let policy = settings.overload.policy(timing.latencies.live);
+        timing.governor.set_policy(policy);
+        Request {
+            moment: timing.of_frame(&element, buffer, own),
+            settings: settings.knobs(),
+            max_errors: settings.max_errors,
+        }
+    }
+
+    /// Posts what there is to tell about a frame.
+    fn tell(&self, news: &News, request: &Request) {
+        let element = self.obj();
+        if let Some(change) = &news.change {
+            let structure = news::state_structure(change, request.moment.running_time);
+            gst::info!(CAT, imp = self, "{structure}");
+            self.post(gst::message::Element::builder(structure).src(&*element).build());
+        }
+        if let Some(error) = &news.failure {
+            let text = failure::warning(error, request.max_errors);
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
+        }
+        if news.reduced_tiles {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                ("Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start")
+            );
+        }
+    }
+
+    /// Posts that a frame was dropped because it would have come late.
+    fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
+        let element = self.obj();
+        let processed_and_dropped = lock(&self.stats).processed_and_dropped();
+        let timing = lock(&self.timing);
+        let (live, proportion) = (timing.latencies.live, timing.governor.proportion());
+        drop(timing);
+        let drop = news::Drop {
+            buffer,
+            segment: &element.segment(),
+            live,
+            running_time: request.moment.running_time,
+            slack: request.moment.arrival.slack,
+            proportion,
+            processed_and_dropped,
+        };
+        self.post(news::qos_message(&drop, &element));
     }
 
     /// Posts what is to be posted about a frame that did not come out.
@@ -113,9 +208,7 @@ impl ObjectImpl for DloralVsr {
         }
         lock(&self.settings).set(pspec.name(), value);
         if pspec.name() == "processing-latency" {
-            // Makes the pipeline ask again.
-            let message = gst::message::Latency::builder().src(&*self.obj()).build();
-            let _ = self.obj().post_message(message);
+            self.tell_latency();
         }
     }
 
@@ -182,9 +275,11 @@ impl BaseTransformImpl for DloralVsr {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.stats) = Stats::default();
+        *lock(&self.timing) = Timing::default();
+        let hook = lock(&self.hook).clone();
         let request = lock(&self.settings).model_request();
         let element = self.obj().downgrade();
-        let session = Session::start(move |ticket| model::open(&element, &request, ticket))?;
+        let session = Session::start(hook, move |ticket| model::open(&element, &request, ticket))?;
         *lock(&self.session) = Some(Arc::new(session));
         Ok(())
     }
@@ -240,7 +335,10 @@ impl BaseTransformImpl for DloralVsr {
                 self.session().iter().for_each(|session| session.set_flushing(false));
                 self.reset("flush");
             }
-            gst::EventView::StreamStart(_) => self.reset("new stream"),
+            gst::EventView::StreamStart(_) => {
+                self.reset("new stream");
+                lock(&self.timing).begin();
+            }
             gst::EventView::Segment(_) => self.reset("new segment"),
             gst::EventView::Gap(_) => self.reset("gap"),
             _ => (),
@@ -249,13 +347,19 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn src_event(&self, event: gst::Event) -> bool {
-        if let gst::EventView::Qos(qos) = event.view() {
-            let (_, _, jitter, _) = qos.get();
-            if jitter > 0 {
-                lock(&self.stats).late();
+        match event.view() {
+            gst::EventView::Qos(qos) => {
+                let (_, _, late_by, _) = qos.get();
+                if late_by > 0 {
+                    lock(&self.stats).late();
+                }
+                lock(&self.timing).governor.arrived(late_by);
+                // Not passed on: a decoder that drops frames because of it tears holes into the window. Nor does the
+                // base class learn of it, which would do the same.
+                return true;
             }
-            // Not passed on: a decoder that drops frames because of it tears holes into the window.
-            return true;
+            gst::EventView::Latency(latency) => lock(&self.timing).set_configured(latency.latency()),
+            _ => (),
         }
         self.parent_src_event(event)
     }
@@ -266,17 +370,26 @@ impl BaseTransformImpl for DloralVsr {
         if inbuf.flags().contains(gst::BufferFlags::DISCONT) {
             self.reset("discontinuity");
         }
-        let knobs = lock(&self.settings).knobs();
-        match session.restore(inbuf, outbuf, &knobs) {
-            Ok(report) => {
-                gst::log!(CAT, imp = self, "restored {:?}: {report:?}", inbuf.pts());
-                lock(&self.stats).restored(&report);
-                Ok(gst::FlowSuccess::Ok)
+        let request = self.request(inbuf);
+        let (passage, news) = Flow::new(&session, &self.timing, &request).pass(inbuf, outbuf);
+        gst::log!(CAT, imp = self, "{:?}: {passage:?}", inbuf.pts());
+        let mut stats = lock(&self.stats);
+        stats.failed(news.failures);
+        match &passage {
+            Ok(Passage::Restored(report)) => stats.restored(report),
+            Ok(Passage::Degraded(took)) => stats.degraded(*took),
+            Ok(Passage::Dropped | Passage::Refused) | Err(_) => stats.dropped(),
+        }
+        drop(stats);
+        self.tell(&news, &request);
+        match passage {
+            Ok(Passage::Restored(_) | Passage::Degraded(_)) => Ok(gst::FlowSuccess::Ok),
+            Ok(Passage::Dropped) => {
+                self.tell_drop(inbuf, &request);
+                Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED)
             }
-            Err(error) => {
-                lock(&self.stats).dropped();
-                Err(self.fail(&error))
-            }
+            Ok(Passage::Refused) => Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED),
+            Err(error) => Err(self.fail(&error)),
         }
     }
 
@@ -301,6 +414,7 @@ impl VideoFilterImpl for DloralVsr {
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
         let pictures = Pictures::new(in_info, out_info)?;
+        lock(&self.timing).set_rate(in_info.fps());
         self.session()
             .iter()
             .for_each(|session| session.set_pictures(pictures.clone()));

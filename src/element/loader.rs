@@ -117,6 +117,17 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
         }
     }
 
+    /// Whether there will be no value.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.0.lock().outcome, Outcome::Failed(_))
+    }
+
+    /// Whether waiting is interrupted at present.
+    pub fn is_interrupted(&self) -> bool {
+        let slot = self.0.lock();
+        slot.flushing || slot.abandoned
+    }
+
     /// While `flushing`, waiting is interrupted.
     pub fn set_flushing(&self, flushing: bool) {
         self.0.change(|slot| slot.flushing = flushing);

@@ -3,11 +3,23 @@
 //! # dloralvsr
 //!
 //! Restores raw video with DLoRAL and enlarges it by exactly four in each direction. One frame comes out for each that
-//! goes in, with its timestamps, duration, flags and metas; regions of interest are scaled along.
+//! goes in (but with `overload=drop`), with its timestamps, duration, flags and metas; regions of interest are scaled
+//! along.
 //!
 //! The model pack is opened on a thread of its own when the element goes from READY to PAUSED, announced by PROGRESS
-//! messages (code `open-model`); the first frame waits for it. If it cannot be opened, an error message with the
-//! remedy is posted, and the state change fails if that shows at once.
+//! messages (code `open-model`); in a stream that is not live the first frame waits for it. If it cannot be opened, an
+//! error message with the remedy is posted, and the state change fails if that shows at once.
+//!
+//! ## Live streams
+//!
+//! A frame that is not restored by its deadline goes out upscaled plainly, or is dropped, as `overload` says; restoration
+//! comes back as soon as it fits. Each change is told by an element message `dloralvsr-state`. A frame that cannot be
+//! restored goes out upscaled plainly as well, with a warning, until `max-errors` of them come in a row. All of it is in
+//! `docs/live.md`.
+//!
+//! ```text
+//! gst-launch-1.0 -m videotestsrc is-live=true num-buffers=250 ! video/x-raw,width=320,height=180,framerate=25/1 ! queue ! videoconvert ! dloralvsr processing-latency=60000000 ! fakesink sync=true
+//! ```
 //!
 //! ## Example
 //!
@@ -26,7 +38,7 @@
 //! ## The window
 //!
 //! Every frame is restored together with the one before it. The first frame, one marked DISCONT, and the first after a
-//! flush, a segment, a gap or a caps change have none before them and are paired with themselves; so is the first after
+//! flush, a segment, a gap (also one in the timestamps) or a caps change have none before them and are paired with themselves; so is the first after
 //! a scene cut.
 //!
 //! ## Modules
@@ -38,7 +50,10 @@
 //! | `caps` | what is accepted, and which caps follow from which |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
-//! | `session` | one run from start to stop: the stream of the core, when it is reset |
+//! | `session` | one run from start to stop: the worker of the core, its pictures, when its window begins anew |
+//! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
+//! | `flow` | one frame's way through: restored, degraded or dropped |
+//! | `news` | what is said on the bus: changes of state, dropped frames |
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 
@@ -46,19 +61,25 @@ use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
+use gst::subclass::prelude::ObjectSubclassIsExt;
+
+use crate::restore::Hook;
 
 mod buffers;
 mod caps;
 mod enums;
 mod failure;
+mod flow;
 mod imp;
 mod loader;
 mod metas;
 mod model;
+mod news;
 mod ort_log;
 mod session;
 mod settings;
 mod stats;
+mod timing;
 
 pub use enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload};
 
@@ -75,6 +96,14 @@ glib::wrapper! {
     /// The element `dloralvsr`.
     pub struct DloralVsr(ObjectSubclass<imp::DloralVsr>)
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+impl DloralVsr {
+    /// Has `hook` called before each graph is run, from the next start on: for tests of how slow or failing models are
+    /// dealt with.
+    pub fn set_hook(&self, hook: Option<Hook>) {
+        self.imp().set_hook(hook);
+    }
 }
 
 /// Registers the element with a plugin. Loads nothing: ONNX Runtime is looked for when a model is opened.

@@ -1,13 +1,18 @@
-//! One run of the element from start to stop: the model on its way, the core's stream, and when that begins anew.
+//! One run of the element from start to stop: the model on its way, the worker that restores, the frame that is on its
+//! way through.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use gst_video::VideoInfo;
 
 use super::buffers::{self, BufferError, Plane};
 use super::loader::{Loader, Ticket, Waited};
-use crate::restore::{PixelLayout, Report, RestoreError, Settings, Stream};
+use crate::restore::{
+    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Outcome, PixelLayout, PixelViewMut, Report, RestoreError,
+    Restored, Settings, Stream, Worker,
+};
 use crate::runtime::Model;
 
 /// A model on its way, and the message if it does not come.
@@ -21,6 +26,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// The shared half of a run; its methods may be called from any thread.
 pub struct Session {
     model: ModelLoader,
+    /// Called before each graph, for tests.
+    hook: Option<Hook>,
+    /// From the first frame that is restored.
+    worker: OnceLock<Worker>,
     running: Mutex<Running>,
 }
 
@@ -28,8 +37,11 @@ pub struct Session {
 #[derive(Default)]
 struct Running {
     pictures: Option<Pictures>,
-    /// Made with the first frame, and the settings it has.
-    stream: Option<(Stream, Settings)>,
+    /// Whether the worker was given the frame before the next one.
+    holds_previous: bool,
+    /// Memory for a restored picture.
+    spare: Vec<u8>,
+    finisher: Finisher,
 }
 
 /// What the caps say.
@@ -43,7 +55,7 @@ pub struct Pictures {
     pub layout: PixelLayout,
 }
 
-/// Why a frame that went in did not come out.
+/// Why a frame that went in did not come out, or came out degraded.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// A flush or the element's stop.
@@ -61,6 +73,17 @@ pub enum FrameError {
     /// The core could not restore the frame.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The system gives no thread to restore on.
+    #[error("there is no thread to restore on: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// What waiting for a restored frame came to.
+pub enum Try {
+    /// It is in the output.
+    Done(Report),
+    /// Time was up first.
+    Late,
 }
 
 impl Session {
@@ -70,7 +93,10 @@ impl Session {
     ///
     /// # Errors
     /// The message to post, if that moment was enough to fail.
-    pub fn start(load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<Self, gst::ErrorMessage> {
+    pub fn start(
+        hook: Option<Hook>,
+        load: impl FnOnce(&ModelTicket) + Send + 'static,
+    ) -> Result<Self, gst::ErrorMessage> {
         let model = Loader::spawn(load).map_err(|error| {
             gst::error_msg!(gst::ResourceError::Failed, ["no thread to open the model on: {error}"])
         })?;
@@ -78,6 +104,8 @@ impl Session {
             Some(message) => Err(message),
             None => Ok(Session {
                 model,
+                hook,
+                worker: OnceLock::new(),
                 running: Mutex::default(),
             }),
         }
@@ -88,14 +116,28 @@ impl Session {
         self.model.get()
     }
 
-    /// While `flushing`, no frame waits for the model.
-    pub fn set_flushing(&self, flushing: bool) {
-        self.model.set_flushing(flushing);
+    /// Whether the model could not be opened.
+    pub fn has_failed(&self) -> bool {
+        self.model.has_failed()
     }
 
-    /// The element stops: no frame waits for the model any more. Says whether it is still being opened.
+    /// While `flushing`, no frame waits for anything.
+    pub fn set_flushing(&self, flushing: bool) {
+        self.model.set_flushing(flushing);
+        self.interrupt_worker();
+    }
+
+    /// The element stops: no frame waits for anything any more. Says whether the model is still being opened.
     pub fn abandon(&self) -> bool {
-        self.model.abandon()
+        let opening = self.model.abandon();
+        self.interrupt_worker();
+        opening
+    }
+
+    fn interrupt_worker(&self) {
+        if let Some(worker) = self.worker.get() {
+            worker.interrupt(self.model.is_interrupted());
+        }
     }
 
     /// Caps have come. Other ones than before begin the stream anew.
@@ -117,29 +159,112 @@ impl Session {
         self.running().reset();
     }
 
-    /// Restores one frame, once the model is there.
+    /// Copies the picture out of an input buffer.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the buffer does not hold what the caps say.
+    pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
+        let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
+        let source = Plane::of_input(input, &pictures.input, pictures.layout)?;
+        let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
+        Ok(Arc::new(Frame::read(&source.view(&bytes)?)?))
+    }
+
+    /// Restores a frame into the output, and waits for it until `deadline` at most; without one also for the model.
+    /// `tones` says whether there are degraded frames before or after it.
     ///
     /// # Errors
     /// [`FrameError`]; the output's pixels are undefined then.
     pub fn restore(
         &self,
-        input: &gst::BufferRef,
-        output: &mut gst::BufferRef,
+        frame: &Arc<Frame>,
         settings: &Settings,
-    ) -> Result<Report, FrameError> {
+        deadline: Option<Instant>,
+        tones: bool,
+        output: &mut gst::BufferRef,
+    ) -> Result<Try, FrameError> {
         let model = match self.model.wait() {
             Waited::Ready(model) => model,
             Waited::Failed => return Err(FrameError::NoModel),
             Waited::Interrupted => return Err(FrameError::Interrupted),
         };
+        let worker = self.worker(&model, settings)?;
         let mut running = self.running();
-        let Running { pictures, stream } = &mut *running;
-        let pictures = pictures.as_ref().ok_or(FrameError::NotNegotiated)?;
-        restore(prepare(stream, &model, settings)?, pictures, input, output)
+        let job = running.job(frame, settings);
+        let given = worker.restore(job, deadline);
+        // Late or interrupted: whether the worker has taken the frame is not known.
+        running.holds_previous = matches!(given, Given::Done(Ok(_)));
+        let Restored { mut picture, report } = match given {
+            Given::Done(outcome) => outcome?,
+            Given::Late => return Ok(Try::Late),
+            Given::Interrupted => return Err(FrameError::Interrupted),
+        };
+        running.write(output, |finisher, output| match tones {
+            true => finisher.write_toned(frame, &mut picture, output),
+            false => finisher.write(frame, &picture, output),
+        })?;
+        running.spare = picture;
+        Ok(Try::Done(report))
     }
 
-    /// Held by the streaming thread while it restores. A panic in there is passed on as an element error by the
-    /// binding; what it leaves is replaced when the element starts again.
+    /// Upscales a frame plainly into the output.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the output cannot be written.
+    pub fn degrade(&self, frame: &Frame, output: &mut gst::BufferRef) -> Result<(), FrameError> {
+        let mut running = self.running();
+        running.write(output, |finisher, output| finisher.degrade(frame, output))
+    }
+
+    /// Restores a frame beside the stream, if there is a model and the worker is free; [`outcome`](Self::outcome) tells
+    /// what became of it.
+    ///
+    /// # Errors
+    /// [`FrameError`] if there cannot be a worker.
+    pub fn probe(&self, frame: &Arc<Frame>, settings: &Settings) -> Result<(), FrameError> {
+        let Some(model) = self.model() else {
+            return Ok(());
+        };
+        let worker = self.worker(&model, settings)?;
+        let mut running = self.running();
+        let job = running.job(frame, settings);
+        running.holds_previous = worker.give(job);
+        Ok(())
+    }
+
+    /// The worker was not given the frame that went by.
+    pub fn pass_by(&self) {
+        self.running().holds_previous = false;
+    }
+
+    /// What became of a frame that nobody waited for, once.
+    pub fn outcome(&self) -> Option<Result<Report, RestoreError>> {
+        let outcome: Outcome = self.worker.get()?.take()?;
+        Some(outcome.map(|restored| {
+            self.running().spare = restored.picture;
+            restored.report
+        }))
+    }
+
+    /// The worker, started if there is none yet.
+    fn worker(&self, model: &Arc<Model>, settings: &Settings) -> Result<&Worker, FrameError> {
+        if let Some(worker) = self.worker.get() {
+            return Ok(worker);
+        }
+        let graphs: Arc<dyn Graphs> = match &self.hook {
+            Some(hook) => Arc::new(Hooked::new(model.clone(), hook.clone())),
+            None => model.clone(),
+        };
+        let stream = Stream::new(graphs, model.manifest(), settings.clone())?;
+        let fresh = Worker::spawn(stream, settings.clone())?;
+        let worker = self.worker.get_or_init(|| fresh);
+        // A flush that has come meanwhile did not find it.
+        self.interrupt_worker();
+        Ok(worker)
+    }
+
+    /// Held by the streaming thread while it waits for a frame. A panic in there is passed on as an element error by
+    /// the binding; what it leaves is replaced when the element starts again.
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,42 +272,29 @@ impl Session {
 
 impl Running {
     fn reset(&mut self) {
-        if let Some((stream, _)) = &mut self.stream {
-            stream.reset();
+        self.holds_previous = false;
+        self.finisher.reset();
+    }
+
+    fn job(&mut self, frame: &Arc<Frame>, settings: &Settings) -> Job {
+        Job {
+            frame: frame.clone(),
+            follows: self.holds_previous,
+            settings: settings.clone(),
+            picture: std::mem::take(&mut self.spare),
         }
     }
-}
 
-/// The stream, with these settings.
-fn prepare<'s>(
-    slot: &'s mut Option<(Stream, Settings)>,
-    model: &Arc<Model>,
-    settings: &Settings,
-) -> Result<&'s mut Stream, RestoreError> {
-    let (mut stream, applied) = match slot.take() {
-        Some(running) => running,
-        None => (
-            Stream::new(model.clone(), model.manifest(), settings.clone())?,
-            settings.clone(),
-        ),
-    };
-    if applied != *settings {
-        stream.set_settings(settings.clone());
+    fn write(
+        &mut self,
+        output: &mut gst::BufferRef,
+        write: impl FnOnce(&mut Finisher, &mut PixelViewMut<'_>) -> Result<(), RestoreError>,
+    ) -> Result<(), FrameError> {
+        let pictures = self.pictures.as_ref().ok_or(FrameError::NotNegotiated)?;
+        let target = Plane::of_output(output, &pictures.output, pictures.layout)?;
+        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
+        Ok(write(&mut self.finisher, &mut target.view_mut(&mut bytes)?)?)
     }
-    Ok(&mut slot.insert((stream, settings.clone())).0)
-}
-
-fn restore(
-    stream: &mut Stream,
-    pictures: &Pictures,
-    input: &gst::BufferRef,
-    output: &mut gst::BufferRef,
-) -> Result<Report, FrameError> {
-    let source = Plane::of_input(input, &pictures.input, pictures.layout)?;
-    let target = Plane::of_output(output, &pictures.output, pictures.layout)?;
-    let input = input.map_readable().map_err(|_| BufferError::Map("input"))?;
-    let mut output = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-    Ok(stream.restore(&source.view(&input)?, &mut target.view_mut(&mut output)?)?)
 }
 
 impl Pictures {

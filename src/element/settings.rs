@@ -25,9 +25,12 @@ pub struct Settings {
     tile_size: u32,
     tile_overlap: u32,
     scene_threshold: f64,
-    overload: Overload,
+    /// What is done with frames that would come late.
+    pub overload: Overload,
     /// Added to the answer of the LATENCY query.
     pub processing_latency: gst::ClockTime,
+    /// Failures in a row that end the stream; 0: none do.
+    pub max_errors: u32,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
             scene_threshold: restore::Settings::default().scene_threshold,
             overload: Overload::default(),
             processing_latency: gst::ClockTime::ZERO,
+            max_errors: 5,
         }
     }
 }
@@ -74,6 +78,7 @@ impl Settings {
             "scene-threshold" => self.scene_threshold = get(value),
             "overload" => self.overload = get(value),
             "processing-latency" => self.processing_latency = gst::ClockTime::from_nseconds(get(value)),
+            "max-errors" => self.max_errors = get(value),
             // GObject passes on only names that `properties` lists as writable, and those are above.
             _ => unreachable!("property {name}"),
         }
@@ -94,6 +99,7 @@ impl Settings {
             "scene-threshold" => self.scene_threshold.to_value(),
             "overload" => self.overload.to_value(),
             "processing-latency" => self.processing_latency.nseconds().to_value(),
+            "max-errors" => self.max_errors.to_value(),
             // As in `set`.
             _ => unreachable!("property {name}"),
         }
@@ -219,6 +225,15 @@ fn knobs() -> Vec<glib::ParamSpec> {
             .nick("Processing latency")
             .blurb("Time in ns that a frame is given here in a live pipeline: added to the answer of the LATENCY query")
             .maximum(i64::MAX as u64)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-errors")
+            .nick("Maximum errors")
+            .blurb(
+                "Frames in a row that fail before the stream ends with an error; until then they go out degraded, \
+                 with a warning. 0: the stream never ends",
+            )
+            .default_value(defaults.max_errors)
             .mutable_playing()
             .build(),
     ]

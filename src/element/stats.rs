@@ -24,11 +24,14 @@ const STAGES: [Stage; 6] = [
 #[derive(Debug, Default)]
 pub struct Stats {
     frames_in: u64,
-    frames_out: u64,
+    restored: u64,
+    degraded: u64,
     dropped: u64,
+    errors: u64,
     scene_cuts: u64,
     late: u64,
     recent: VecDeque<Timings>,
+    recent_degraded: VecDeque<Duration>,
 }
 
 impl Stats {
@@ -39,15 +42,24 @@ impl Stats {
 
     /// It left, restored.
     pub fn restored(&mut self, report: &Report) {
-        self.frames_out += 1;
+        self.restored += 1;
         self.scene_cuts += u64::from(report.scene_cut);
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(report.timings);
+        remember(&mut self.recent, report.timings);
     }
 
-    /// It did not leave: a flush, the element's stop or an error came first.
+    /// It left, upscaled plainly, which took so long.
+    pub fn degraded(&mut self, took: Duration) {
+        self.degraded += 1;
+        remember(&mut self.recent_degraded, took);
+    }
+
+    /// So many frames could not be restored.
+    pub fn failed(&mut self, count: u32) {
+        self.errors += u64::from(count);
+    }
+
+    /// It did not leave: it would have come late, its buffer was not what the caps say, or a flush, the element's stop
+    /// or an error came first.
     pub fn dropped(&mut self) {
         self.dropped += 1;
     }
@@ -57,30 +69,47 @@ impl Stats {
         self.late += 1;
     }
 
-    /// The structure `application/x-dloralvsr-stats`; `provider` is the one in use, empty while there is none.
-    pub fn to_structure(&self, provider: &str) -> gst::Structure {
+    /// Frames that left, and frames that did not.
+    pub fn processed_and_dropped(&self) -> (u64, u64) {
+        (self.restored + self.degraded, self.dropped)
+    }
+
+    /// The structure `application/x-dloralvsr-stats`; `state` is what happens to frames at present, and `provider` the
+    /// one in use: both are empty while there is none.
+    pub fn to_structure(&self, state: &str, provider: &str) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-dloralvsr-stats")
             .field("frames-in", self.frames_in)
-            .field("frames-out", self.frames_out)
-            .field("restored", self.frames_out)
-            .field("degraded", 0u64)
+            .field("frames-out", self.restored + self.degraded)
+            .field("restored", self.restored)
+            .field("degraded", self.degraded)
             .field("dropped", self.dropped)
+            .field("errors", self.errors)
             .field("scene-cuts", self.scene_cuts)
             .field("late", self.late)
+            .field("state", state)
             .field("provider", provider)
             .build();
         for (stage, time) in STAGES {
-            let mut times: Vec<f64> = self
-                .recent
-                .iter()
-                .map(|timings| time(timings).as_secs_f64() * 1e3)
-                .collect();
-            times.sort_by(f64::total_cmp);
-            structure.set(format!("{stage}-ms-median"), percentile(&times, 50));
-            structure.set(format!("{stage}-ms-p99"), percentile(&times, 99));
+            set_times(&mut structure, stage, self.recent.iter().map(time));
         }
+        set_times(&mut structure, "degrade", self.recent_degraded.iter().copied());
         structure
     }
+}
+
+/// Keeps the last values only.
+fn remember<T>(recent: &mut VecDeque<T>, value: T) {
+    if recent.len() == RECENT {
+        recent.pop_front();
+    }
+    recent.push_back(value);
+}
+
+fn set_times(structure: &mut gst::Structure, stage: &str, times: impl Iterator<Item = Duration>) {
+    let mut times: Vec<f64> = times.map(|time| time.as_secs_f64() * 1e3).collect();
+    times.sort_by(f64::total_cmp);
+    structure.set(format!("{stage}-ms-median"), percentile(&times, 50));
+    structure.set(format!("{stage}-ms-p99"), percentile(&times, 99));
 }
 
 /// The smallest value that at least `percent` of the sorted values do not exceed; 0 if there is none.
@@ -101,6 +130,7 @@ mod tests {
         Report {
             scene_cut,
             paired_with_itself: scene_cut,
+            reduced_tiles: false,
             timings,
         }
     }
@@ -123,12 +153,24 @@ mod tests {
         }
         stats.frame_in();
         stats.dropped();
-        let structure = stats.to_structure("cpu");
+        stats.frame_in();
+        stats.degraded(Duration::from_millis(4));
+        let structure = stats.to_structure("restoring", "cpu");
         let count = |field: &str| structure.get::<u64>(field).unwrap();
         assert_eq!(
-            ["frames-in", "frames-out", "restored", "dropped", "scene-cuts"].map(count),
-            [4, 3, 3, 1, 1]
+            [
+                "frames-in",
+                "frames-out",
+                "restored",
+                "degraded",
+                "dropped",
+                "scene-cuts"
+            ]
+            .map(count),
+            [5, 4, 3, 1, 1, 1]
         );
+        assert_eq!(structure.get::<f64>("degrade-ms-median").unwrap(), 4.0);
+        assert_eq!(structure.get::<&str>("state").unwrap(), "restoring");
         assert_eq!(structure.get::<f64>("encode-ms-median").unwrap(), 20.0);
         assert_eq!(structure.get::<f64>("encode-ms-p99").unwrap(), 30.0);
         assert_eq!(structure.get::<&str>("provider").unwrap(), "cpu");
@@ -140,6 +182,6 @@ mod tests {
         let mut stats = Stats::default();
         stats.restored(&report(1000, false));
         (0..RECENT).for_each(|_| stats.restored(&report(1, false)));
-        assert_eq!(stats.to_structure("").get::<f64>("encode-ms-p99").unwrap(), 1.0);
+        assert_eq!(stats.to_structure("", "").get::<f64>("encode-ms-p99").unwrap(), 1.0);
     }
 }

@@ -16,6 +16,10 @@ const MAX_CHANNELS: u32 = 1024;
 const MAX_FACTOR: u32 = 64;
 const MAX_SIZE: u32 = 4096;
 const MAX_MULTIPLE: u32 = 64;
+/// Bounds on what a small frame can be made to allocate: the side that it is padded to, in input pixels, and the numbers
+/// of a latent per output pixel.
+const MAX_PADDED_SIDE: u64 = 4096;
+const MAX_LATENT_SHARE: u32 = 4;
 
 /// What a pack says about itself. All sizes are in latent samples unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -265,12 +269,35 @@ impl Manifest {
         check("latent.factor", self.latent.factor.is_multiple_of(self.scale), || {
             format!("is {}, not a multiple of the scale {}", self.latent.factor, self.scale)
         })?;
+        let most_channels = MAX_LATENT_SHARE * self.latent.factor * self.latent.factor;
+        check("latent.channels", self.latent.channels <= most_channels, || {
+            format!(
+                "is {}; with latent.factor {} it is at most {most_channels}",
+                self.latent.channels, self.latent.factor
+            )
+        })?;
         for graph in Graph::ALL {
             self.sizes(graph)
                 .validate()
                 .map_err(|(key, reason)| (format!("{graph}.{key}"), reason))?;
         }
+        let side = self.smallest_side();
+        check("min", side <= MAX_PADDED_SIDE, || {
+            format!(
+                "and multiple of the graphs pad every frame to {side} pixels or more; {MAX_PADDED_SIDE} are the most"
+            )
+        })?;
         self.validate_files()
+    }
+
+    /// What the smallest frame is padded to, input pixels: all graphs' `min`, in a multiple of all their `multiple`s. The
+    /// bounds on these keep it far from overflow.
+    fn smallest_side(&self) -> u64 {
+        let sizes = Graph::ALL.map(|graph| self.sizes(graph));
+        let min = sizes.iter().map(|sizes| u64::from(sizes.min)).max().unwrap_or(1);
+        let multiple = sizes.iter().map(|sizes| u64::from(sizes.multiple));
+        let multiple = multiple.fold(1, least_common_multiple);
+        min.next_multiple_of(multiple) * u64::from(self.input_factor())
     }
 
     fn validate_files(&self) -> Result<(), (String, String)> {
@@ -313,6 +340,14 @@ impl GraphSizes {
             format!("is {}; it has to be less than the tile, {}", self.overlap, self.tile)
         })
     }
+}
+
+fn least_common_multiple(a: u64, b: u64) -> u64 {
+    let (mut divisor, mut rest) = (a, b);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
 }
 
 fn check(key: &str, holds: bool, reason: impl FnOnce() -> String) -> Result<(), (String, String)> {

@@ -55,4 +55,7 @@ pub enum RestoreError {
         /// Shape that came.
         actual: Vec<usize>,
     },
+    /// A bug: the thread that restores has ended.
+    #[error("the restoration panicked; stop and start the stream, and report what it said on stderr")]
+    Panicked,
 }

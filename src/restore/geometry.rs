@@ -162,19 +162,22 @@ pub(super) struct FramePlan {
 }
 
 impl FramePlan {
-    pub fn new(geometry: &Geometry, settings: &Settings, input: [usize; 2]) -> FramePlan {
+    /// Plans frames of `input`, height and width in pixels. `reduced` halves the sides of all tiles, and cuts into tiles
+    /// what would be taken whole.
+    pub fn new(geometry: &Geometry, settings: &Settings, input: [usize; 2], reduced: bool) -> FramePlan {
         let factor = geometry.input_factor();
         let [height, width] = input.map(|side| side.div_ceil(factor));
         let rules = [geometry.encoder, geometry.restorer, geometry.decoder];
         let (height, width) = padded_size(height, width, &rules);
         let samples = [height, width];
+        let tiles = |rule: TileRule| if reduced { rule.halved(samples) } else { rule };
         FramePlan {
             input,
             padded: samples.map(|side| side * factor),
             samples,
-            encoder: Tiling::new(samples, &geometry.encoder, Window::Feather, 1),
-            restorer: Tiling::new(samples, &geometry.restorer_rule(settings), Window::Gaussian, 1),
-            decoder: Tiling::new(samples, &geometry.decoder, Window::Feather, geometry.factor),
+            encoder: Tiling::new(samples, &tiles(geometry.encoder), Window::Feather, 1),
+            restorer: Tiling::new(samples, &tiles(geometry.restorer_rule(settings)), Window::Gaussian, 1),
+            decoder: Tiling::new(samples, &tiles(geometry.decoder), Window::Feather, geometry.factor),
         }
     }
 }

@@ -9,7 +9,10 @@
 //! | the bicubic picture ×4, if the encoder or the colour fix takes it | [`upscale`] |
 //! | encoder, restorer and decoder, in [tiles](plan) that are [blended](blend), through [`Graphs`] | [`Stream`] |
 //! | cropping, and the colour fix against the bicubic picture | [`color`] |
-//! | tight RGB to the output's layout; alpha is upscaled plainly | [`PixelViewMut`] |
+//! | tight RGB to the output's layout; alpha is upscaled plainly | [`Finisher`] |
+//!
+//! Where somebody waits for frames, a [`Worker`] does this on a thread of its own, and a [`Finisher`] makes an output of
+//! the plainly upscaled frame if the restored one does not come in time.
 //!
 //! The window is two frames, causal: of the frame before, its latent and guide are kept, so each frame is encoded once
 //! and output n depends on inputs n-1 and n alone.
@@ -18,8 +21,11 @@ pub mod blend;
 pub mod color;
 mod convert;
 mod error;
+mod finish;
+mod frame;
 mod geometry;
 mod graphs;
+mod hooked;
 mod pixels;
 pub mod plan;
 pub mod scene;
@@ -27,15 +33,21 @@ mod scratch;
 mod settings;
 mod stream;
 mod tiles;
+mod tone;
 pub mod upscale;
 mod window;
+mod worker;
 
 pub use error::RestoreError;
+pub use finish::Finisher;
+pub use frame::Frame;
 pub use geometry::Geometry;
 pub use graphs::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
+pub use hooked::{Hook, Hooked};
 pub use pixels::{PixelLayout, PixelView, PixelViewMut};
 pub use settings::{ColorFix, Report, Settings, Timings};
 pub use stream::Stream;
+pub use worker::{Given, Job, Outcome, Restored, Worker};
 
 /// How much larger the output is than the input, in each direction.
 pub const SCALE: usize = 4;

@@ -154,11 +154,6 @@ impl<'a> PixelViewMut<'a> {
         check(self.width, self.height, self.stride, self.layout, self.data.len())
     }
 
-    /// Whether the picture is what the graphs write: RGB, with nothing between its rows.
-    pub(super) fn is_tight_rgb(&self) -> bool {
-        self.layout == PixelLayout::Rgb && self.stride == self.width * 3
-    }
-
     /// The pixels of every row, without what lies between rows.
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let row = self.width * self.layout.bytes_per_pixel();

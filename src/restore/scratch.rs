@@ -5,7 +5,7 @@ use ndarray::ArrayView4;
 use super::color::{self, Wavelet};
 use super::geometry::FramePlan;
 use super::graphs::Graphs;
-use super::pixels::{PixelView, PixelViewMut};
+use super::pixels::PixelView;
 use super::tiles::{self, DecodeScratch};
 use super::upscale::{Samples, Upscaler};
 use super::{ColorFix, RestoreError, SCALE, convert};
@@ -21,11 +21,8 @@ pub(super) struct Scratch {
     upscaled: Vec<u8>,
     /// The bicubic picture of the input as it came, into which no padding gets: the colour fix's reference.
     reference: Vec<u8>,
-    /// The decoder's picture, padded, and cropped in place; empty if it is made in the output.
+    /// The decoder's picture, padded; cropped in place.
     decoded: Vec<u8>,
-    /// The input's alpha plane, and the same upscaled; empty where there is none.
-    alpha: Vec<u8>,
-    alpha_upscaled: Vec<u8>,
     decode: DecodeScratch,
     upscaler: Upscaler,
     wavelet: Wavelet,
@@ -77,61 +74,43 @@ impl Scratch {
         )
     }
 
-    /// Decodes a restored latent: into the output where that takes tight RGB of the decoder's size, else into memory of
-    /// its own, in which it is cropped.
+    /// Decodes a restored latent, and crops what was padded.
     pub fn decode(
         &mut self,
         graphs: &dyn Graphs,
         plan: &FramePlan,
         restored: ArrayView4<'_, f32>,
         conditioned: bool,
-        output: &mut PixelViewMut<'_>,
     ) -> Result<(), RestoreError> {
         let [height, width] = plan.padded.map(|side| side * SCALE);
-        let fits = plan.input == plan.padded && output.is_tight_rgb();
-        self.decoded.resize(if fits { 0 } else { height * width * 3 }, 0);
+        self.decoded.resize(height * width * 3, 0);
         let frame = conditioned.then(|| tiles::picture(&self.frame, plan.padded));
-        let picture = if fits { &mut *output.data } else { &mut self.decoded };
-        tiles::decode(graphs, &plan.decoder, restored, frame, picture, &mut self.decode)?;
-        convert::crop(&mut self.decoded, plan.input.map(|side| side * SCALE), width);
+        tiles::decode(
+            graphs,
+            &plan.decoder,
+            restored,
+            frame,
+            &mut self.decoded,
+            &mut self.decode,
+        )?;
+        let [cropped_height, cropped_width] = plan.input.map(|side| side * SCALE);
+        convert::crop(&mut self.decoded, [cropped_height, cropped_width], width);
+        self.decoded.truncate(cropped_height * cropped_width * 3);
         Ok(())
     }
 
     /// Brings the decoded picture's colours to those of the reference, which has to be made.
-    pub fn fix_color(&mut self, plan: &FramePlan, fix: ColorFix, output: &mut PixelViewMut<'_>) {
-        let [height, width] = plan.input.map(|side| side * SCALE);
-        let decoded = if self.decoded.is_empty() {
-            &mut *output.data
-        } else {
-            &mut self.decoded
-        };
-        let picture = &mut decoded[..height * width * 3];
+    pub fn fix_color(&mut self, plan: &FramePlan, fix: ColorFix) {
+        let width = plan.input[1] * SCALE;
         match fix {
-            ColorFix::AdaIn => color::adain(picture, &self.reference),
-            ColorFix::Wavelet => self.wavelet.apply(picture, &self.reference, width),
+            ColorFix::AdaIn => color::adain(&mut self.decoded, &self.reference),
+            ColorFix::Wavelet => self.wavelet.apply(&mut self.decoded, &self.reference, width),
             ColorFix::None | ColorFix::Pack => {}
         }
     }
 
-    /// Upscales the input's alpha plane where both sides have one.
-    pub fn make_alpha(&mut self, input: &PixelView<'_>, output: &PixelViewMut<'_>) -> Result<(), RestoreError> {
-        self.alpha_upscaled.clear();
-        if output.layout.alpha_offset().is_none() || !convert::unpack_alpha(input, &mut self.alpha) {
-            return Ok(());
-        }
-        self.alpha_upscaled.resize(output.width * output.height, 0);
-        let (width, height) = (input.width, input.height);
-        self.upscaler
-            .upscale(&self.alpha, width, height, Samples::Single, &mut self.alpha_upscaled)
-    }
-
-    /// Writes the decoded picture, and the alpha plane if there is one.
-    pub fn store(&self, plan: &FramePlan, output: &mut PixelViewMut<'_>) {
-        if self.decoded.is_empty() {
-            return;
-        }
-        let [height, width] = plan.input.map(|side| side * SCALE);
-        let alpha = (!self.alpha_upscaled.is_empty()).then_some(&self.alpha_upscaled[..]);
-        convert::pack(&self.decoded[..height * width * 3], alpha, output);
+    /// Hands over the decoded picture, and takes memory for the next one.
+    pub fn swap_picture(&mut self, picture: &mut Vec<u8>) {
+        std::mem::swap(&mut self.decoded, picture);
     }
 }

@@ -49,15 +49,17 @@ pub struct Report {
     pub scene_cut: bool,
     /// There was no frame before to use: the first, after a reset, a size change, an error or a scene cut.
     pub paired_with_itself: bool,
+    /// Memory ran out with this frame; it and those after it have tiles of half the side.
+    pub reduced_tiles: bool,
     /// Where the time went.
     pub timings: Timings,
 }
 
-/// Wall-clock time of the stages of one frame. `total` also has what lies between the stages (moving bytes, scene
-/// detection).
+/// Wall-clock time of the stages of one frame. `total` also has what lies between the stages (moving bytes, alpha,
+/// scene detection).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
-    /// Bicubic upscaling, where the encoder, the colour fix or an alpha plane needs it.
+    /// Bicubic upscaling, where the encoder or the colour fix needs it.
     pub upscale: Duration,
     /// The encoder, all tiles.
     pub encode: Duration,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::finish::Finisher;
+use super::frame::Frame;
 use super::geometry::{FramePlan, Geometry};
-use super::graphs::{Encoded, Graphs};
+use super::graphs::{Encoded, GraphErrorKind, Graphs};
 use super::pixels::{PixelView, PixelViewMut};
 use super::scene::Digest;
 use super::scratch::Scratch;
@@ -25,7 +27,12 @@ pub struct Stream {
     previous: Option<Moment>,
     /// Of the size of the last frame, with the current settings.
     plan: Option<FramePlan>,
+    /// Whether tiles are half as large as they should be, because memory ran out.
+    reduced: bool,
     scratch: Scratch,
+    /// Of [`restore`](Self::restore).
+    picture: Vec<u8>,
+    finisher: Finisher,
 }
 
 impl Stream {
@@ -53,12 +60,17 @@ impl Stream {
             settings,
             previous: None,
             plan: None,
+            reduced: false,
             scratch: Scratch::default(),
+            picture: Vec::new(),
+            finisher: Finisher::default(),
         })
     }
 
-    /// Takes effect with the next frame; the window stays as it is.
+    /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the
+    /// memory was like before.
     pub fn set_settings(&mut self, settings: Settings) {
+        self.reduced &= settings.tile_size == self.settings.tile_size;
         self.settings = settings;
         self.plan = None;
     }
@@ -77,58 +89,88 @@ impl Stream {
     /// is then undefined, and the next frame is paired with itself.
     pub fn restore(&mut self, input: &PixelView<'_>, output: &mut PixelViewMut<'_>) -> Result<Report, RestoreError> {
         let started = Instant::now();
-        // Taken, not borrowed: whatever fails from here on leaves the window empty.
-        let previous = self.previous.take();
-        check_views(input, output)?;
-        let size = [input.height, input.width];
-        let plan = match self.plan.take().filter(|plan| plan.input == size) {
-            Some(plan) => plan,
-            None => FramePlan::new(&self.geometry, &self.settings, size),
-        };
-        let outcome = self.restore_planned(&plan, previous, input, output);
-        self.plan = Some(plan);
-        let (moment, mut report) = outcome?;
-        self.previous = Some(moment);
+        let mut report = self.restore_into(input, output).inspect_err(|_| self.reset())?;
         report.timings.total = started.elapsed();
         Ok(report)
+    }
+
+    fn restore_into(&mut self, input: &PixelView<'_>, output: &mut PixelViewMut<'_>) -> Result<Report, RestoreError> {
+        check_views(input, output)?;
+        let frame = Frame::read(input)?;
+        let mut picture = std::mem::take(&mut self.picture);
+        let report = self.restore_frame(&frame, &mut picture)?;
+        self.finisher.write(&frame, &picture, output)?;
+        self.picture = picture;
+        Ok(report)
+    }
+
+    /// Restores one frame into `picture`, which becomes tight RGB of 4W×4H pixels; alpha is not looked at. If memory
+    /// runs out, the frame is tried once more with tiles of half the side, and so are those after it.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if a graph fails. The picture is then undefined, and the next frame is paired with itself.
+    pub fn restore_frame(&mut self, frame: &Frame, picture: &mut Vec<u8>) -> Result<Report, RestoreError> {
+        let started = Instant::now();
+        // Taken, not borrowed: whatever fails from here on leaves the window empty.
+        let previous = self.previous.take();
+        let mut outcome = self.attempt(frame, previous.as_ref());
+        let reduces = !self.reduced && outcome.as_ref().is_err_and(is_out_of_memory);
+        if reduces {
+            self.reduced = true;
+            self.plan = None;
+            outcome = self.attempt(frame, previous.as_ref());
+        }
+        let (moment, mut report) = outcome?;
+        self.previous = Some(moment);
+        self.scratch.swap_picture(picture);
+        report.reduced_tiles = reduces;
+        report.timings.total = started.elapsed();
+        Ok(report)
+    }
+
+    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Report), RestoreError> {
+        let size = [frame.height(), frame.width()];
+        let plan = match self.plan.take().filter(|plan| plan.input == size) {
+            Some(plan) => plan,
+            None => FramePlan::new(&self.geometry, &self.settings, size, self.reduced),
+        };
+        let outcome = self.restore_planned(&plan, previous, frame);
+        self.plan = Some(plan);
+        outcome
     }
 
     fn restore_planned(
         &mut self,
         plan: &FramePlan,
-        previous: Option<Moment>,
-        input: &PixelView<'_>,
-        output: &mut PixelViewMut<'_>,
+        previous: Option<&Moment>,
+        frame: &Frame,
     ) -> Result<(Moment, Report), RestoreError> {
         let mut timings = Timings::default();
-        self.scratch.load(plan, input);
-        let digest = Digest::new(self.scratch.frame(), input.width, input.height, plan.padded[1] * 3);
+        self.scratch.load(plan, &frame.view());
+        let digest = Digest::new(self.scratch.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
         let partner = Partner::of(plan.input, &digest, previous, self.settings.scene_threshold);
         let encoded = self.encode(plan, &mut timings)?;
         let restored = timed(&mut timings.restore, || {
             let other = partner
                 .previous
-                .as_ref()
                 .map_or(encoded.view(), |previous| previous.encoded.view());
             tiles::restore(&*self.graphs, &plan.restorer, encoded.view(), other)
         })?;
         timed(&mut timings.decode, || {
             let conditioned = self.geometry.decoder_conditioned;
-            self.scratch
-                .decode(&*self.graphs, plan, restored.view(), conditioned, output)
+            self.scratch.decode(&*self.graphs, plan, restored.view(), conditioned)
         })?;
         let color_fix = self.color_fix();
         if color_fix != ColorFix::None {
             timed(&mut timings.upscale, || {
                 self.scratch.make_reference(plan, self.geometry.encodes_upscaled)
             })?;
-            timed(&mut timings.color, || self.scratch.fix_color(plan, color_fix, output));
+            timed(&mut timings.color, || self.scratch.fix_color(plan, color_fix));
         }
-        timed(&mut timings.upscale, || self.scratch.make_alpha(input, output))?;
-        self.scratch.store(plan, output);
         let report = Report {
             scene_cut: partner.scene_cut,
             paired_with_itself: partner.previous.is_none(),
+            reduced_tiles: false,
             timings,
         };
         Ok((
@@ -162,6 +204,10 @@ impl Stream {
             tiles::encode(&*self.graphs, &plan.encoder, picture, factor, channels)
         })
     }
+}
+
+fn is_out_of_memory(error: &RestoreError) -> bool {
+    matches!(error, RestoreError::Graph(graph) if graph.kind == GraphErrorKind::OutOfMemory)
 }
 
 fn timed<T>(duration: &mut Duration, work: impl FnOnce() -> T) -> T {

@@ -14,20 +14,20 @@ pub(super) struct Moment {
 
 /// What a frame is restored with.
 #[derive(Debug)]
-pub(super) struct Partner {
+pub(super) struct Partner<'a> {
     /// The frame before; none: the frame itself.
-    pub previous: Option<Moment>,
+    pub previous: Option<&'a Moment>,
     /// Whether a scene cut is why there is none.
     pub scene_cut: bool,
 }
 
-impl Partner {
+impl<'a> Partner<'a> {
     /// The partner of a frame with the given size and digest: `previous` if there is one of this size and no scene cut
     /// between. A `threshold` of 0 finds no cuts.
-    pub fn of(size: [usize; 2], digest: &Digest, previous: Option<Moment>, threshold: f64) -> Partner {
+    pub fn of(size: [usize; 2], digest: &Digest, previous: Option<&'a Moment>, threshold: f64) -> Partner<'a> {
         let previous = previous.filter(|previous| previous.size == size);
         let is_cut = |previous: &Moment| threshold > 0.0 && scene::score(&previous.digest, digest) > threshold;
-        if previous.as_ref().is_some_and(is_cut) {
+        if previous.is_some_and(is_cut) {
             return Partner {
                 previous: None,
                 scene_cut: true,

@@ -3,10 +3,12 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod live;
 pub mod nearest;
 pub mod picture;
 pub mod tools;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;
@@ -77,7 +79,9 @@ impl Rig {
     pub fn with(element: &gst::Element) -> Self {
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
-        let harness = Harness::with_element(element, Some("sink"), Some("src"));
+        let mut harness = Harness::with_element(element, Some("sink"), Some("src"));
+        // Frames are restored however long that takes; tests of live streams say so.
+        harness.set_live(false);
         Rig {
             harness,
             element: element.clone(),
@@ -266,5 +270,38 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.set_state(gst::State::Null);
+    }
+}
+
+/// A pack that takes very long to open: it lists a file of 48 GiB of zeros, which take no room on disk. When dropped,
+/// the file becomes empty, so that whoever still reads it comes to an end.
+pub struct SlowPack(tempfile::TempDir);
+
+impl SlowPack {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(pack("nearest")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+        fs::File::create(folder.path().join("ballast.bin"))
+            .unwrap()
+            .set_len(48 << 30)
+            .unwrap();
+        let manifest = folder.path().join("pack.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let listed = format!("[files]\n\"ballast.bin\" = \"{}\"", "0".repeat(64));
+        fs::write(&manifest, text.replace("[files]", &listed)).unwrap();
+        SlowPack(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SlowPack {
+    fn drop(&mut self) {
+        fs::File::create(self.path().join("ballast.bin")).unwrap();
     }
 }

@@ -27,13 +27,23 @@ impl Plugin {
 
     /// Runs a tool with one more environment variable: whether it succeeded, and all it said. A hang fails the test.
     pub fn run(&self, tool: &str, arguments: &[String], key: &str, value: impl AsRef<OsStr>) -> (bool, String) {
+        self.run_with(tool, arguments, &[(key, value)])
+    }
+
+    /// As [`run`](Self::run), with several variables.
+    pub fn run_with<V: AsRef<OsStr>>(
+        &self,
+        tool: &str,
+        arguments: &[String],
+        variables: &[(&str, V)],
+    ) -> (bool, String) {
         let said = self.folder().join("said");
         let file = fs::File::create(&said).unwrap();
         let mut child = Command::new(tool)
             .args(arguments)
             .env("GST_PLUGIN_PATH", self.folder().join("plugins"))
             .env("GST_REGISTRY", self.folder().join("registry"))
-            .env(key, value)
+            .envs(variables.iter().map(|(key, value)| (key, value)))
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()

@@ -36,6 +36,8 @@ class BatchShape:
     clip_size: int = 384
     """Side of a clean clip in pixels."""
     still_share: float = 0.45
+    gray_share: float = 0.1
+    """Share of clips that are made black and white: without them, gray film comes out tinted."""
 
 
 class Batches(Dataset[Batch]):
@@ -54,6 +56,8 @@ class Batches(Dataset[Batch]):
         windows: list[tuple[Frames, Frames]] = []
         while len(windows) < self.shape.size:
             clean = self.sources.sample(rng, self.shape.clip_frames, self.shape.clip_size, self.shape.still_share)
+            if rng.random() < self.shape.gray_share:
+                clean = _gray(clean)
             lq = self.degradation.apply(clean, rng)
             windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
         lqs, cleans = zip(*windows[: self.shape.size], strict=True)
@@ -73,6 +77,11 @@ class Batches(Dataset[Batch]):
         if rng.random() < 0.5:
             a, b = a.swapaxes(1, 2), b.swapaxes(1, 2)
         return a, b
+
+
+def _gray(clip: Frames) -> Frames:
+    luma = clip.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    return np.repeat(np.rint(luma).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _tensor(windows: tuple[Frames, ...]) -> Tensor:

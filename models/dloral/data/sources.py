@@ -81,10 +81,15 @@ def _cached(path: Path, cache: Path) -> Frames:
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         aside = target.with_suffix(".part.npy")
-        np.save(aside, decode(path))
+        frames = decode(path)
+        try:
+            np.save(aside, frames)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            size = f"{frames.nbytes / 1e6:.0f} MB of frames"
+            raise UserError(f"{path}: its {size} could not be written to {cache} ({error}): make room") from error
         aside.rename(target)
-    frames: Frames = np.load(target, mmap_mode="r")
-    return frames
+    return np.load(target, mmap_mode="r")
 
 
 def _still(path: Path) -> Frames:

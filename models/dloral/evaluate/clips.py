@@ -51,6 +51,16 @@ def find_clips(truth: Path, twins: Path, levels: Sequence[str], names: Sequence[
     return clips
 
 
+def find_blind(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Low-quality clips *.mp4 in ``folder`` that have no ground truth; ``names`` empty: all."""
+    files = {path.stem: path for path in sorted(folder.glob("*.mp4"))}
+    if not files:
+        raise UserError(f"no clips (*.mp4) in {folder}")
+    if unknown := set(names) - files.keys():
+        raise UserError(f"no clip {', '.join(sorted(unknown))} in {folder}; there are {', '.join(files)}")
+    return [path for name, path in files.items() if not names or name in names]
+
+
 def read_truth(path: Path) -> Iterator[Picture]:
     """Frames of a ground-truth clip, cropped to multiples of 8."""
     for frame in read_frames(path):
@@ -85,6 +95,11 @@ def read_frames(path: Path) -> Iterator[Picture]:
 def count_frames(path: Path) -> int:
     """Number of frames of a video, counted from its packets."""
     return int(_probe(path, "stream=nb_read_packets", "-count_packets")[0])
+
+
+def frame_rate(path: Path) -> str:
+    """Frames per second as a fraction, such as ``30000/1001``."""
+    return _probe(path, "stream=r_frame_rate")[0]
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -1,11 +1,12 @@
-"""Measure packs and other upscalers on clips with ground truth."""
+"""Measure packs and other upscalers on clips, with ground truth or without."""
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 import cv2
 import numpy as np
@@ -13,21 +14,27 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dloral.errors import UserError
-from dloral.evaluate.clips import LEVELS, Clip, find_clips
+from dloral.evaluate.blind import blind_frames, measure_blind
+from dloral.evaluate.bootstrap import differences
+from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
-from dloral.evaluate.methods import BICUBIC, METHODS, Method, make_method
-from dloral.evaluate.pictures import write_comparison
+from dloral.evaluate.methods import BICUBIC, METHODS, PACK, Method, make_method, name_packs
 from dloral.evaluate.scores import Row
-from dloral.evaluate.table import against_bicubic, markdown, write_csv
+from dloral.evaluate.sights import Sights
+from dloral.evaluate.table import against_bicubic, markdown, with_intervals, write_csv
 
 Picture = NDArray[np.uint8]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
-    parser.add_argument("--pack", type=Path, help="model pack to measure")
-    parser.add_argument("--clips", type=Path, required=True, help="folder of ground-truth clips NAME.mp4")
-    parser.add_argument("--lq", type=Path, required=True, help="folder of their low-quality twins NAME.LEVEL.mp4")
+    parser.add_argument("--pack", type=Path, nargs="+", default=[], help="model packs to measure")
+    parser.add_argument(
+        "--clips", type=Path, help="folder of ground-truth clips NAME.mp4 (without: E*warp and flicker only)"
+    )
+    parser.add_argument(
+        "--lq", type=Path, required=True, help="folder of their low-quality twins NAME.LEVEL.mp4, or of any clips"
+    )
     parser.add_argument("--levels", type=_names(LEVELS), default=list(LEVELS), help="levels, with commas")
     parser.add_argument("--method", type=_names(METHODS), help="of " + ",".join(METHODS) + " (default: all given)")
     parser.add_argument("--peers", type=Path, help="folder of other upscalers' files, for realesrgan, fsrcnn, espcn")
@@ -38,20 +45,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, help="write all numbers to this file")
     parser.add_argument("--markdown", type=Path, help="write the table to this file as well")
     parser.add_argument(
-        "--png", type=Path, help="write side-by-side details of each clip's middle frame to this folder"
+        "--png", type=Path, help="write details of each clip's middle frame and temporal profiles to this folder"
     )
+    parser.add_argument("--row", type=int, help="row of the temporal profiles (default: a detailed one)")
+    parser.add_argument("--video", type=Path, help="write side-by-side videos to this folder")
+    parser.add_argument(
+        "--bootstrap", type=_positive, metavar="N", help="add 95 %% intervals from N resamples of clips and frames"
+    )
+    parser.add_argument("--against", help="method that intervals are against (default: the first of several packs)")
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="threads")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print the tables and write the files that are asked for."""
-    clips = find_clips(args.clips, args.lq, args.levels, args.only)
-    names = _chosen_methods(args)
-    methods = {name: make_method(name, pack=args.pack, peers=args.peers, threads=args.jobs) for name in names}
-    perceptual = None if args.no_perceptual else load_perceptual(args.backbone)
+    packs = name_packs(args.pack) if args.pack else {}
+    names = _chosen_methods(args, packs)
+    against = _reference(args, names, packs)
+    clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
+    blind = find_blind(args.lq, args.only) if clips is None else []
+    methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
+    perceptual = None if args.no_perceptual or clips is None else load_perceptual(args.backbone)
     with _single_threaded_opencv():
-        rows = _measure(args, clips, methods, perceptual)
+        rows = _measure_blind(args, blind, methods) if clips is None else _measure(args, clips, methods, perceptual)
     text = markdown(rows) + "\n\n" + "\n".join(f"- {line}" for line in against_bicubic(rows)) + "\n"
+    if args.bootstrap:
+        text += "\n" + with_intervals(differences(rows, against, args.bootstrap), against) + "\n"
     print(text)
     if args.markdown:
         args.markdown.write_text(text, encoding="utf-8")
@@ -83,33 +101,58 @@ def load_perceptual(backbone: Path | None) -> Perceptual:
 def _measure(
     args: argparse.Namespace, clips: list[Clip], methods: dict[str, Method], perceptual: Perceptual | None
 ) -> list[Row]:
-    counts = {clip.name: frame_count(clip, args.max_frames) for clip in clips}
+    counts = [frame_count(clip, args.max_frames) for clip in clips]
     rows: list[Row] = []
-    with (
-        ThreadPoolExecutor(args.jobs) as pool,
-        tqdm(total=sum(counts.values()), unit="frame", disable=None) as bar,
-    ):
-        for clip in clips:
-            bar.set_description(clip.name)
-
-            def on_frame(instant: Instant, clip: Clip = clip) -> None:
-                bar.update()
-                if args.png and instant.index == counts[clip.name] // 2:
-                    write_comparison(args.png, clip.name, instant)
-
-            rows += measure_clip(
-                clip, methods, pool=pool, perceptual=perceptual, max_frames=args.max_frames, on_frame=on_frame
-            )
+    with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
+        for clip, count in zip(clips, counts, strict=True):
+            with _watched(args, bar, clip.name, clip.truth, count) as on_frame:
+                rows += measure_clip(
+                    clip, methods, pool=pool, perceptual=perceptual, max_frames=args.max_frames, on_frame=on_frame
+                )
     return rows
 
 
-def _chosen_methods(args: argparse.Namespace) -> list[str]:
-    """Methods asked for, else those that something is given for; bicubic first, because all is compared with it."""
-    names = list(args.method or [BICUBIC, "lanczos"])
-    if args.method is None:
-        names += ["pack"] if args.pack else []
-        names += ["realesrgan"] if args.peers else []
-    return list(dict.fromkeys([BICUBIC, *names]))
+def _measure_blind(args: argparse.Namespace, clips: list[Path], methods: dict[str, Method]) -> list[Row]:
+    counts = [blind_frames(path, args.max_frames) for path in clips]
+    rows: list[Row] = []
+    with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
+        for path, count in zip(clips, counts, strict=True):
+            with _watched(args, bar, path.stem, path, count) as on_frame:
+                rows += measure_blind(path, methods, pool=pool, max_frames=args.max_frames, on_frame=on_frame)
+    return rows
+
+
+@contextmanager
+def _watched(
+    args: argparse.Namespace, bar: "tqdm[Never]", name: str, source: Path, frames: int
+) -> Iterator[Callable[[Instant], None]]:
+    """What is called for every frame of a clip: it moves the bar and writes what is there to be seen."""
+    bar.set_description(name)
+    with Sights(args.png, args.video, args.row).of_clip(name, source, frames) as sights:
+
+        def on_frame(instant: Instant) -> None:
+            bar.update()
+            sights.add(instant)
+
+        yield on_frame
+
+
+def _chosen_methods(args: argparse.Namespace, packs: Mapping[str, Path]) -> list[str]:
+    """Methods asked for, else those that something is given for; bicubic first, because all is compared with it.
+
+    ``pack`` stands for all the packs.
+    """
+    given = {PACK: packs, "realesrgan": args.peers}
+    names = args.method or [BICUBIC, "lanczos", *(name for name, value in given.items() if value)]
+    spread = [packed for name in names for packed in (packs if name == PACK and packs else [name])]
+    return list(dict.fromkeys([BICUBIC, *spread]))
+
+
+def _reference(args: argparse.Namespace, names: Sequence[str], packs: Mapping[str, Path]) -> str:
+    reference = args.against or (next(iter(packs)) if len(packs) > 1 else BICUBIC)
+    if reference not in names:
+        raise UserError(f"--against {reference}: measured are {', '.join(names)}")
+    return str(reference)
 
 
 @contextmanager

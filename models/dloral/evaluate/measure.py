@@ -36,12 +36,33 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Instant:
-    """All pictures of one moment: the ground truth, the low-quality frame of each level, and what came out."""
+    """All pictures of one moment: the low-quality frame of each level, and what came out."""
 
     index: int
-    truth: Picture
     low: dict[str, Picture]
     results: dict[Key, Picture]
+
+    def columns(self, level: str) -> dict[str, Picture]:
+        """The pictures of one level to be looked at side by side, all of one size; LQ with its pixels as squares."""
+        columns = {"LQ": self.low[level].repeat(SCALE, axis=0).repeat(SCALE, axis=1)}
+        return columns | {key.method: picture for key, picture in self.results.items() if key.level == level}
+
+    def guide(self) -> Picture:
+        """The picture by which places to look at are chosen: the same for all levels and methods."""
+        return next(picture for key, picture in self.results.items() if key.method == BICUBIC)
+
+
+@dataclass(frozen=True)
+class TrueInstant(Instant):
+    """With the ground truth."""
+
+    truth: Picture
+
+    def columns(self, level: str) -> dict[str, Picture]:
+        return super().columns(level) | {GROUND_TRUTH: self.truth}
+
+    def guide(self) -> Picture:
+        return self.truth
 
 
 def measure_clip(
@@ -60,7 +81,7 @@ def measure_clip(
     count = frame_count(clip, max_frames)
     scores: dict[Key, list[FrameScores]] = {}
     pending: deque[Future[dict[Key, FrameScores]]] = deque()
-    previous: Instant | None = None
+    previous: TrueInstant | None = None
     for instant in _instants(clip, methods, count):
         pending.append(pool.submit(_measure, previous, instant, count, perceptual))
         if len(pending) > _AHEAD:
@@ -81,7 +102,7 @@ def frame_count(clip: Clip, max_frames: int | None) -> int:
     return count if max_frames is None else min(count, max_frames)
 
 
-def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator[Instant]:
+def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator[TrueInstant]:
     low = {level: list(islice(read_frames(path), count)) for level, path in clip.twins.items()}
     streams = {Key(level, name): method(frames) for level, frames in low.items() for name, method in methods.items()}
     for index, truth in enumerate(islice(read_truth(clip.truth), count)):
@@ -92,7 +113,7 @@ def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator
                     f"{clip.twins[key.level]}, {key.method}: pictures are {picture.shape[1]} by {picture.shape[0]}, "
                     f"the ground truth is {truth.shape[1]} by {truth.shape[0]}; a twin has to be 1/{SCALE} of its size"
                 )
-        yield Instant(index, truth, {level: frames[index] for level, frames in low.items()}, results)
+        yield TrueInstant(index, {level: frames[index] for level, frames in low.items()}, results, truth)
 
 
 def _collect(scores: dict[Key, list[FrameScores]], frame: dict[Key, FrameScores]) -> None:
@@ -101,7 +122,7 @@ def _collect(scores: dict[Key, list[FrameScores]], frame: dict[Key, FrameScores]
 
 
 def _measure(
-    previous: Instant | None, instant: Instant, count: int, perceptual: Perceptual | None
+    previous: TrueInstant | None, instant: TrueInstant, count: int, perceptual: Perceptual | None
 ) -> dict[Key, FrameScores]:
     pictures = _with_truth(instant)
     scores = {key: FrameScores(_fidelity(key, picture, instant.truth)) for key, picture in pictures.items()}
@@ -116,7 +137,7 @@ def _measure(
     return scores
 
 
-def _with_truth(instant: Instant) -> dict[Key, Picture]:
+def _with_truth(instant: TrueInstant) -> dict[Key, Picture]:
     """Results by level, each level's ground truth behind them."""
     pictures: dict[Key, Picture] = {}
     for level in instant.low:
@@ -145,7 +166,7 @@ def _add_spectra(pictures: Mapping[Key, Picture], scores: Mapping[Key, FrameScor
             scores[key].grid.add(plane - planes[Key(key.level, BICUBIC)])
 
 
-def _add_temporal(previous: Instant, instant: Instant, count: int, scores: Mapping[Key, FrameScores]) -> None:
+def _add_temporal(previous: TrueInstant, instant: TrueInstant, count: int, scores: Mapping[Key, FrameScores]) -> None:
     motion = metrics.reference_motion(previous.truth, instant.truth)
     steady = metrics.warp_error(previous.truth, instant.truth, motion)
     inner = range(metrics.TOF_SKIPPED, count - metrics.TOF_SKIPPED)

@@ -1,6 +1,6 @@
 """The upscalers that can be compared: low-quality frames in, frames ×4 out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +20,31 @@ METHODS = (BICUBIC, "lanczos", "pack", "realesrgan", "fsrcnn", "espcn")
 PEERS = METHODS[3:]
 
 
-def make_method(name: str, *, pack: Path | None, peers: Path | None, threads: int) -> Method:
-    """The method ``name`` of ``METHODS``; raises :class:`UserError` if what it needs is not given or not installed."""
+PACK = "pack"
+"""Name of a pack that is measured alone; several have the names of their folders."""
+
+
+def name_packs(packs: Sequence[Path]) -> dict[str, Path]:
+    """Packs by the names that tables give them; raises :class:`UserError` if two have one name."""
+    named = {PACK: packs[0]} if len(packs) == 1 else {pack.resolve().name: pack for pack in packs}
+    if len(named) < len(packs) or (len(packs) > 1 and set(named) & set(METHODS)):
+        raise UserError("packs are called by the names of their folders: give folders with names of their own")
+    return named
+
+
+def make_method(name: str, *, packs: Mapping[str, Path], peers: Path | None, threads: int) -> Method:
+    """The method ``name``, one of ``METHODS`` or of ``packs``.
+
+    Raises :class:`UserError` if what it needs is not given or not installed.
+    """
+    if name in packs:
+        return PackRunner(packs[name], threads=threads).restore
     if name == BICUBIC:
         return each_frame(lambda frame: resized(frame, Image.Resampling.BICUBIC))
     if name == "lanczos":
         return each_frame(lambda frame: resized(frame, Image.Resampling.LANCZOS))
-    if name == "pack":
-        if pack is None:
-            raise UserError("the method pack needs --pack FOLDER")
-        return PackRunner(pack, threads=threads).restore
+    if name == PACK:
+        raise UserError("the method pack needs --pack FOLDER")
     if name in PEERS:
         if peers is None:
             raise UserError(f"the method {name} needs --peers FOLDER")

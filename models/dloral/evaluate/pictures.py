@@ -19,16 +19,13 @@ _CAPTION = 22
 
 
 def write_comparison(folder: Path, clip: str, instant: Instant, details: int = 2) -> list[Path]:
-    """Write one PNG per level: the ``details`` most detailed places in LQ, each method and ground truth."""
+    """Write one PNG per level: the ``details`` most detailed places in LQ, each method and any ground truth."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = detailed_places(instant.truth, details)
+    places = detailed_places(instant.guide(), details)
     written = []
-    for level, low in instant.low.items():
-        columns = {"LQ": low.repeat(4, axis=0).repeat(4, axis=1)}
-        columns |= {key.method: picture for key, picture in instant.results.items() if key.level == level}
-        columns["ground truth"] = instant.truth
+    for level in instant.low:
         path = folder / f"{clip}.{level}.{instant.index:04}.png"
-        _sheet(columns, places).save(path)
+        _sheet(instant.columns(level), places).save(path)
         written.append(path)
     return written
 

@@ -27,6 +27,7 @@ MEASURES = (
     Measure("sharpness", "sharpness", 3),
     Measure("warp_error", "E*warp ↓", 3),
     Measure("tof", "tOF ↓ px", 3),
+    Measure("flicker", "flicker ↓", 3),
     *(Measure(f"grid{period}", f"grid {period} dB", 1) for period in PERIODS),
     *(Measure(f"block{period}", f"block {period} dB", 1) for period in PERIODS),
 )
@@ -50,6 +51,8 @@ class Row:
     method: str
     frames: int
     values: dict[str, float]
+    per_frame: tuple[dict[str, float], ...] = field(default=(), compare=False)
+    """Of one clip: the measures of its frames, in order."""
 
 
 def clip_row(clip: str, level: str, method: str, frames: Iterable[FrameScores]) -> Row:
@@ -58,7 +61,7 @@ def clip_row(clip: str, level: str, method: str, frames: Iterable[FrameScores]) 
     values = _means(score.values for score in scores)
     values |= _peaks("grid", (score.grid for score in scores))
     values |= _peaks("block", (score.block for score in scores))
-    return Row(clip, level, method, len(scores), values)
+    return Row(clip, level, method, len(scores), values, tuple(score.values for score in scores))
 
 
 def mean_rows(rows: Iterable[Row]) -> list[Row]:

@@ -1,11 +1,12 @@
 """Tables of results: Markdown to read, CSV to work on."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from dloral.evaluate.bootstrap import RELATIVE, Interval
 from dloral.evaluate.methods import BICUBIC
-from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Row, mean_rows
+from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Measure, Row, mean_rows
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -27,6 +28,31 @@ def against_bicubic(rows: Iterable[Row]) -> list[str]:
         for row in means
         if row.method not in (BICUBIC, GROUND_TRUTH) and row.level in plain
     ]
+
+
+def with_intervals(intervals: Mapping[tuple[str, str], Mapping[str, Interval]], reference: str) -> str:
+    """One table per level: differences of the methods' means from ``reference``'s, with their 95 % intervals."""
+    parts = []
+    for level in dict.fromkeys(level for level, _ in intervals):
+        of_level = {method: values for (at, method), values in intervals.items() if at == level}
+        used = [measure for measure in MEASURES if any(measure.key in values for values in of_level.values())]
+        lines = [["method", *(_difference_heading(measure) for measure in used)]]
+        lines += [[method, *(_interval(values, measure) for measure in used)] for method, values in of_level.items()]
+        rule = ["---", *("--:" for _ in used)]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+        parts.append(f"### {level}, against {reference} (95 % intervals)\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _difference_heading(measure: Measure) -> str:
+    return f"{measure.heading.removesuffix(' px')} %" if measure.key in RELATIVE else measure.heading
+
+
+def _interval(values: Mapping[str, Interval], measure: Measure) -> str:
+    if measure.key not in values:
+        return "-"
+    value, digits = values[measure.key], 1 if measure.key in RELATIVE else measure.digits
+    return f"{value.value:+.{digits}f} [{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -59,6 +85,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _differences(values: dict[str, float], plain: dict[str, float]) -> list[str]:
     absolute = {"psnr": ("PSNR", 2, " dB"), "ssim": ("SSIM", 4, ""), "haarpsi": ("HaarPSI", 4, "")}
     relative = {"gmsd": "GMSD", "perceptual": "perceptual distance", "tof": "tOF", "warp_error": "E*warp"}
+    relative["flicker"] = "flicker"
     texts = [
         f"{name} {values[key] - plain[key]:+.{digits}f}{unit}"
         for key, (name, digits, unit) in absolute.items()

@@ -1,4 +1,7 @@
-"""Export a trained model as a pack: ``python -m dloral export --checkpoint runs/tiny --out models/tiny``."""
+"""Export a trained model as a pack: ``python -m dloral export --checkpoint runs/tiny --out models/tiny``.
+
+With ``--base`` the checkpoint is DLoRAL's own published one, on its Stable Diffusion base.
+"""
 
 import argparse
 import subprocess
@@ -6,28 +9,89 @@ import tomllib
 from pathlib import Path
 
 from dloral.errors import UserError
-from dloral.export.pack import write_pack
-from dloral.export.tiny import tiny_parts
-from dloral.train.checkpoint import load_checkpoint
+from dloral.export.pack import PackParts, write_pack
+from dloral.model.arms import ARMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``export``."""
-    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of a training run, or a checkpoint file")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="folder of a training run, or a checkpoint file; with --base also DLoRAL's model.pkl",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
+    parser.add_argument(
+        "--branches", choices=ARMS, default="both", help="branches to merge, of a checkpoint that has them"
+    )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
+    published = parser.add_argument_group(
+        "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
+    )
+    published.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
+    published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
+    published.add_argument(
+        "--target",
+        choices=("plain", "cuda"),
+        default="plain",
+        help="plain: runs everywhere, best for TensorRT; cuda: fused operators that only ONNX Runtime's CUDA has",
+    )
+    published.add_argument("--prompt", default="", help="text for the base's text encoder")
+    published.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
+    published.add_argument("--detail-strength", type=float, default=1.0, help="how much of the detail LoRA is merged")
+    published.add_argument("--tile", type=int, default=96, help="the restorer's tile in latent samples, at least 64")
+    published.add_argument("--overlap", type=int, default=32, help="of neighbouring tiles, in latent samples")
+    published.add_argument("--codec", type=Path, help="folder of a TAESD, in place of the base's autoencoder")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
-    checkpoint = load_checkpoint(args.checkpoint)
-    provenance = {"commit": _commit(), "steps": str(checkpoint.step), "seed": str(checkpoint.seed)}
-    provenance |= dict(args.provenance)
+    provenance = {"commit": _commit()} | dict(args.provenance)
     quality = _quality(args.quality) if args.quality else {}
-    write_pack(tiny_parts(checkpoint, args.name or args.out.name, provenance, quality), args.out)
+    name = args.name or args.out.name
+    parts = _published(args, name, provenance, quality) if args.base else _trained(args, name, provenance, quality)
+    write_pack(parts, args.out)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
+
+
+def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
+    from dloral.export.tiny import tiny_parts
+    from dloral.train.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(args.checkpoint)
+    if args.branches != "both" and not checkpoint.base:
+        raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
+    branches = {"branches": args.branches} if checkpoint.base else {}
+    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
+    return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)
+
+
+def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
+    try:
+        from dloral.export.sd import SdOptions, sd_parts
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "dloral":
+            raise
+        raise UserError(
+            f"--base needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
+        ) from error
+    options = SdOptions(
+        base=args.base,
+        checkpoint=args.checkpoint,
+        dtype=args.dtype,
+        prompt=args.prompt,
+        prompt_embedding=args.prompt_embedding,
+        detail_strength=args.detail_strength,
+        tile=args.tile,
+        overlap=args.overlap,
+        codec=args.codec,
+        branches=args.branches,
+        target=args.target,
+    )
+    return sd_parts(options, name, provenance, quality)
 
 
 def _assignment(text: str) -> tuple[str, str]:

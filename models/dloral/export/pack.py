@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import tomli_w
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dloral.errors import UserError
+from dloral.export.save import save_graph
 from dloral.manifest import FORMAT, SCALE, GraphSizes
+
+Array = NDArray[Any]
 
 WINDOW = 2
 OPSET = 18
 EXAMPLE = (34, 50)
 """Latent height and width of the example that graphs are traced with: unequal, and no multiple of a stride's power, so
 that nothing of the example can pass for a constant."""
+HALF_ERROR = 10 ** (-50 / 20)
+"""Root mean square error of a graph in f16, over the peak value: 50 dB."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,14 @@ class PackParts:
     licence: str
     provenance: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
+    for_cuda: bool = False
 
 
 def write_pack(parts: PackParts, folder: Path) -> None:
-    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack."""
+    """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack.
+
+    The modules of ``parts`` are used up: those in f16 come back in f32.
+    """
     if folder.exists() and not (folder / "pack.toml").is_file():
         raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +65,8 @@ def write_pack(parts: PackParts, folder: Path) -> None:
         fresh.mkdir(mode=0o755)
         _export_graphs(parts, fresh)
         _check(parts, fresh)
+        if parts.for_cuda:
+            _optimise_for_cuda(fresh)
         (fresh / "pack.toml").write_text(tomli_w.dumps(_manifest(parts, fresh)), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -95,58 +106,71 @@ def _export(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: l
         verbose=False,
     )
     assert program is not None, "the dynamo exporter returns the program"
-    model = program.model_proto
-    _strip(model.graph)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    save_graph(program.model, path)
 
 
-def _strip(graph: onnx.GraphProto) -> None:
-    """Take out the exporter's notes: they name source files of the machine it ran on, and change from run to run."""
-    del graph.metadata_props[:]
-    graph.doc_string = ""
-    for item in [*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]:
-        del item.metadata_props[:]
-        item.doc_string = ""
+def _optimise_for_cuda(folder: Path) -> None:
+    """After the check: the CPU does not have the operators of this form."""
+    from dloral.export.cuda import optimise_for_cuda
+
+    for graph, kind in (("encoder", "vae"), ("restorer", "unet"), ("decoder", "vae")):
+        optimise_for_cuda(folder / f"{graph}.onnx", kind)
 
 
 def _check(parts: PackParts, folder: Path) -> None:
-    """Run the chain once at the smallest size and once at an odd multiple of it, and compare with torch."""
+    """Run the chain at the smallest size and at an odd multiple of it, and compare every graph with torch.
+
+    One graph at a time: at Stable Diffusion's size, more than one session and its module fill a machine's memory.
+    """
     sizes = (parts.encoder_sizes, parts.restorer_sizes, parts.decoder_sizes)
     small, step = max(size.min for size in sizes), int(np.lcm.reduce([size.multiple for size in sizes]))
     small = -(-small // step) * step
-    for h, w in ((small, small), (small + 3 * step, small + 5 * step)):
-        _compare(parts, folder, h, w)
-
-
-def _compare(parts: PackParts, folder: Path, h: int, w: int) -> None:
+    latents = ((small, small), (small + 3 * step, small + 5 * step))
     rng = np.random.default_rng(0)
     low = parts.latent_factor // SCALE
     side = parts.latent_factor if parts.encoder_input == "upscaled" else low
-    frame = rng.integers(0, 256, (1, h * side, w * side, 3), dtype=np.uint8)
-    names = ("encoder", "restorer", "decoder")
-    run = {n: onnxruntime.InferenceSession(folder / f"{n}.onnx", providers=["CPUExecutionProvider"]).run for n in names}
-    latent, guide = run["encoder"](["latent", "guide"], {"frame": frame})
-    pairs = {"latent": latent, "guide": guide, "latent_prev": latent[..., ::-1].copy(), "guide_prev": guide}
-    restored = run["restorer"](["restored"], pairs)[0]
-    inputs = {"restored": restored}
+    frames = [{"frame": rng.integers(0, 256, (1, h * side, w * side, 3), dtype=np.uint8)} for h, w in latents]
+    encoded = _agree(parts, folder, "encoder", frames, ["latent", "guide"])
+    pairs = [
+        {"latent": latent, "guide": guide, "latent_prev": latent[..., ::-1].copy(), "guide_prev": guide}
+        for latent, guide in encoded
+    ]
+    restored = [{"restored": restored} for (restored,) in _agree(parts, folder, "restorer", pairs, ["restored"])]
     if parts.conditioned:
-        inputs["frame"] = rng.integers(0, 256, (1, h * low, w * low, 3), dtype=np.uint8)
-    picture = run["decoder"](["picture"], inputs)[0]
-    with torch.no_grad():
-        expected = parts.encoder(torch.from_numpy(frame))
-        _close("latent", latent, expected[0].numpy())
-        _close("guide", guide, expected[1].numpy())
-        _close("restored", restored, parts.restorer(*map(torch.from_numpy, pairs.values())).numpy())
-        _close("picture", picture, parts.decoder(*map(torch.from_numpy, inputs.values())).numpy())
+        for inputs, (h, w) in zip(restored, latents, strict=True):
+            inputs["frame"] = rng.integers(0, 256, (1, h * low, w * low, 3), dtype=np.uint8)
+    _agree(parts, folder, "decoder", restored, ["picture"])
 
 
-def _close(name: str, got: "np.ndarray[Any, Any]", expected: "np.ndarray[Any, Any]") -> None:
+def _agree(
+    parts: PackParts, folder: Path, graph: str, cases: list[dict[str, Array]], outputs: list[str]
+) -> list[list[Array]]:
+    """The graph's outputs for each of ``cases``; raises :class:`UserError` where torch, in f32, gives others."""
+    module: nn.Module = getattr(parts, graph)
+    module.float()  # the same weights: what is measured is the arithmetic, and CPUs are slow in f16
+    session = onnxruntime.InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
+    results: list[list[Array]] = [session.run(outputs, inputs) for inputs in cases]
+    del session
+    for inputs, got in zip(cases, results, strict=True):
+        with torch.no_grad():
+            expected = module(*map(torch.from_numpy, inputs.values()))
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for name, value, wanted in zip(outputs, got, expected, strict=True):
+            _close(name, value, wanted.numpy(), parts.precision)
+    return results
+
+
+def _close(name: str, got: Array, expected: Array, precision: str) -> None:
     if got.shape != expected.shape:
         raise UserError(f"the exported graph gives {name} {got.shape} where torch gives {expected.shape}")
-    error = float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max())
-    # A byte may fall on either side of a tie; floats differ by the order of their sums.
-    limit = 1.0 if got.dtype == np.uint8 else 1e-3 * max(float(np.abs(expected).max()), 1.0)
+    difference = got.astype(np.float64) - expected.astype(np.float64)
+    peak = 255.0 if got.dtype == np.uint8 else max(float(np.abs(expected).max()), 1.0)
+    if precision == "fp16":
+        # Every operation rounds: the mean error counts, not the largest.
+        error, limit = float(np.sqrt(np.mean(difference**2))), peak * HALF_ERROR
+    else:
+        # A byte may fall on either side of a tie; floats differ by the order of their sums.
+        error, limit = float(np.abs(difference).max()), 1.0 if got.dtype == np.uint8 else 1e-3 * peak
     if not error <= limit:
         raise UserError(f"the exported graph gives another {name} than torch: {error:.2e} apart, {limit:.2e} allowed")
 

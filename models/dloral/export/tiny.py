@@ -2,27 +2,33 @@
 
 import copy
 
+from torch import nn
+
 from dloral.export.graphs import DecoderGraph, EncoderGraph
 from dloral.export.pack import PackParts
 from dloral.manifest import GraphSizes
-from dloral.model.tiny import TinyModel
+from dloral.model.arms import Arm
+from dloral.model.branches import LoraConfig
+from dloral.model.tiny import TinyConfig, TinyModel
+from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer
 from dloral.train.checkpoint import Checkpoint
-from dloral.train.config import from_table
+from dloral.train.config import build_part, from_table
 
 # Everything in these networks is local, so tiles are for memory alone: 384 samples are 768 input pixels. The overlap is
 # measured in models/tests/test_tiny.py: tiled and whole pictures differ by no more than a rounding.
 SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
 
 
-def tiny_parts(checkpoint: Checkpoint, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
-    """Parts of the averaged weights of ``checkpoint``."""
-    model = TinyModel(from_table(checkpoint.config).model)
-    model.load_state_dict(checkpoint.ema)
+def tiny_parts(
+    checkpoint: Checkpoint, arm: Arm, name: str, provenance: dict[str, str], quality: dict[str, float]
+) -> PackParts:
+    """Parts of the averaged weights of ``checkpoint``, with the branches of ``arm`` merged if it has branches."""
+    model, restorer = _networks(checkpoint, arm)
     model.eval().requires_grad_(requires_grad=False)
     return PackParts(
         name=name,
         encoder=EncoderGraph(model.encoder),
-        restorer=model.restorer,
+        restorer=restorer,
         decoder=DecoderGraph(copy.deepcopy(model.decoder)),
         latent_channels=model.config.latent_channels,
         latent_factor=8,
@@ -37,3 +43,23 @@ def tiny_parts(checkpoint: Checkpoint, name: str, provenance: dict[str, str], qu
         provenance=provenance,
         quality=quality,
     )
+
+
+def _networks(checkpoint: Checkpoint, arm: Arm) -> tuple[TinyModel, nn.Module]:
+    """The model, all plain weights, and its restorer."""
+    model = trained_model(checkpoint)
+    if checkpoint.base:
+        return model, merged_restorer(model, arm)
+    single = checkpoint.config.get("stage") == "base"
+    return model, SingleFrameRestorer(model.restorer) if single else model.restorer
+
+
+def trained_model(checkpoint: Checkpoint) -> TinyModel:
+    """The networks with the averaged weights of ``checkpoint``, and with its branches if it has any."""
+    if checkpoint.base:
+        sizes = build_part(TinyConfig, checkpoint.config["model"], "model")
+        model = branched_model(sizes, build_part(LoraConfig, checkpoint.config["lora"], "lora"))
+    else:
+        model = TinyModel(from_table(checkpoint.config).model)
+    model.load_state_dict(checkpoint.ema)
+    return model

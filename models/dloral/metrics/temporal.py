@@ -28,14 +28,16 @@ class ReferenceMotion:
     visible: NDArray[np.bool_]
 
 
-def reference_motion(truth: Picture, truth_next: Picture) -> ReferenceMotion:
-    """Motion between two ground-truth frames, RGB u8 [H,W,3]: OpenCV's DIS flow, preset MEDIUM, on gray.
+def reference_motion(
+    truth: Picture, truth_next: Picture, preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+) -> ReferenceMotion:
+    """Motion between two ground-truth frames, RGB u8 [H,W,3]: OpenCV's DIS flow on gray; E*warp is with preset MEDIUM.
 
     Occluded, after Lai et al. (ECCV 2018): |bw' + fw|² > 0.01 (|fw|² + |bw'|²) + 0.5, with bw' the backward flow taken
     where fw leads, or |∇fw|² > 0.01 |fw|² + 0.002. Pixels that leave the picture count as occluded too.
     """
     now, after = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (truth, truth_next))
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(preset)
     forward = np.asarray(dis.calc(now, after, None), np.float32)  # type: ignore[call-overload] # None: no initial flow
     backward = np.asarray(dis.calc(after, now, None), np.float32)  # type: ignore[call-overload]
     height, width = now.shape
@@ -68,16 +70,32 @@ def warp_error(picture: Picture, picture_next: Picture, motion: ReferenceMotion)
     """
     if not motion.visible.any():
         return float("nan")
-    warped = cv2.remap(
-        picture_next.astype(np.float32),
-        motion.target_x,
-        motion.target_y,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    squares = np.square(warped - picture).sum(axis=2)
+    squares = np.square(_brought_back(picture_next, motion) - picture).sum(axis=2)
     error = float(squares[motion.visible].mean(dtype=np.float64)) / 3 / 255.0**2
     return WARP_SCALE * error
+
+
+def flicker(pictures: tuple[Picture, Picture, Picture], back: ReferenceMotion, forth: ReferenceMotion) -> float:
+    """How far a frame lies from the mean of its neighbours, in levels of 255; lower is steadier.
+
+    The neighbours are brought to the middle frame along its motion ``back`` to the frame before and ``forth`` to the
+    one after. Change that goes on in one direction, as of light, cancels out; what comes and goes does not. Mean
+    absolute value over channels and pixels that are visible in all three; NaN if there are none.
+    """
+    visible = back.visible & forth.visible
+    if not visible.any():
+        return float("nan")
+    before, now, after = pictures
+    mean = 0.5 * (_brought_back(before, back) + _brought_back(after, forth))
+    return float(np.abs(mean - now).mean(axis=2)[visible].mean(dtype=np.float64))
+
+
+def _brought_back(picture: Picture, motion: ReferenceMotion) -> NDArray[np.float32]:
+    """``picture`` as it looks where ``motion`` leads to, bilinear, f32 [H,W,3]."""
+    values = picture.astype(np.float32)
+    place = (motion.target_x, motion.target_y)
+    warped = cv2.remap(values, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.float32)
 
 
 def farneback(picture: Picture, picture_next: Picture) -> Flow:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from dloral.errors import UserError
 
-LATEST = "latest.pt"
+CHECKPOINT_SUFFIX = ".pt"
+LATEST = f"latest{CHECKPOINT_SUFFIX}"
 
 
 class Checkpoint(NamedTuple):
@@ -20,13 +21,25 @@ class Checkpoint(NamedTuple):
     model: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Any]
+    base: str = ""
+    """Fingerprint of the base whose branches these are; empty for a base itself."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write ``folder``/latest.pt aside and rename it: a stop at any moment leaves the last good one."""
+    """Write ``folder``/latest.pt aside and rename it: a stop at any moment leaves the last good one.
+
+    Raises :class:`UserError` if it cannot be written, as on a full disk.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f"{LATEST}.part"
-    torch.save(checkpoint._asdict(), aside)
+    try:
+        torch.save(checkpoint._asdict(), aside)
+    except (OSError, RuntimeError) as error:
+        aside.unlink(missing_ok=True)
+        raise UserError(
+            f"the checkpoint of step {checkpoint.step} could not be written to {folder} ({error}); the one before it "
+            f"is kept: make room, and give the same command again"
+        ) from error
     aside.rename(folder / LATEST)
 
 

@@ -2,13 +2,20 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from dloral.errors import UserError
 from dloral.shared import backbone_path
+from dloral.train.base import TinyBase
 from dloral.train.checkpoint import load_checkpoint
-from dloral.train.config import load_config
+from dloral.train.config import Config, from_table, parse_config
+from dloral.train.dual.config import DualConfig, dual_from_table
+from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
+from dloral.train.runtime import PRECISIONS, Runtime
+from dloral.train.task import Places, Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--init", type=Path, help="run or checkpoint whose weights to start from")
+    parser.add_argument("--base", type=Path, help="frozen base of branches: a run, or a folder of Stable Diffusion")
+    parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
+    parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
+    parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
+    parser.add_argument("--flow", type=Path, help="weights of SpyNet to start from (mmcv's file), of the same")
+    parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
+    parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
     parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make training data")
@@ -29,7 +42,42 @@ def run(args: argparse.Namespace) -> None:
     """Train until the configured number of steps."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    trainer = Trainer(load_config(args.config), args.data, args.out, args.seed, args.backbone)
+    config = parse_config(args.config, _configuration)
+    places = Places(args.data, args.out, args.backbone)
+    torch.manual_seed(args.seed)
+    task: Task
+    if isinstance(config, DualConfig):
+        if args.init is not None:
+            raise UserError("--init is for bases; branches start from --base")
+        task = _dual_task(config, args, places)
+    else:
+        if args.base is not None:
+            raise UserError(
+                f"{args.config} trains no branches, so it takes no --base: --init starts from other weights"
+            )
+        task = TinyBase(config, places)
+    trainer = Trainer(task, args.out, args.seed, Runtime(args.precision))
     if args.init is not None:
-        trainer.start_from(load_checkpoint(args.init))
+        trainer.start_from(args.init)
     trainer.run(args.interval, args.workers, args.until)
+
+
+def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
+    if config.architecture == "tiny":
+        return TinyDual(config, None if args.base is None else load_checkpoint(args.base), places)
+    if args.base is None:
+        raise UserError("the branches are trained on a base: give its folder, in diffusers' layout, with --base")
+    try:
+        from dloral.train.dual.sd import Prompts, SdDual
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "dloral":
+            raise
+        raise UserError(
+            f"Stable Diffusion needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
+        ) from error
+    prompts = Prompts(args.prompt, args.prompt_embedding, args.negative_embedding)
+    return SdDual(config, args.base, prompts, places, args.flow)
+
+
+def _configuration(table: dict[str, Any]) -> Config | DualConfig:
+    return dual_from_table(table) if table.get("stage") == "dual" else from_table(table)

@@ -1,9 +1,10 @@
 """Training configuration: a TOML file whose tables are the dataclasses of the parts."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
@@ -36,6 +37,9 @@ class Config:
     """Everything that decides a training run but its data and its seed."""
 
     architecture: str = "tiny"
+    stage: Literal["whole", "base"] = "whole"
+    """``whole``: everything at once, over pairs of frames; ``base``: the one-step prior of single frames, which sees
+    [z, z], and the flow network beside it, for branches to be trained on (``dloral.train.dual``)."""
     model: TinyConfig = field(default_factory=TinyConfig)
     batch: BatchShape = field(default_factory=BatchShape)
     degradation: Degradation = field(default_factory=Degradation)
@@ -49,9 +53,14 @@ class Config:
 
 def load_config(name: str) -> Config:
     """The configuration of that name in ``models/configs``, or of the TOML file at that path."""
+    return parse_config(name, from_table)
+
+
+def parse_config(name: str, parse: Callable[[dict[str, Any]], T]) -> T:
+    """What ``parse`` makes of that configuration's table; its ``TypeError`` and ``ValueError`` name the file."""
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     try:
-        return from_table(tomllib.loads(path.read_text(encoding="utf-8")))
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
         raise UserError(f"no configuration {path}: give one of {known}, or the path of a .toml file") from error
@@ -62,15 +71,18 @@ def load_config(name: str) -> Config:
 def from_table(table: dict[str, Any]) -> Config:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
     parts = {"model": TinyConfig, "batch": BatchShape, "degradation": Degradation, "loss": LossWeights}
-    given: dict[str, Any] = {name: _build(part, table.get(name, {}), name) for name, part in parts.items()}
-    given["optimizer"] = _build(OptimizerConfig, table.get("optimizer", {}), "optimizer")
-    unknown = set(table) - set(given) - {"architecture"}
+    given: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in parts.items()}
+    given["optimizer"] = build_part(OptimizerConfig, table.get("optimizer", {}), "optimizer")
+    unknown = set(table) - set(given) - {"architecture", "stage"}
     if unknown or table.get("architecture", "tiny") != "tiny":
         raise ValueError(f"unknown {', '.join(sorted(unknown)) or 'architecture ' + repr(table['architecture'])}")
-    return Config(**given)
+    if (stage := table.get("stage", "whole")) not in ("whole", "base"):
+        raise ValueError(f"unknown stage {stage!r}; there are whole, base and dual")
+    return Config(stage=stage, **given)
 
 
-def _build(part: type[T], table: dict[str, Any], name: str) -> T:
+def build_part(part: type[T], table: dict[str, Any], name: str) -> T:
+    """The dataclass ``part`` of one table; unknown keys raise ``ValueError``."""
     known = {item.name for item in fields(part)}  # type: ignore[arg-type]
     if unknown := set(table) - known:
         raise ValueError(f"[{name}] has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")

@@ -1,9 +1,9 @@
-"""The training loop: resumable, with a progress bar and TensorBoard."""
+"""The training loop of every configuration: resumable, with a progress bar and TensorBoard."""
 
 import math
 import time
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import numpy as np
 import torch
@@ -12,98 +12,124 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from dloral.data.batches import Batch, Batches
-from dloral.data.sources import open_sources
 from dloral.errors import UserError
-from dloral.model.tiny import TinyModel
-from dloral.perceptual import PerceptualDistance
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
-from dloral.train.config import Config, OptimizerConfig
-from dloral.train.step import Losses, training_losses
+from dloral.train.config import OptimizerConfig
+from dloral.train.init import load_weights, start_from
+from dloral.train.runtime import Runtime
+from dloral.train.task import Task
 
 
 class Trainer:
     """One training run in one folder; :meth:`run` starts it or goes on where its last checkpoint is."""
 
-    def __init__(self, config: Config, data: list[Path], out: Path, seed: int, backbone: Path | None) -> None:
-        self.config, self.out, self.seed = config, out, seed
-        torch.manual_seed(seed)
-        self.model = TinyModel(config.model).to(memory_format=torch.channels_last)
-        self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.optimizer.learning_rate, weight_decay=config.optimizer.weight_decay
-        )
+    def __init__(self, task: Task, out: Path, seed: int, runtime: Runtime) -> None:
+        self.task, self.out, self.seed, self.runtime = task, out, seed, runtime
+        task.place(runtime)
+        self.model = task.model
+        settings = task.optimizer
+        optimizer = torch.optim.AdamW(task.trained(), settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimizer = runtime.prepare(optimizer)
         self.step = 0
-        self.perceptual = PerceptualDistance(backbone) if config.loss.perceptual > 0.0 else None
-        if self.perceptual is not None:
-            self.perceptual = self.perceptual.to(memory_format=torch.channels_last)
-        shape = config.batch
-        sources = open_sources(data, out / "frames", shape.clip_frames, shape.clip_size)
-        self.batches = Batches(sources, config.degradation, shape, seed, config.optimizer.steps)
+        self.ema = {name: value.clone() for name, value in task.state().items()}
         if (out / LATEST).exists():
             self._resume(load_checkpoint(out))
+        with runtime.main_first():
+            self.batches = task.batches(seed, runtime.processes)
 
     def _resume(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.config != self.config.to_table() or checkpoint.seed != self.seed:
+        if checkpoint.base != self.task.base:
+            raise UserError(
+                f"{self.out} holds branches of another base than --base: they fit only the weights they were trained "
+                f"on; give that base, or another --out"
+            )
+        if not self._configured_alike(checkpoint) or checkpoint.seed != self.seed:
             raise UserError(
                 f"{self.out} holds a run of another configuration or seed: give another --out, or take it away"
             )
-        self.model.load_state_dict(checkpoint.model)
-        self.ema = checkpoint.ema
+        task_state = self.task.state()
+        if checkpoint.model.keys() != task_state.keys():
+            raise UserError(f"{self.out} holds a run of other networks: give another --out, or take it away")
+        self.model.load_state_dict(checkpoint.model, strict=False)
+        self.ema = {name: value.to(self.runtime.device) for name, value in checkpoint.ema.items()}
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
 
-    def start_from(self, checkpoint: Checkpoint) -> None:
-        """Take the averaged weights of another run; nothing happens to a run that has begun already."""
+    def _configured_alike(self, checkpoint: Checkpoint) -> bool:
+        try:
+            return self.task.normalised(checkpoint.config) == self.task.to_table()
+        except (TypeError, ValueError):
+            return False
+
+    def start_from(self, source: Path) -> None:
+        """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""
         if self.step == 0:
-            self.model.load_state_dict(checkpoint.ema)
-            self.ema = {name: value.clone() for name, value in checkpoint.ema.items()}
+            start_from(self.model, load_weights(source), source)
+            self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:
         """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""
-        total = min(self.config.optimizer.steps, until or self.config.optimizer.steps)
+        total = min(self.task.optimizer.steps, until or self.task.optimizer.steps)
+        runtime = self.runtime
+        mine = range(self.step * runtime.processes + runtime.rank, total * runtime.processes, runtime.processes)
         loader = DataLoader(
-            Subset(self.batches, range(self.step, total)), batch_size=None, num_workers=workers, prefetch_factor=4
+            Subset(self.batches, mine),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=runtime.device.type == "cuda",
         )
-        with SummaryWriter(str(self.out)) as writer, tqdm(total=total, initial=self.step, unit="step") as bar:
+        log = SummaryWriter(str(self.out)) if runtime.main else None
+        with tqdm(total=total, initial=self.step, unit="step", disable=not runtime.main) as bar:
             for batch in loader:
                 losses = self._train_step(batch)
                 self.step += 1
                 bar.update()
-                if self.step % 20 == 0:
-                    _report(losses, self.step, writer, bar)
+                if log is not None and self.step % 20 == 0:
+                    _report(losses, self.step, log, bar)
                 if self.step % interval == 0 or self.step == total:
-                    save_checkpoint(self.out, self._checkpoint())
+                    self._save()
+        if log is not None:
+            log.close()
 
-    def _train_step(self, batch: Batch) -> Losses:
-        optimizer, settings = self.optimizer, self.config.optimizer
-        for group in optimizer.param_groups:
+    def _train_step(self, batch: Any) -> dict[str, Tensor]:
+        settings, runtime = self.task.optimizer, self.runtime
+        for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(settings, self.step)
-        # A stream of its own per step, beside the data's: pairings do not depend on where a run was resumed.
-        rng = np.random.default_rng([self.seed, self.step, 1])
-        losses = training_losses(self.model, Batch(*batch), self.config.loss, self.perceptual, rng)
-        if not math.isfinite(losses.total.item()):
+        parameters = self.task.prepare(self.step)
+        # A stream of its own per step, beside the data's: nothing depends on where a run was resumed.
+        rng = np.random.default_rng([self.seed, self.step * runtime.processes + runtime.rank, 1])
+        losses = self.task.losses(runtime.place(batch), self.step, rng)
+        self.optimizer.zero_grad(set_to_none=True)
+        norm = runtime.backward(losses["total"], parameters, settings.clip)
+        # fp16's scaler looks for a scale that the gradients fit; what is not finite for it says nothing yet.
+        if not torch.isfinite(losses["total"]) or (runtime.precision != "fp16" and not torch.isfinite(norm)):
             raise UserError(
-                f"the loss is {losses.total.item()} at step {self.step}; the last good checkpoint is kept in "
-                f"{self.out}: lower the learning rate, or look at the data"
+                f"the loss is {losses['total'].item():.4g} and its gradient {norm.item():.4g} at step {self.step}; the "
+                f"last good checkpoint is kept in {self.out}: lower the learning rate, or look at the data"
             )
-        optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        optimizer.step()
-        self._average()
+        self.optimizer.step()
+        if not runtime.skipped():
+            self._average(parameters)
         return losses
 
     @torch.no_grad()
-    def _average(self) -> None:
-        # Early averages would drag the random start along: the decay grows with the step.
-        decay = min(self.config.optimizer.ema, (1 + self.step) / (10 + self.step))
-        for name, value in self.model.state_dict().items():
-            self.ema[name].lerp_(value, 1.0 - decay)
+    def _average(self, parameters: list[nn.Parameter]) -> None:
+        # Early averages would drag the start along: the decay grows with the step.
+        decay = min(self.task.optimizer.ema, (1 + self.step) / (10 + self.step))
+        changed = set(map(id, parameters))
+        for name, value in self.model.named_parameters():
+            if id(value) in changed:
+                self.ema[name].lerp_(value, 1.0 - decay)
 
-    def _checkpoint(self) -> Checkpoint:
-        state: dict[str, Tensor] = self.model.state_dict()
-        return Checkpoint(self.step, self.seed, self.config.to_table(), state, self.ema, self.optimizer.state_dict())
+    def _save(self) -> None:
+        self.runtime.wait()
+        if self.runtime.main:
+            state = self.task.state()
+            config, optimizer = self.task.to_table(), self.optimizer.state_dict()
+            save_checkpoint(
+                self.out, Checkpoint(self.step, self.seed, config, state, self.ema, optimizer, self.task.base)
+            )
 
 
 def learning_rate(settings: OptimizerConfig, step: int) -> float:
@@ -114,8 +140,8 @@ def learning_rate(settings: OptimizerConfig, step: int) -> float:
     return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def _report(losses: Losses, step: int, writer: SummaryWriter, bar: "tqdm[Never]") -> None:
-    values = {name: float(value) for name, value in losses._asdict().items()}
+def _report(losses: dict[str, Tensor], step: int, writer: SummaryWriter, bar: "tqdm[Never]") -> None:
+    values = {name: float(value) for name, value in losses.items()}
     for name, value in values.items():
         writer.add_scalar(f"loss/{name}", value, step, walltime=time.time())
     bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)

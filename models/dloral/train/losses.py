@@ -17,6 +17,10 @@ class LossWeights:
     temporal: float = 0.5
     flow: float = 0.1
     grid: float = 0.0
+    block: float = 0.0
+    detail: float = 0.0
+    checker: float = 0.0
+    motion: float = 0.0
 
 
 def pixel_loss(output: Tensor, clean: Tensor) -> Tensor:
@@ -38,6 +42,55 @@ def grid_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:
     b, c, h, w = output.shape
     error = (output - clean).reshape(b, c, h // period, period, w // period, period).mean(dim=(2, 4))
     return (error - error.mean(dim=(2, 3), keepdim=True)).square().mean()
+
+
+def block_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:
+    """How differently the detail of two luma pictures [B, H, W] is spread over the positions of a ``period`` grid.
+
+    Upsampling leaves detail that is stronger at some positions of the grid than at others: a weave, which comes and
+    goes with the texture and so has no mean for :func:`grid_loss` to see. Sides are multiples of ``period``.
+    """
+    spread = [_spread(detail(picture), period) for picture in (output, clean)]
+    return (spread[0] - spread[1]).square().mean()
+
+
+def _spread(strength: Tensor, period: int) -> Tensor:
+    b, h, w = strength.shape
+    folded = strength.reshape(b, h // period, period, w // period, period).mean(dim=(1, 3))
+    return folded / (folded.mean(dim=(1, 2), keepdim=True) + 1e-3)
+
+
+def detail_loss(output: Tensor, clean: Tensor, window: int = 16) -> Tensor:
+    """How differently much detail two luma pictures [B, H, W] have, window by window, as a ratio: sharpness, wherever
+    exactly the detail lies. Sides are multiples of ``window``.
+
+    Pictures are smoothed first: a checkerboard, which the eye does not take for detail, is the cheapest gradient.
+    """
+    smoothed = [F.avg_pool2d(picture, 2, stride=1) for picture in (output, clean)]
+    strengths = [F.avg_pool2d(detail(picture), window, stride=window // 2) + 5e-3 for picture in smoothed]
+    return (strengths[0] / strengths[1]).log().abs().mean()
+
+
+def checker_loss(output: Tensor, clean: Tensor) -> Tensor:
+    """Mean absolute difference of the finest diagonal band of two luma pictures [B, H, W]: checkerboards.
+
+    There is next to nothing in that band that a low-quality frame could tell, so what is there was invented.
+    """
+    error = output - clean
+    diagonal = error[:, 1:, 1:] - error[:, 1:, :-1] - error[:, :-1, 1:] + error[:, :-1, :-1]
+    return 0.25 * diagonal.abs().mean()
+
+
+def luma(picture: Tensor) -> Tensor:
+    """[B, 3, H, W] to [B, H, W], BT.709."""
+    return 0.2126 * picture[:, 0] + 0.7152 * picture[:, 1] + 0.0722 * picture[:, 2]
+
+
+def detail(picture: Tensor) -> Tensor:
+    """Length of the gradient of [B, H, W], the last row and column repeated."""
+    across = F.pad(picture.diff(dim=-1), (0, 1))
+    down = F.pad(picture.diff(dim=-2), (0, 0, 0, 1))
+    return (across.square() + down.square() + 1e-6).sqrt()
 
 
 def flow_loss(flow: Tensor, clean: Tensor, clean_prev: Tensor, smoothness: float = 0.05) -> Tensor:

@@ -24,11 +24,12 @@ class TinyConfig:
     retrieval_window: int = 3
     unet_widths: tuple[int, int] = (48, 96)
     unet_expansions: tuple[int, int] = (96, 192)
-    unet_depths: tuple[int, int, int] = (2, 6, 2)
+    unet_depths: tuple[int, int, int] = (2, 6, 3)
     decoder_width: int = 48
     decoder_expansion: int = 96
     decoder_up_width: int = 32
     decoder_up_expansion: int = 64
+    decoder_out_depth: int = 1
 
 
 class TinyRestorer(nn.Module):
@@ -54,6 +55,10 @@ class TinyRestorer(nn.Module):
         fused = self.retrieval(latent, warped)
         return fused - self.unet(warped, fused)
 
+    def restore_single(self, latent: Tensor) -> Tensor:
+        """x0 = z − ε([z, z]): the one-step prior alone, which nothing of the frame before enters."""
+        return latent - self.unet(latent, latent)
+
 
 class TinyModel(nn.Module):
     """Encoder, restorer and decoder: the three parts that a pack holds."""
@@ -69,4 +74,5 @@ class TinyModel(nn.Module):
             config.decoder_expansion,
             config.decoder_up_width,
             config.decoder_up_expansion,
+            config.decoder_out_depth,
         )

@@ -40,13 +40,16 @@ class TinyDecoder(nn.Module):
 
     bicubic: Tensor
 
-    def __init__(self, latent_channels: int, width: int, expansion: int, up_width: int, up_expansion: int) -> None:
+    def __init__(
+        self, latent_channels: int, width: int, expansion: int, up_width: int, up_expansion: int, out_depth: int
+    ) -> None:
         super().__init__()
         self.conv_in = nn.Conv2d(latent_channels, width, 1)
         self.block = Block(width, expansion)
         self.up = nn.ConvTranspose2d(width, up_width, 2, stride=2)
         self.frame_in = nn.Conv2d(3, up_width, 3, padding=1)
         self.up_block = Block(up_width, up_expansion, kernel=3)
+        self.out_blocks = nn.Sequential(*(Block(up_width, up_expansion) for _ in range(out_depth)))
         self.activation = nn.ReLU()
         self.smooth = nn.Conv2d(up_width, up_width, 3, padding=1, groups=up_width)
         self.conv_out = nn.Conv2d(up_width, 3 * SCALE * SCALE, 1)
@@ -64,7 +67,7 @@ class TinyDecoder(nn.Module):
     def residual(self, restored: Tensor, frame: Tensor) -> Tensor:
         """The learned part."""
         x = self.up(self.block(self.conv_in(restored))) + self.frame_in(2.0 * frame - 1.0)
-        return self.conv_out(self.smooth(self.activation(self.up_block(x))))
+        return self.conv_out(self.smooth(self.activation(self.out_blocks(self.up_block(x)))))
 
 
 def bicubic_phases() -> Tensor:

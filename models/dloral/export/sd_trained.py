@@ -1,0 +1,35 @@
+"""The restorer of our own training on a Stable Diffusion base, with branches merged."""
+
+from torch import Tensor
+
+from dloral.errors import UserError
+from dloral.export.reference.base import Base
+from dloral.model.arms import Arm
+from dloral.model.branches import LoraConfig
+from dloral.model.sd.dual import (
+    SingleFrameSdRestorer,
+    branch_state,
+    branched_restorer,
+    frozen_weights,
+    merged_sd_restorer,
+)
+from dloral.model.sd.restorer import SdRestorer
+from dloral.train.checkpoint import Checkpoint
+from dloral.train.config import build_part
+from dloral.train.dual.fingerprint import fingerprint
+
+
+def trained_restorer(
+    checkpoint: Checkpoint, base: Base, prompt: Tensor, arm: Arm, blocks: int
+) -> SdRestorer | SingleFrameSdRestorer:
+    """The averaged weights of ``checkpoint`` on ``base``; raises :class:`UserError` if they were trained on another."""
+    if checkpoint.config.get("architecture") != "sd":
+        raise UserError("--base is a Stable Diffusion folder, and the checkpoint is of another kind: leave --base out")
+    lora = build_part(LoraConfig, checkpoint.config["lora"], "lora")
+    restorer = branched_restorer(base, lora, prompt, blocks)
+    if fingerprint(frozen_weights(restorer)) != checkpoint.base:
+        raise UserError(f"the checkpoint's branches were trained on another base than {base.folder}: give that one")
+    if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
+        raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")
+    restorer.load_state_dict(checkpoint.ema, strict=False)
+    return merged_sd_restorer(restorer, arm)

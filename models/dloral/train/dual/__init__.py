@@ -1,0 +1,1 @@
+"""Dual LoRA Learning on a frozen base: consistency and detail stages in turn."""

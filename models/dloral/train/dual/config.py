@@ -1,0 +1,96 @@
+"""Configuration of Dual LoRA Learning: a TOML file with ``stage = "dual"``."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dloral.data.batches import BatchShape
+from dloral.data.degrade import Degradation
+from dloral.model.branches import LoraConfig
+from dloral.train.config import OptimizerConfig, build_part
+from dloral.train.perceptual import NETWORKS
+from dloral.train.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class StillShares:
+    """Share of clips that are stills with a synthetic camera, by stage; the reference's detail stage has no others."""
+
+    consistency: float = 0.3
+    detail: float = 0.7
+
+
+@dataclass(frozen=True)
+class SteadyWeights:
+    """Weights of the losses beside those of the schedule, in the middle of a stage; 0 leaves one out.
+
+    They are functions of ``dloral.train.losses`` and ``dloral.train.motion``, and blend as the schedule's do.
+    """
+
+    pixel: float = 0.0
+    temporal: float = 0.0
+    motion: float = 0.0
+    grid: float = 0.0
+    block: float = 0.0
+    detail: float = 0.0
+    checker: float = 0.0
+
+    def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
+        """``mix`` of the way from these weights to ``other``."""
+        ours, theirs = asdict(self), asdict(other)
+        return SteadyWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
+
+
+@dataclass(frozen=True)
+class DualConfig:
+    """Everything that decides the run but its base, its data and its seed. The networks' sizes are the base's."""
+
+    architecture: str = "tiny"
+    stage: str = "dual"
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    solo: float = 0.0
+    """Share of steps in which the trained branch runs without the other one, as an arm does that has it alone."""
+    perceptual_network: str = "mobilenet"
+    """Whose features the perceptual loss compares: one of ``dloral.train.perceptual.NETWORKS``."""
+    schedule: Schedule = field(default_factory=Schedule)
+    consistency: SteadyWeights = field(default_factory=SteadyWeights)
+    detail: SteadyWeights = field(default_factory=SteadyWeights)
+    checkpointing: bool = False
+    """Whether the UNet's activations are computed anew in the backward pass: less memory, a third more time."""
+    flow: float = 0.0
+    """Weight of the flow network's photometric loss, where ``lora.train_flow`` is set."""
+    batch: BatchShape = field(default_factory=BatchShape)
+    stills: StillShares = field(default_factory=StillShares)
+    degradation: Degradation = field(default_factory=Degradation)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    def to_table(self) -> dict[str, Any]:
+        """Plain values, as :func:`dual_from_table` reads them."""
+        return asdict(self)
+
+
+PARTS: dict[str, type] = {
+    "lora": LoraConfig,
+    "schedule": Schedule,
+    "consistency": SteadyWeights,
+    "detail": SteadyWeights,
+    "batch": BatchShape,
+    "stills": StillShares,
+    "degradation": Degradation,
+    "optimizer": OptimizerConfig,
+}
+
+
+def dual_from_table(table: dict[str, Any]) -> DualConfig:
+    """A configuration of plain values; unknown keys raise ``ValueError``."""
+    plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network"}
+    if unknown := set(table) - set(PARTS) - plain:
+        raise ValueError(f"unknown {', '.join(sorted(unknown))}")
+    if (architecture := table.get("architecture", "tiny")) not in ("tiny", "sd"):
+        raise ValueError(f"unknown architecture {architecture!r}")
+    if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
+        raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
+    parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
+    config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
+    if architecture == "tiny" and config.schedule.csd > 0.0:
+        raise ValueError("[schedule] csd: a tiny base predicts its one step only, so it has no score to distil; set 0")
+    return config

@@ -1,0 +1,135 @@
+"""One step of Dual LoRA Learning: two forward passes over a window of three frames, and their losses."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from dloral.data.motion import MotionBatch
+from dloral.model.arms import Arm
+from dloral.model.tiny import TinyModel
+from dloral.model.tiny.codec import phases_to_picture
+from dloral.model.warp import flow_warp
+from dloral.train.dual.config import SteadyWeights
+from dloral.train.losses import (
+    block_loss,
+    checker_loss,
+    detail_loss,
+    flow_loss,
+    grid_loss,
+    luma,
+    pixel_loss,
+    temporal_loss,
+)
+from dloral.train.motion import motion_loss
+from dloral.train.runtime import Runtime
+from dloral.train.schedule import Weights
+from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop, weighted
+
+
+class Outputs(NamedTuple):
+    """What the two passes give: pictures [B, 3, H, W], and the second pass's flow (none without a frame before)."""
+
+    first: Tensor
+    second: Tensor
+    flow: Tensor | None
+
+
+class StepWeights(NamedTuple):
+    """Weights of all losses at one step."""
+
+    scheduled: Weights
+    steady: SteadyWeights
+    flow: float
+
+
+def dual_losses(
+    model: TinyModel,
+    batch: MotionBatch,
+    arm: Arm,
+    weights: StepWeights,
+    perceptual: nn.Module | None,
+    rng: Generator,
+    runtime: Runtime,
+) -> dict[str, Tensor]:
+    """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and the perceptual crop.
+
+    The weights of ``model`` have to be switched to ``arm`` already.
+    """
+    lq, clean = batch.lq.float() / 255.0, batch.clean.float() / 255.0
+    outputs = _restore(model, lq, arm, rng, runtime)
+    terms = window_terms(outputs, clean, batch, weights)
+    if weights.flow > 0.0 and outputs.flow is not None and outputs.flow.requires_grad:
+        guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
+        terms["flow"] = (weights.flow, flow_loss(outputs.flow, guides[1], guides[0]))
+    if perceptual is not None and weights.scheduled.perceptual > 0.0:
+        both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
+        terms["perceptual"] = (weights.scheduled.perceptual, perceptual_crop(perceptual, both, truth, rng))
+    return weighted(terms)
+
+
+def window_terms(
+    outputs: Outputs, clean: Tensor, batch: MotionBatch, weights: StepWeights
+) -> dict[str, tuple[float, Tensor]]:
+    """Weights and values of the terms that compare outputs with the ``clean`` window [B, 3, 3, H, W] in [0, 1]."""
+    scheduled, steady = weights.scheduled, weights.steady
+    both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
+    lumas = luma(both), luma(truth)
+    pairs = [(picture[: len(clean)], picture[len(clean) :]) for picture in lumas]
+    losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
+        "l2": (scheduled.l2, lambda: F.mse_loss(both, truth)),
+        "consistency": (
+            scheduled.consistency,
+            lambda: consistency_loss(outputs.first, outputs.second, batch.flow, batch.visible),
+        ),
+        "pixel": (steady.pixel, lambda: pixel_loss(both, truth)),
+        "temporal": (
+            steady.temporal,
+            lambda: temporal_loss((outputs.first, outputs.second), (clean[:, 1], clean[:, 2])),
+        ),
+        "motion": (steady.motion, lambda: motion_loss(pairs[0], pairs[1])),
+        "grid": (steady.grid, lambda: grid_loss(both, truth)),
+        "block": (steady.block, lambda: block_loss(*lumas)),
+        "detail": (steady.detail, lambda: detail_loss(*lumas)),
+        "checker": (steady.checker, lambda: checker_loss(*lumas)),
+    }
+    return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
+
+
+def consistency_loss(before: Tensor, now: Tensor, flow: Tensor, visible: Tensor) -> Tensor:
+    """Mean squared difference of ``now`` from ``before`` brought along the ground truth's ``flow``, where visible.
+
+    Pictures [B, 3, H, W] in [0, 1]; ``flow`` [B, 2, H, W] now → before, in pixels; ``visible`` bool [B, H, W]. This is
+    the training's E*warp. The gradient flows to both pictures; the reference's loss has none.
+    """
+    difference = (flow_warp(before, flow, padding_mode="border") - now).square().mean(dim=1)
+    return (difference * visible).sum() / visible.sum().clamp(min=1)
+
+
+def _restore(model: TinyModel, lq: Tensor, arm: Arm, rng: Generator, runtime: Runtime) -> Outputs:
+    with torch.no_grad():
+        encoded = [model.encoder(lq[:, t]) for t in range(3)]
+    before = frame_before(encoded[0], encoded[1], rng)
+    # Merged weights are made once for both passes.
+    with parametrize.cached():
+        first, _ = _forward(model, lq[:, 1], encoded[1], before, arm, runtime)
+        second, flow = _forward(model, lq[:, 2], encoded[2], encoded[1], arm, runtime)
+    return Outputs(first, second, flow)
+
+
+def _forward(
+    model: TinyModel, lq: Tensor, current: Encoded, previous: Encoded, arm: Arm, runtime: Runtime
+) -> tuple[Tensor, Tensor | None]:
+    flow = model.restorer.flow(current[1], previous[1]) if arm.consistency else None
+    # Flow and the bicubic part need every bit.
+    with runtime.autocast():
+        if flow is None:
+            restored = model.restorer.restore_single(current[0])
+        else:
+            restored = model.restorer.restore(current[0], previous[0], flow)
+        residual = model.decoder.residual(restored, lq)
+    return phases_to_picture(model.decoder.base(lq) + residual.float()), flow

@@ -1,0 +1,58 @@
+"""Weights to start a run from: those of another run, or of a pack whose run is not at hand."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from dloral.errors import UserError
+from dloral.train.checkpoint import load_checkpoint
+
+_BLOCK = re.compile(r"\.(\d+)\.(depthwise|expand|project)\.(weight|bias)$")
+
+
+def load_weights(source: Path) -> dict[str, Tensor]:
+    """Averaged weights of a run's folder or a checkpoint file, or the weights of a pack's folder, by their names."""
+    if (source / "pack.toml").is_file():
+        return _pack_weights(source)
+    return load_checkpoint(source).ema
+
+
+def _pack_weights(folder: Path) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = {}
+    for graph in ("encoder", "restorer", "decoder"):
+        # The encoder's and the decoder's modules lie one level deeper in their graphs, under the same name.
+        prefix = "restorer." if graph == "restorer" else ""
+        for tensor in onnx.load(folder / f"{graph}.onnx").graph.initializer:
+            if tensor.name.endswith((".weight", ".bias")):
+                weights[prefix + tensor.name] = torch.from_numpy(np.array(numpy_helper.to_array(tensor)))
+    # The export folds the scale to bytes and the half of the rounding into the last convolution (DecoderGraph).
+    weights["decoder.conv_out.weight"] /= 255.0
+    weights["decoder.conv_out.bias"] = (weights["decoder.conv_out.bias"] - 0.5) / 255.0
+    return weights
+
+
+def start_from(model: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
+    """Load ``weights`` into ``model``, which may have more residual blocks: those start as the identity.
+
+    Raises :class:`UserError` where anything else is missing, left over or of another shape.
+    """
+    state = model.state_dict()
+    added = [name for name in state if name not in weights and _BLOCK.search(name)]
+    for name in added:
+        if ".project." in name:
+            state[name].zero_()
+    wrong = sorted(
+        {name for name in state if name not in weights and name not in added}
+        | {name for name in weights if name not in state}
+        | {name for name in weights if name in state and weights[name].shape != state[name].shape}
+    )
+    if wrong:
+        raise UserError(f"{source} does not fit this configuration; missing, left over or of another size: {wrong[:5]}")
+    with torch.no_grad():
+        for name, value in weights.items():
+            state[name].copy_(value)

@@ -1,0 +1,212 @@
+//! One frame's way through the element, as the governor plans it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::session::{FrameError, Session, Try};
+use super::timing::{Moment, Timing};
+use crate::pace::{Change, Plan, Policy};
+use crate::restore::{Frame, Report, Settings};
+
+/// What a frame is to be treated by.
+pub struct Request {
+    /// Its times.
+    pub moment: Moment,
+    /// How to restore it.
+    pub settings: Settings,
+    /// Failures in a row that end the stream; 0: none do.
+    pub max_errors: u32,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub enum Passage {
+    /// It is in the output, restored.
+    Restored(Report),
+    /// It is in the output, upscaled plainly, which took so long.
+    Degraded(Duration),
+    /// It is left out: it would come late.
+    Dropped,
+    /// It is left out: its buffer does not hold what the caps say.
+    Refused,
+}
+
+/// What there is to tell about a frame, beside what became of it.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The state has changed.
+    pub change: Option<Change>,
+    /// The first failure in a row: of this frame, or of one before it that nobody waited for.
+    pub failure: Option<FrameError>,
+    /// Failures to count.
+    pub failures: u32,
+    /// Memory ran out; from now on tiles are smaller.
+    pub reduced_tiles: bool,
+}
+
+/// Takes one frame through a session.
+pub struct Flow<'s> {
+    session: &'s Session,
+    timing: &'s Mutex<Timing>,
+    request: &'s Request,
+    news: News,
+}
+
+impl<'s> Flow<'s> {
+    /// For one frame.
+    pub fn new(session: &'s Session, timing: &'s Mutex<Timing>, request: &'s Request) -> Self {
+        Flow {
+            session,
+            timing,
+            request,
+            news: News::default(),
+        }
+    }
+
+    /// Takes the frame in `input` to `output`. An error means that the stream is to end.
+    pub fn pass(mut self, input: &gst::BufferRef, output: &mut gst::BufferRef) -> (Result<Passage, FrameError>, News) {
+        let passage = self.pass_frame(input, output);
+        self.news.change = self.timing().governor.take_change();
+        (passage, self.news)
+    }
+
+    fn pass_frame(&mut self, input: &gst::BufferRef, output: &mut gst::BufferRef) -> Result<Passage, FrameError> {
+        if self.session.has_failed() {
+            return Err(FrameError::NoModel);
+        }
+        self.collect()?;
+        if !self.request.moment.follows {
+            self.session.pass_by();
+        }
+        let frame = match self.session.read(input) {
+            Ok(frame) => frame,
+            Err(error @ (FrameError::Buffer(_) | FrameError::Restore(_))) => {
+                self.session.pass_by();
+                self.fail(error)?;
+                return Ok(Passage::Refused);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut arrival = self.request.moment.arrival;
+        arrival.ready = self.session.model().is_some();
+        let plan = self.timing().governor.plan(&arrival);
+        self.carry_out(plan, &frame, output)
+    }
+
+    /// Learns of a frame that nobody waited for.
+    fn collect(&mut self) -> Result<(), FrameError> {
+        let Some(outcome) = self.session.outcome() else {
+            return Ok(());
+        };
+        let mut timing = self.timing();
+        let now = timing.now();
+        match outcome {
+            Ok(report) => {
+                timing.governor.measured(now, report.timings.total);
+                drop(timing);
+                self.succeed(&report);
+                Ok(())
+            }
+            Err(error) => {
+                timing.governor.probe_failed(now);
+                drop(timing);
+                self.fail(error.into())
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        plan: Plan,
+        frame: &Arc<Frame>,
+        output: &mut gst::BufferRef,
+    ) -> Result<Passage, FrameError> {
+        match plan {
+            Plan::Restore { patience } => self.restore(patience, frame, output),
+            Plan::Degrade { probe: true } => {
+                self.session.probe(frame, &self.request.settings)?;
+                self.degrade(frame, output)
+            }
+            Plan::Degrade { probe: false } => {
+                self.session.pass_by();
+                self.degrade(frame, output)
+            }
+            Plan::Drop => {
+                self.session.pass_by();
+                Ok(Passage::Dropped)
+            }
+        }
+    }
+
+    fn restore(
+        &mut self,
+        patience: Option<Duration>,
+        frame: &Arc<Frame>,
+        output: &mut gst::BufferRef,
+    ) -> Result<Passage, FrameError> {
+        let tones = self.timing().governor.policy() != Policy::Stall;
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        match self
+            .session
+            .restore(frame, &self.request.settings, deadline, tones, output)
+        {
+            Ok(Try::Done(report)) => {
+                let mut timing = self.timing();
+                let now = timing.now();
+                timing.governor.restored(now, report.timings.total);
+                drop(timing);
+                self.succeed(&report);
+                Ok(Passage::Restored(report))
+            }
+            Ok(Try::Late) => {
+                let mut timing = self.timing();
+                let now = timing.now();
+                // Never to restore it after all: this ends.
+                let plan = timing.governor.missed(now, patience.unwrap_or_default());
+                drop(timing);
+                self.carry_out(plan, frame, output)
+            }
+            Err(FrameError::Restore(error)) => {
+                self.fail(error.into())?;
+                self.degrade(frame, output)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn degrade(&mut self, frame: &Frame, output: &mut gst::BufferRef) -> Result<Passage, FrameError> {
+        let started = Instant::now();
+        self.session.degrade(frame, output)?;
+        let took = started.elapsed();
+        let mut timing = self.timing();
+        let now = timing.now();
+        timing.governor.degraded(now, took);
+        Ok(Passage::Degraded(took))
+    }
+
+    fn succeed(&mut self, report: &Report) {
+        self.timing().failures_in_a_row = 0;
+        self.news.reduced_tiles |= report.reduced_tiles;
+    }
+
+    /// Counts a failure: an error ends the stream.
+    fn fail(&mut self, error: FrameError) -> Result<(), FrameError> {
+        let mut timing = self.timing();
+        timing.failures_in_a_row = timing.failures_in_a_row.saturating_add(1);
+        let failures = timing.failures_in_a_row;
+        drop(timing);
+        self.news.failures += 1;
+        if failures == self.request.max_errors {
+            return Err(error);
+        }
+        if failures == 1 {
+            self.news.failure = Some(error);
+        }
+        Ok(())
+    }
+
+    /// Never held while waiting, or while another lock is taken.
+    fn timing(&self) -> MutexGuard<'s, Timing> {
+        self.timing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,295 @@
+//! Times of a stream as GStreamer tells them (segments, clocks, latencies), for the decisions of [`pace`](crate::pace).
+
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_base::prelude::*;
+
+use super::DloralVsr;
+use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, latency};
+
+/// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
+#[derive(Debug)]
+pub struct Timing {
+    /// What is done with frames that would come late.
+    pub governor: Governor,
+    /// Until a frame is to leave.
+    pub latencies: Latencies,
+    /// Whether frames are missing.
+    continuity: Continuity,
+    /// Length of a frame by the caps.
+    frame: Option<Duration>,
+    /// The running time of the frame before.
+    last: Option<Nanoseconds>,
+    /// Whether upstream is to be asked for its latency.
+    asks_upstream: bool,
+    /// Frames that failed since the last one that did not.
+    pub failures_in_a_row: u32,
+    /// The element's own latency, as the last LATENCY query was answered.
+    answered: Option<Duration>,
+    started: Instant,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing {
+            governor: Governor::default(),
+            latencies: Latencies::default(),
+            continuity: Continuity::default(),
+            frame: None,
+            last: None,
+            asks_upstream: true,
+            failures_in_a_row: 0,
+            answered: None,
+            started: Instant::now(),
+        }
+    }
+}
+
+/// A frame's times.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// For the governor, but for whether there is a model.
+    pub arrival: Arrival,
+    /// Whether it follows the frame before.
+    pub follows: bool,
+    /// When it is to be shown, if that can be told.
+    pub running_time: Option<Nanoseconds>,
+}
+
+/// When a frame starts, and how long it lasts, in running time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    start: Option<Nanoseconds>,
+    length: Option<Nanoseconds>,
+}
+
+impl Timing {
+    /// Time since the run began.
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Frames are missing, or another stream begins.
+    pub fn reset(&mut self) {
+        self.continuity.reset();
+        self.last = None;
+    }
+
+    /// Another stream: whether it is live is to be asked.
+    pub fn begin(&mut self) {
+        self.reset();
+        self.asks_upstream = true;
+    }
+
+    /// Caps have come with this frame rate.
+    pub fn set_rate(&mut self, rate: gst::Fraction) {
+        self.frame = frame_length(rate);
+    }
+
+    /// The pipeline has settled on a latency; upstream's may have changed.
+    pub fn set_configured(&mut self, latency: gst::ClockTime) {
+        self.latencies.configured = Some(latency.into());
+        self.asks_upstream = true;
+    }
+
+    /// What upstream has answered to a LATENCY query, and the element's own latency that is added to it.
+    pub fn answer(&mut self, live: bool, upstream: gst::ClockTime, look_ahead: u32, processing: Duration) -> Duration {
+        self.note_upstream(live, upstream);
+        let own = latency::own(look_ahead, self.frame, processing);
+        self.answered = Some(own);
+        own
+    }
+
+    /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
+    pub fn is_answer_old(&mut self, look_ahead: u32, processing: Duration) -> bool {
+        let own = latency::own(look_ahead, self.frame, processing);
+        let old = self.answered.is_some_and(|answered| answered != own);
+        if old {
+            self.answered = Some(own);
+        }
+        old
+    }
+
+    fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
+        self.asks_upstream = false;
+        self.latencies.live = live;
+        self.latencies.upstream = Some(latency.into());
+    }
+
+    /// Whether upstream has to be asked for its latency before the next frame; only once.
+    pub fn take_question(&mut self) -> bool {
+        std::mem::take(&mut self.asks_upstream)
+    }
+
+    /// The times of the frame in `buffer`. `own` is the element's own latency.
+    pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> Moment {
+        let place = place(&element.segment(), buffer, self.frame);
+        let start = place.start.or_else(|| self.continuity.expected());
+        let length = place
+            .length
+            .or_else(|| Some(start?.saturating_sub(self.last?)))
+            .filter(|length| *length > 0);
+        let frame = length.map(pace::duration);
+        let slack = start.zip(running_time(element)).map(|(start, now)| {
+            let allowance = self.latencies.allowance(own, frame);
+            start.saturating_add(allowance).saturating_sub(now)
+        });
+        let follows = self.continuity.follows(start, place.length);
+        self.last = start.or(self.last);
+        Moment {
+            arrival: Arrival {
+                now: self.now(),
+                slack,
+                frame,
+                ready: false,
+            },
+            follows,
+            running_time: start,
+        }
+    }
+}
+
+/// Asks upstream for its latency: whether it is live, and the least it has.
+pub fn ask_upstream(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
+    let mut query = gst::query::Latency::new();
+    let answered = element.sink_pad().peer_query(&mut query);
+    answered.then(|| {
+        let (live, min, _) = query.result();
+        (live, min)
+    })
+}
+
+/// Takes down what upstream says.
+pub fn note_upstream(timing: &mut Timing, answer: Option<(bool, gst::ClockTime)>) {
+    if let Some((live, latency)) = answer {
+        timing.note_upstream(live, latency);
+    }
+}
+
+/// Running time by the element's clock; none while no clock runs: frames are never late then.
+fn running_time(element: &DloralVsr) -> Option<Nanoseconds> {
+    if element.current_state() != gst::State::Playing {
+        return None;
+    }
+    element.current_running_time().map(signed)
+}
+
+fn signed(time: gst::ClockTime) -> Nanoseconds {
+    Nanoseconds::try_from(time.nseconds()).unwrap_or(Nanoseconds::MAX)
+}
+
+fn frame_length(rate: gst::Fraction) -> Option<Duration> {
+    let (number, seconds) = (u64::try_from(rate.numer()).ok()?, u64::try_from(rate.denom()).ok()?);
+    // Both are 31 bits at most: no overflow.
+    let length = (seconds * gst::ClockTime::SECOND.nseconds()).checked_div(number)?;
+    (length > 0).then(|| Duration::from_nanos(length))
+}
+
+/// Where a buffer lies in running time. Nothing is known in segments of other formats than time. Played backwards, a
+/// frame starts where it ends.
+fn place(segment: &gst::Segment, buffer: &gst::BufferRef, frame: Option<Duration>) -> Place {
+    let unknown = Place {
+        start: None,
+        length: None,
+    };
+    let Some(segment) = segment.downcast_ref::<gst::ClockTime>() else {
+        return unknown;
+    };
+    if segment.rate() < 0.0 && segment.stop().is_none() {
+        // Running time counts from the stop.
+        return unknown;
+    }
+    let nominal = frame.and_then(|frame| gst::ClockTime::try_from(frame).ok());
+    let length = buffer.duration().or(nominal);
+    let time = |position: gst::ClockTime| match segment.to_running_time_full(position) {
+        Some(gst::Signed::Positive(time)) => Some(signed(time)),
+        Some(gst::Signed::Negative(time)) => Some(-signed(time)),
+        None => None,
+    };
+    let scaled = |length: gst::ClockTime| (signed(length) as f64 / segment.rate().abs()) as Nanoseconds;
+    let first = match buffer.pts() {
+        Some(pts) if segment.rate() < 0.0 => length.and_then(|length| pts.checked_add(length)).or(Some(pts)),
+        pts => pts,
+    };
+    Place {
+        start: first.and_then(time),
+        length: length.map(scaled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Option<Duration> = Some(Duration::from_millis(40));
+
+    fn milliseconds(count: u64) -> gst::ClockTime {
+        gst::ClockTime::from_mseconds(count)
+    }
+
+    fn buffer(pts: Option<gst::ClockTime>, duration: Option<gst::ClockTime>) -> gst::Buffer {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        let writable = buffer.get_mut().unwrap();
+        writable.set_pts(pts);
+        writable.set_duration(duration);
+        buffer
+    }
+
+    fn at(segment: &gst::FormattedSegment<gst::ClockTime>, pts: u64) -> (Option<i64>, Option<i64>) {
+        let place = place(segment.upcast_ref(), &buffer(Some(milliseconds(pts)), None), FRAME);
+        let milliseconds = |time: Nanoseconds| time / 1_000_000;
+        (place.start.map(milliseconds), place.length.map(milliseconds))
+    }
+
+    #[test]
+    fn places_are_in_running_time() {
+        let mut segment = gst::FormattedSegment::new();
+        segment.set_start(milliseconds(1000));
+        segment.set_base(milliseconds(500));
+        assert_eq!(at(&segment, 1080), (Some(580), Some(40)));
+        assert_eq!(at(&segment, 200), (Some(-300), Some(40)), "before the segment");
+        segment.set_rate(2.0);
+        assert_eq!(at(&segment, 1080), (Some(540), Some(20)));
+    }
+
+    #[test]
+    fn played_backwards_a_frame_starts_where_it_ends() {
+        let mut segment = gst::FormattedSegment::new();
+        segment.set_start(milliseconds(0));
+        segment.set_stop(milliseconds(1000));
+        segment.set_rate(-1.0);
+        assert_eq!(at(&segment, 960), (Some(0), Some(40)));
+        assert_eq!(at(&segment, 920), (Some(40), Some(40)));
+    }
+
+    #[test]
+    fn other_formats_and_the_ends_of_the_range_have_no_place() {
+        let mut bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
+        bytes.set_start(gst::format::Bytes::from_u64(0));
+        let unknown = place(bytes.upcast_ref(), &buffer(Some(milliseconds(40)), None), FRAME);
+        assert_eq!((unknown.start, unknown.length), (None, None));
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        for rate in [1.0, -1.0, 1e-9, 1e9] {
+            segment.set_rate(rate);
+            for pts in [0, 1, u64::MAX - 1, u64::MAX / 2, i64::MAX as u64] {
+                let pts = Some(gst::ClockTime::from_nseconds(pts));
+                for length in [None, Some(gst::ClockTime::ZERO), pts] {
+                    place(segment.upcast_ref(), &buffer(pts, length), FRAME);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn absurd_rates_have_no_frame_length_or_a_tiny_one() {
+        gst::init().unwrap();
+        let length = |number, seconds| frame_length(gst::Fraction::new(number, seconds));
+        assert_eq!(length(25, 1), FRAME);
+        assert_eq!(length(0, 1), None);
+        assert_eq!(length(1000, 1), Some(Duration::from_millis(1)));
+        assert_eq!(length(i32::MAX, 1), None, "less than a nanosecond");
+        assert_eq!(length(1, i32::MAX), Some(Duration::from_secs(i32::MAX as u64)));
+    }
+}

@@ -1,0 +1,420 @@
+//! Which frames are restored, degraded or dropped, and when that changes.
+//!
+//! A frame is restored as long as that is done by its deadline. The first one that is not makes the state degraded (or
+//! dropping). While degraded, frames now and then are restored beside the stream, as probes: nobody waits for them, and
+//! at most a tenth of the time goes into them. Once several in a row took clearly less than a frame lasts and than a
+//! frame is given, the state is restoring again. If that turns out to have been too early, more probes are asked for
+//! the next time: a load near the limit does not make the picture go to and fro.
+//!
+//! While dropping, every frame for which there seems to be time is restored, and a frame that comes out late is shown
+//! all the same if none has been shown for a second.
+
+use std::time::Duration;
+
+use super::{Nanoseconds, duration, nanoseconds};
+
+/// Of a frame's length, and of the time that it is given, a probe may take so much for restoration to fit.
+const HEADROOM: f64 = 0.8;
+/// Good probes in a row that bring restoration back.
+const PROBES: u32 = 3;
+/// The same at most, where it was brought back too early again and again.
+const MANY_PROBES: u32 = 96;
+/// Restoration that lasted so long was not brought back too early.
+const STABLE: Duration = Duration::from_secs(10);
+/// After a probe that was too slow, the next one waits for so many times what it took,
+const PROBE_REST: u32 = 9;
+/// and at least for so long.
+const SHORTEST_REST: Duration = Duration::from_millis(250);
+/// While dropping, a frame is shown at least so often, however late.
+const SILENCE: Duration = Duration::from_secs(1);
+/// The most that is taken off a frame's time for what happens to it downstream.
+const LARGEST_MARGIN: Nanoseconds = 250_000_000;
+/// What is taken off for handing a frame on, whatever happens downstream.
+const SMALLEST_MARGIN: Nanoseconds = 2_000_000;
+
+/// What is to be done with frames that would come late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Restore them, however late.
+    #[default]
+    Stall,
+    /// Upscale them plainly.
+    Degrade,
+    /// Leave them out.
+    Drop,
+}
+
+/// What happens to frames at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// They are restored.
+    Restoring,
+    /// They are upscaled plainly.
+    Degraded,
+    /// Some are left out.
+    Dropping,
+}
+
+/// Why the state has changed. Times are of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The stream has begun, or the policy has changed.
+    Begin,
+    /// The model is still being opened.
+    Loading,
+    /// Restoring takes longer than there is time.
+    Slow {
+        /// What it took last, if that is known.
+        needed: Option<Duration>,
+        /// What there was.
+        available: Duration,
+    },
+    /// Restoring fits again.
+    Fits {
+        /// What it took last.
+        needed: Option<Duration>,
+        /// What there is.
+        available: Duration,
+    },
+}
+
+/// A change of state, to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The state from now on.
+    pub state: State,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A frame that comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Time since any fixed moment.
+    pub now: Duration,
+    /// How long it is until the frame is to leave; negative: too late already; none: nothing waits for it.
+    pub slack: Option<Nanoseconds>,
+    /// Length of a frame, if that is known.
+    pub frame: Option<Duration>,
+    /// Whether there is a model to restore it with.
+    pub ready: bool,
+}
+
+/// What is to be done with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// Restore it, and wait so long for it; without end if there is no patience given.
+    Restore {
+        /// How long to wait.
+        patience: Option<Duration>,
+    },
+    /// Upscale it plainly; restore it beside that as a probe, if the worker is free.
+    Degrade {
+        /// Whether a probe is due.
+        probe: bool,
+    },
+    /// Leave it out.
+    Drop,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Governor {
+    policy: Policy,
+    /// None before the first frame.
+    state: Option<State>,
+    change: Option<Change>,
+    /// When the state began, and whether the model was not there then.
+    since: Duration,
+    loading: bool,
+    /// What restoring took last.
+    cost: Option<Duration>,
+    /// What a frame was given last, and how long it lasts.
+    given: Option<Duration>,
+    frame: Option<Duration>,
+    /// Taken off a frame's time: what happens downstream, as the sink's QoS events show it.
+    margin: Nanoseconds,
+    /// Whether frames come too late already, which the sink then says as well.
+    behind: bool,
+    /// What a degraded frame takes.
+    plain: Duration,
+    good_probes: u32,
+    wanted_probes: u32,
+    next_probe: Duration,
+    /// Whether the worker is still at a frame that missed its deadline.
+    overdue: bool,
+    /// When a frame was shown last, and when one was dropped last.
+    shown: Option<Duration>,
+    dropped: Duration,
+}
+
+impl Default for Governor {
+    fn default() -> Self {
+        Governor::new(Policy::default())
+    }
+}
+
+impl Governor {
+    /// At the beginning of a stream.
+    pub fn new(policy: Policy) -> Governor {
+        Governor {
+            policy,
+            state: None,
+            change: None,
+            since: Duration::ZERO,
+            loading: false,
+            cost: None,
+            given: None,
+            frame: None,
+            margin: 0,
+            behind: false,
+            plain: Duration::ZERO,
+            good_probes: 0,
+            wanted_probes: PROBES,
+            next_probe: Duration::ZERO,
+            overdue: false,
+            shown: None,
+            dropped: Duration::ZERO,
+        }
+    }
+
+    /// Another policy begins anew, but what is known of times stays.
+    pub fn set_policy(&mut self, policy: Policy) {
+        if self.policy != policy {
+            self.policy = policy;
+            self.state = None;
+            self.wanted_probes = PROBES;
+        }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// What happens to frames at present; none before the first.
+    pub fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    /// What restoring takes, in lengths of a frame; 1 where that is not known.
+    pub fn proportion(&self) -> f64 {
+        match (self.cost, self.frame) {
+            (Some(cost), Some(frame)) if !frame.is_zero() => cost.as_secs_f64() / frame.as_secs_f64(),
+            _ => 1.0,
+        }
+    }
+
+    /// The change of state since this was last asked, if there is one to tell.
+    pub fn take_change(&mut self) -> Option<Change> {
+        self.change.take()
+    }
+
+    /// What is to be done with the frame that comes.
+    pub fn plan(&mut self, arrival: &Arrival) -> Plan {
+        let now = arrival.now;
+        self.frame = arrival.frame;
+        let Some(slack) = arrival.slack.filter(|_| self.policy != Policy::Stall) else {
+            if self.state.is_none() || self.policy == Policy::Stall {
+                self.enter(State::Restoring, Reason::Begin, now);
+            }
+            return Plan::Restore { patience: None };
+        };
+        self.behind = slack <= 0;
+        if !arrival.ready {
+            self.enter(State::Degraded, Reason::Loading, now);
+            return Plan::Degrade { probe: false };
+        }
+        let patience = self.patience(slack);
+        self.given = Some(patience);
+        match self.policy {
+            Policy::Drop => self.plan_dropping(now, patience),
+            Policy::Degrade | Policy::Stall => self.plan_degrading(now, patience),
+        }
+    }
+
+    /// How long to wait for a frame so that a degraded one still comes in time, if the wait is in vain.
+    fn patience(&self, slack: Nanoseconds) -> Duration {
+        let margin = self.margin.max(SMALLEST_MARGIN);
+        let plain = match self.policy {
+            Policy::Drop => 0,
+            Policy::Degrade | Policy::Stall => nanoseconds(self.plain),
+        };
+        duration(slack.saturating_sub(margin).saturating_sub(plain))
+    }
+
+    fn plan_degrading(&mut self, now: Duration, patience: Duration) -> Plan {
+        let restores = match self.state {
+            None | Some(State::Restoring) => {
+                // Whatever it took before, it is tried: only a wait in vain shows that it does not fit.
+                !patience.is_zero()
+            }
+            Some(_) => self.good_probes >= self.wanted_probes && !patience.is_zero(),
+        };
+        if restores {
+            let reason = match self.state {
+                None => Reason::Begin,
+                Some(_) => self.fits(),
+            };
+            self.enter(State::Restoring, reason, now);
+            return Plan::Restore {
+                patience: Some(patience),
+            };
+        }
+        let reason = self.slow(patience);
+        self.enter(State::Degraded, reason, now);
+        Plan::Degrade {
+            probe: now >= self.next_probe,
+        }
+    }
+
+    fn plan_dropping(&mut self, now: Duration, patience: Duration) -> Plan {
+        let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
+        if self.shown.is_none() || silent_for >= SILENCE {
+            self.enter_unless_dropping(now);
+            return Plan::Restore { patience: None };
+        }
+        if patience.is_zero() || self.cost.is_some_and(|cost| cost > patience) {
+            self.note_drop(now, patience);
+            return Plan::Drop;
+        }
+        self.enter_unless_dropping(now);
+        Plan::Restore {
+            patience: Some(patience),
+        }
+    }
+
+    /// Restoring again, once none has been dropped for a while.
+    fn enter_unless_dropping(&mut self, now: Duration) {
+        match self.state {
+            Some(State::Dropping) if now.saturating_sub(self.dropped) < SILENCE => (),
+            Some(State::Restoring) => (),
+            None => self.enter(State::Restoring, Reason::Begin, now),
+            Some(_) => self.enter(State::Restoring, self.fits(), now),
+        }
+    }
+
+    fn note_drop(&mut self, now: Duration, available: Duration) {
+        self.dropped = now;
+        self.enter(State::Dropping, self.slow(available), now);
+    }
+
+    /// A frame was restored by its deadline, and is shown.
+    pub fn restored(&mut self, now: Duration, cost: Duration) {
+        self.cost = Some(cost);
+        self.shown = Some(now);
+        if self.state == Some(State::Restoring) && now.saturating_sub(self.since) >= STABLE {
+            self.wanted_probes = PROBES;
+        }
+    }
+
+    /// A frame was not restored by its deadline, for which it had `patience`: says what is done with it instead.
+    pub fn missed(&mut self, now: Duration, patience: Duration) -> Plan {
+        // What it takes is known when it is done; until then, this much at least.
+        self.cost = self.cost.max(Some(patience));
+        self.overdue = true;
+        match self.policy {
+            Policy::Drop => {
+                self.note_drop(now, patience);
+                Plan::Drop
+            }
+            Policy::Degrade | Policy::Stall => {
+                self.enter(State::Degraded, self.slow(patience), now);
+                Plan::Degrade { probe: false }
+            }
+        }
+    }
+
+    /// A frame was degraded, which took so long, and is shown.
+    pub fn degraded(&mut self, now: Duration, cost: Duration) {
+        self.shown = Some(now);
+        // Follows growth at once, and falls slowly: it is what has to be left of a frame's time.
+        self.plain = cost.max(self.plain - self.plain / 8);
+    }
+
+    /// What restoring a frame took that nobody waited for, a probe or one that missed its deadline.
+    pub fn measured(&mut self, now: Duration, cost: Duration) {
+        self.cost = Some(cost);
+        // That one frame was slow says little: whether all are is what the first probe shows.
+        let overdue = std::mem::take(&mut self.overdue);
+        let fits =
+            |limit: Option<Duration>| limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * limit.as_secs_f64());
+        if fits(self.frame) && fits(self.given) {
+            self.good_probes = self.good_probes.saturating_add(1);
+            self.next_probe = now;
+        } else {
+            self.good_probes = 0;
+            let rest = if overdue {
+                Duration::ZERO
+            } else {
+                cost.saturating_mul(PROBE_REST).max(SHORTEST_REST)
+            };
+            self.next_probe = now.saturating_add(rest);
+            if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
+                // The model has come, and does not help: that is another reason.
+                let reason = self.slow(self.limit());
+                self.change = Some(Change {
+                    state: State::Degraded,
+                    reason,
+                });
+            }
+        }
+    }
+
+    /// A probe, or a frame that missed its deadline, has failed.
+    pub fn probe_failed(&mut self, now: Duration) {
+        self.overdue = false;
+        self.good_probes = 0;
+        self.next_probe = now.saturating_add(SILENCE);
+    }
+
+    /// A QoS event of the sink: a frame came there so much after its time, or before it if that is negative. Frames
+    /// leave here by their deadline, so what is late there is what happens on the way; unless they came here too late.
+    pub fn arrived(&mut self, late_by: Nanoseconds) {
+        self.margin = match late_by {
+            1.. if self.behind => self.margin,
+            1.. => self.margin.saturating_add(late_by).min(LARGEST_MARGIN),
+            _ => self.margin - self.margin / 16,
+        };
+    }
+
+    fn slow(&self, available: Duration) -> Reason {
+        Reason::Slow {
+            needed: self.cost,
+            available,
+        }
+    }
+
+    fn fits(&self) -> Reason {
+        Reason::Fits {
+            needed: self.cost,
+            available: self.limit(),
+        }
+    }
+
+    /// What a frame may take: the time that it is given, and its length.
+    fn limit(&self) -> Duration {
+        let given = self.given.unwrap_or_default();
+        self.frame.map_or(given, |frame| frame.min(given))
+    }
+
+    fn enter(&mut self, state: State, reason: Reason, now: Duration) {
+        if self.state == Some(state) {
+            return;
+        }
+        if self.state == Some(State::Restoring) && state == State::Degraded {
+            let too_early = now.saturating_sub(self.since) < STABLE;
+            self.wanted_probes = if too_early {
+                (self.wanted_probes * 2).min(MANY_PROBES)
+            } else {
+                PROBES
+            };
+        }
+        self.good_probes = 0;
+        self.next_probe = now;
+        self.state = Some(state);
+        self.since = now;
+        self.loading = reason == Reason::Loading;
+        self.change = Some(Change { state, reason });
+    }
+}

@@ -1,0 +1,71 @@
+//! How long frames are given here.
+
+use std::time::Duration;
+
+use super::{Nanoseconds, nanoseconds};
+
+/// The latencies that decide when a frame is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Latencies {
+    /// The least that upstream has, by its answer to the LATENCY query; none if it did not answer.
+    pub upstream: Option<Duration>,
+    /// Whether upstream is live, by the same answer.
+    pub live: bool,
+    /// What the whole pipeline has settled on, by the LATENCY event.
+    pub configured: Option<Duration>,
+}
+
+impl Latencies {
+    /// How long after its running time a frame is to leave, at the latest, so that it is in time at the sink: what the
+    /// pipeline has settled on. A pipeline whose sink does not wait for the clock settles on less than its parts have;
+    /// then a frame has what upstream and this element have, and its own length, after which it would hold up the next.
+    pub fn allowance(&self, own: Duration, frame: Option<Duration>) -> Nanoseconds {
+        let promised = self.upstream.unwrap_or_default().saturating_add(own);
+        let allowance = match self.configured {
+            Some(configured) if configured >= promised => configured,
+            _ => promised.saturating_add(frame.unwrap_or_default()),
+        };
+        nanoseconds(allowance)
+    }
+}
+
+/// The latency of the element itself: `look_ahead` frames of this length, and what the user adds. A frame's length that
+/// is not known, because the frame rate varies, counts as none.
+pub fn own(look_ahead: u32, frame: Option<Duration>, processing: Duration) -> Duration {
+    let frames = frame.unwrap_or_default().checked_mul(look_ahead);
+    frames.unwrap_or(Duration::MAX).saturating_add(processing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Duration = Duration::from_millis(40);
+
+    fn milliseconds(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn the_own_latency_is_the_look_ahead_and_what_the_user_adds() {
+        assert_eq!(own(0, Some(FRAME), milliseconds(7)), milliseconds(7));
+        assert_eq!(own(2, Some(FRAME), milliseconds(7)), milliseconds(87));
+        assert_eq!(own(2, None, milliseconds(7)), milliseconds(7));
+        assert_eq!(own(u32::MAX, Some(Duration::MAX), FRAME), Duration::MAX);
+    }
+
+    #[test]
+    fn a_frame_has_what_the_pipeline_has_settled_on() {
+        let mut latencies = Latencies {
+            upstream: Some(milliseconds(30)),
+            live: true,
+            configured: Some(milliseconds(95)),
+        };
+        assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 95_000_000);
+        // A sink that does not wait.
+        latencies.configured = Some(Duration::ZERO);
+        assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 90_000_000);
+        // Nothing is known yet.
+        assert_eq!(Latencies::default().allowance(milliseconds(20), None), 20_000_000);
+    }
+}

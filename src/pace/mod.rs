@@ -1,0 +1,29 @@
+//! When frames are to leave, and what is done with those that would come late; arithmetic only, without GStreamer and
+//! without a clock.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`governor`] | the states restoring, degraded and dropping: which a frame falls into, and when they change |
+//! | [`continuity`] | whether a frame follows the one before it, or frames are missing between them |
+//! | [`latency`] | how long frames are given here, and what a LATENCY query is answered |
+
+pub mod continuity;
+pub mod governor;
+pub mod latency;
+
+pub use continuity::Continuity;
+pub use governor::{Arrival, Change, Governor, Plan, Policy, Reason, State};
+pub use latency::Latencies;
+
+/// A running time or a difference of two, in ns: negative before a segment's start, and for what is late.
+pub type Nanoseconds = i64;
+
+/// A duration in ns; what does not fit is as good as for ever.
+pub(crate) fn nanoseconds(duration: std::time::Duration) -> Nanoseconds {
+    Nanoseconds::try_from(duration.as_nanos()).unwrap_or(Nanoseconds::MAX)
+}
+
+/// A span of running time that is not negative, as a duration.
+pub(crate) fn duration(span: Nanoseconds) -> std::time::Duration {
+    std::time::Duration::from_nanos(u64::try_from(span).unwrap_or(0))
+}

@@ -1,0 +1,66 @@
+//! A frame's pixels, apart from the memory they came in.
+
+use super::pixels::{PixelLayout, PixelView};
+use super::{RestoreError, convert};
+
+/// One input frame: tight RGB, and its alpha plane if it has one. Can be handed to another thread while the buffer it
+/// was read from goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+    /// Empty where the layout has none.
+    alpha: Vec<u8>,
+}
+
+impl Frame {
+    /// Copies the picture out of `view`.
+    ///
+    /// # Errors
+    /// [`RestoreError::Picture`] if the view is not valid.
+    pub fn read(view: &PixelView<'_>) -> Result<Frame, RestoreError> {
+        view.check()?;
+        let mut rgb = vec![0; view.width * view.height * 3];
+        convert::unpack(view, &mut rgb, view.width * 3);
+        let mut alpha = Vec::new();
+        convert::unpack_alpha(view, &mut alpha);
+        Ok(Frame {
+            width: view.width,
+            height: view.height,
+            rgb,
+            alpha,
+        })
+    }
+
+    /// Pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Tight RGB, row by row.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    /// The alpha plane, tight, if there is one.
+    pub(super) fn alpha(&self) -> Option<&[u8]> {
+        (!self.alpha.is_empty()).then_some(&self.alpha[..])
+    }
+
+    /// The colours as a picture to read.
+    pub(super) fn view(&self) -> PixelView<'_> {
+        PixelView {
+            data: &self.rgb,
+            width: self.width,
+            height: self.height,
+            stride: self.width * 3,
+            layout: PixelLayout::Rgb,
+        }
+    }
+}

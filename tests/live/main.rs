@@ -1,0 +1,13 @@
+//! The element in chains that run for weeks: overload, failures, everything that may happen to a stream.
+#![cfg(feature = "plugin")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod errors;
+mod latency;
+mod long_life;
+mod overload;
+mod pipelines;
+mod stubborn;

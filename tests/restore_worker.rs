@@ -1,0 +1,180 @@
+//! The worker: frames restored on its thread, waited for or not, whatever the graphs do.
+
+#[path = "restore_stream/fake.rs"]
+#[allow(dead_code)]
+mod fake;
+
+use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use fake::{Fake, Picture, expected, geometry};
+use gstdloralvsr::pack::Graph;
+use gstdloralvsr::restore::{Frame, Given, Hook, Hooked, Job, RestoreError, Settings, Stream, Worker};
+
+const SOON: Duration = Duration::from_millis(30);
+
+fn settings() -> Settings {
+    Settings {
+        scene_threshold: 0.0,
+        ..Settings::default()
+    }
+}
+
+fn picture(number: usize) -> Picture {
+    Picture::new(24, 18, number)
+}
+
+fn job(number: usize, follows: bool) -> Job {
+    Job {
+        frame: Arc::new(Frame::read(&picture(number).view()).unwrap()),
+        follows,
+        settings: settings(),
+        picture: Vec::new(),
+    }
+}
+
+/// A gate that a test closes and opens.
+#[derive(Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn close(&self, closed: bool) {
+        *self.closed.lock().unwrap() = closed;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut closed = self.closed.lock().unwrap();
+        while *closed {
+            closed = self.changed.wait(closed).unwrap();
+        }
+    }
+}
+
+fn worker(hook: Hook) -> Worker {
+    let graphs = Arc::new(Hooked::new(Fake::new(geometry()), hook));
+    let stream = Stream::with_geometry(graphs, geometry(), settings()).unwrap();
+    Worker::spawn(stream, settings()).unwrap()
+}
+
+fn gated() -> (Worker, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let inside = gate.clone();
+    let hook = move |graph| {
+        if graph == Graph::Decoder {
+            inside.pass();
+        }
+        Ok(())
+    };
+    (worker(Arc::new(hook)), gate)
+}
+
+#[track_caller]
+fn assert_done(given: Given, current: usize, previous: usize) {
+    let Given::Done(Ok(restored)) = given else {
+        panic!("{given:?}")
+    };
+    assert!(restored.picture == expected(&picture(current), &picture(previous)).data);
+}
+
+#[test]
+fn frames_are_restored_with_the_one_before() {
+    let (worker, _gate) = gated();
+    assert_done(worker.restore(job(0, false), None), 0, 0);
+    assert_done(worker.restore(job(1, true), None), 1, 0);
+    assert_done(worker.restore(job(2, false), None), 2, 2);
+}
+
+#[test]
+fn a_deadline_ends_the_wait_and_not_the_work() {
+    let (worker, gate) = gated();
+    gate.close(true);
+    let given = worker.restore(job(0, false), Some(Instant::now() + SOON));
+    assert!(matches!(given, Given::Late) && worker.is_busy());
+    // It is not free for another one by its deadline.
+    let given = worker.restore(job(1, true), Some(Instant::now() + SOON));
+    assert!(matches!(given, Given::Late));
+    assert!(!worker.give(job(1, true)));
+    assert!(worker.take().is_none());
+    gate.close(false);
+    // Waits for the first, and takes the second.
+    assert_done(worker.restore(job(1, true), None), 1, 0);
+}
+
+#[test]
+fn what_nobody_waited_for_is_told_once() {
+    let (worker, _gate) = gated();
+    assert!(worker.give(job(3, false)));
+    while worker.is_busy() {
+        std::thread::yield_now();
+    }
+    let restored = worker.take().unwrap().unwrap();
+    assert!(restored.report.paired_with_itself && worker.take().is_none());
+}
+
+#[test]
+fn an_interruption_ends_every_wait() {
+    let (worker, gate) = gated();
+    gate.close(true);
+    let given = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| worker.restore(job(0, false), None));
+        while !worker.is_busy() {
+            std::thread::yield_now();
+        }
+        worker.interrupt(true);
+        waiting.join().unwrap()
+    });
+    assert!(matches!(given, Given::Interrupted));
+    assert!(matches!(worker.restore(job(1, false), None), Given::Interrupted));
+    worker.interrupt(false);
+    gate.close(false);
+    assert_done(worker.restore(job(1, false), None), 1, 1);
+}
+
+#[test]
+fn dropping_it_does_not_wait_for_a_graph_that_hangs() {
+    let (worker, gate) = gated();
+    gate.close(true);
+    assert!(worker.give(job(0, false)));
+    drop(worker);
+    gate.close(false);
+}
+
+#[test]
+fn a_panic_is_an_error_from_then_on() {
+    let worker = worker(Arc::new(|_| panic!("part of the test")));
+    for _ in 0..3 {
+        let given = worker.restore(job(0, false), None);
+        assert!(matches!(given, Given::Done(Err(RestoreError::Panicked))), "{given:?}");
+    }
+    assert!(!worker.give(job(0, false)));
+}
+
+/// For race detectors: several threads at all that may be called from several.
+#[test]
+fn everything_may_be_called_at_once() {
+    let (worker, _gate) = gated();
+    let start = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (worker, start) = (&worker, &start);
+            scope.spawn(move || {
+                start.wait();
+                for turn in 0..20 {
+                    match (thread + turn) % 5 {
+                        0 => drop(worker.restore(job(0, false), Some(Instant::now() + Duration::from_millis(1)))),
+                        1 => drop(worker.give(job(1, true))),
+                        2 => drop(worker.take()),
+                        3 => worker.interrupt(turn % 2 == 0),
+                        _ => drop(worker.is_busy()),
+                    }
+                }
+            });
+        }
+    });
+    worker.interrupt(false);
+    assert_done(worker.restore(job(4, false), None), 4, 4);
+}
