@@ -383,3 +383,50 @@ proptest! {
         }
     }
 }
+
+/// The table of docs/live.md: 500 frames at 25 frames/s, given 80 ms each. `cargo test --test pace -- --nocapture table`
+/// prints it.
+#[test]
+fn the_table_of_the_documentation_is_what_comes_out() {
+    let documented = include_str!("../docs/live.md");
+    let mut missing = Vec::new();
+    for (policy, name) in [
+        (Policy::Stall, "stall"),
+        (Policy::Degrade, "degrade"),
+        (Policy::Drop, "drop"),
+    ] {
+        for load in [50, 100, 300] {
+            let mut simulation = Simulation::new(policy, milliseconds(80));
+            let frames = simulation.run(500, |_| FRAME * load / 100);
+            let row = row(name, load, &frames, simulation.changes.len() - 1);
+            println!("{row}");
+            if !documented.contains(&row) {
+                missing.push(row);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in docs/live.md: {missing:#?}");
+}
+
+fn row(name: &str, load: u32, frames: &[Left], changes: usize) -> String {
+    // A sink shows a frame when it is due, or when it comes if that is later.
+    let shown: Vec<i64> = frames
+        .iter()
+        .filter(|frame| frame.fate != Fate::Dropped)
+        .map(|frame| frame.at.max(frame.deadline) / 1_000_000)
+        .collect();
+    let mut intervals: Vec<i64> = shown.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    intervals.sort_unstable();
+    let last = frames
+        .iter()
+        .map(|frame| (frame.at - frame.deadline).max(0))
+        .max()
+        .unwrap()
+        / 1_000_000;
+    let [restored, degraded, dropped] = [Fate::Restored, Fate::Degraded, Fate::Dropped].map(|fate| count(frames, fate));
+    format!(
+        "| {name} | {load} % | {restored} | {degraded} | {dropped} | {} | {} | {last} | {changes} |",
+        intervals[intervals.len() / 2],
+        intervals[intervals.len() - 1],
+    )
+}

@@ -74,7 +74,7 @@ impl Scratch {
         )
     }
 
-    /// Decodes a restored latent, and crops what was padded.
+    /// Decodes a restored latent into the picture, and crops that in place.
     pub fn decode(
         &mut self,
         graphs: &dyn Graphs,
