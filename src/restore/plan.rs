@@ -84,11 +84,6 @@ impl TilePlan {
         }
     }
 
-    /// Samples of all tiles.
-    fn work(&self) -> usize {
-        self.rows.len() * self.columns.len() * self.tile[0] * self.tile[1]
-    }
-
     /// Whether the one tile is the picture.
     pub fn is_whole(&self) -> bool {
         self.rows.len() == 1 && self.columns.len() == 1
@@ -116,20 +111,34 @@ fn least_work(picture: [usize; 2], side: usize, overlap: usize, rule: &TileRule)
     let tile_side = |length: usize, count: usize| {
         round_up((length + (count - 1) * overlap).div_ceil(count), rule.multiple).max(least)
     };
-    // So many cover an axis in tiles of the square's side, which therefore are among those looked at.
+    // So many cover an axis in tiles of the square's side: the square itself is among those looked at.
     let most = |length: usize| 1 + length.saturating_sub(side).div_ceil((side - overlap).max(1));
     let [height, width] = picture;
-    let plans = (1..=most(height)).filter_map(|rows| {
+    let mut best = ([side.min(height), side.min(width)], usize::MAX);
+    let mut columns = most(width);
+    for rows in 1..=most(height) {
         let tile_height = tile_side(height, rows).min(height);
-        let mut widths = (1..=most(width)).map(|columns| tile_side(width, columns).min(width));
-        let tile_width = widths.find(|tile_width| tile_height * tile_width <= side * side)?;
-        Some(TilePlan::of(picture, [tile_height, tile_width], overlap))
-    });
-    // Of equal ones that with the fewest rows. There is always the square.
-    let square = [side.min(height), side.min(width)];
-    plans
-        .min_by_key(TilePlan::work)
-        .unwrap_or_else(|| TilePlan::of(picture, square, overlap))
+        let fits = |columns: usize| tile_height * tile_side(width, columns).min(width) <= side * side;
+        // The lower the tiles, the fewer of them a row takes.
+        while columns > 1 && fits(columns - 1) {
+            columns -= 1;
+        }
+        let tile = [tile_height, tile_side(width, columns).min(width)];
+        let work = count(height, tile[0], overlap) * count(width, tile[1], overlap) * tile[0] * tile[1];
+        // Of equal ones that with the fewest rows.
+        if fits(columns) && work < best.1 {
+            best = (tile, work);
+        }
+        if columns == 1 && fits(columns) {
+            break;
+        }
+    }
+    TilePlan::of(picture, best.0, overlap)
+}
+
+/// How many tiles of `side` cover `length`.
+fn count(length: usize, side: usize, overlap: usize) -> usize {
+    1 + (length - side).div_ceil(side.saturating_sub(overlap).max(1))
 }
 
 /// First samples of tiles of `side` that cover `length`, `stride` apart, the last one ending at `length`.
