@@ -64,8 +64,8 @@ step "Rust: release build" cargo build --quiet --release --lib
 step "Rust: tests" cargo test --quiet
 step "Python: environment" python_environment
 cd "$root/models"
-step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs
-step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs
+step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare
+step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare
 step "Python: types" python_types
 step "Python: tests" "$root/.venv/bin/python" -m pytest --quiet
 say "All checks passed in $((SECONDS - started)) s."

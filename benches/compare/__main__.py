@@ -19,6 +19,7 @@ from pathlib import Path
 import clip
 import contestants
 import torch_baselines
+
 from dloral.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from dloral.errors import UserError
 from numpy.typing import NDArray
+
+from dloral.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import onnxruntime
 from clip import Clip
+
 from dloral.errors import UserError
 from dloral.evaluate.peers import make_peer
 from dloral.manifest import SCALE, read_manifest

@@ -13,6 +13,7 @@ from typing import Any
 
 from clip import Clip
 from contestants import Method, MissingError
+
 from dloral.manifest import GraphSizes
 from dloral.tiles import plan_tiles, window_weights
 
