@@ -36,6 +36,7 @@ def optimise_for_cuda(path: Path, kind: str) -> None:
         fused = Path(aside) / path.name
         model = ir.load(path)
         fuse_attention(model)
+        _single_norm_weights(model)
         save_graph(model, fused)
         with contextlib.redirect_stderr(io.StringIO()), _quiet():
             optimised = optimize_model(str(fused), kind, opt_level=0, optimization_options=options).model
@@ -43,7 +44,25 @@ def optimise_for_cuda(path: Path, kind: str) -> None:
     if left:
         raise UserError(f"{path.name}: ONNX Runtime's optimiser left {left} group normalisations as they were")
     path.with_name(f"{path.name}.data").unlink(missing_ok=True)
-    save_graph(ir.from_proto(optimised), path)
+    final = ir.from_proto(optimised)
+    # The optimiser uses the domain without importing it where nothing else did.
+    final.opset_imports.setdefault(DOMAIN, 1)
+    save_graph(final, path)
+
+
+def _single_norm_weights(model: ir.Model) -> None:
+    """Turn scales and offsets behind group normalisations to f32, which GroupNorm's are whatever its input is: the
+    optimiser copies them as it finds them. Until it has fused them the types do not fit.
+    """
+    for norm in [node for node in model.graph if node.op_type == "InstanceNormalization"]:
+        node: ir.Node | None = norm
+        for follower in ("Reshape", "Mul", "Add"):
+            node = _only_use(node, follower) if node is not None else None
+            for value in node.inputs if node is not None and follower != "Reshape" else ():
+                if value is not None and value.const_value is not None:
+                    values = value.const_value.numpy().astype(np.float32)
+                    value.const_value = ir.tensor(values, name=value.name)
+                    value.type = ir.TensorType(ir.DataType.FLOAT)
 
 
 def fuse_attention(model: ir.Model) -> int:
