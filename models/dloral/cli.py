@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": Command("dloral.evaluate.command", "evaluate", "measure packs and other upscalers on clips"),
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
+    "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack or a checkpoint"),
 }
 

@@ -11,6 +11,7 @@ from dloral.train.losses import (  # noqa: E402
     detail_loss,
     flow_loss,
     grid_loss,
+    local_grid_loss,
     luma,
     temporal_loss,
 )
@@ -27,6 +28,17 @@ def test_grid_loss_sees_periodic_patterns_only() -> None:
     other = torch.zeros(64, 64)
     other[::7, ::7] = 0.1
     assert grid_loss(clean + other, clean) < 0.1 * grid_loss(clean + pattern, clean)
+
+
+def test_local_grid_loss_sees_patterns_that_cancel_over_the_picture() -> None:
+    clean = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    lines = torch.zeros(64, 128)
+    lines[:, ::8] = 0.1
+    lines[:, 64:] *= -1.0
+    assert grid_loss(clean + lines, clean) < 1e-12
+    power = float(lines[:, :64].var(unbiased=False))
+    assert local_grid_loss(clean + lines, clean) == pytest.approx(power, rel=1e-3)
+    assert local_grid_loss(clean + 0.3, clean) < 1e-12
 
 
 def test_temporal_loss_forgives_what_stays_and_not_what_flickers() -> None:

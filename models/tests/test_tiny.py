@@ -13,7 +13,7 @@ from dloral.manifest import GraphSizes  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
 from dloral.model.tiny.codec import bicubic_phases, phases_to_picture  # noqa: E402
 from dloral.model.tiny.retrieval import LocalRetrieval  # noqa: E402
-from dloral.model.warp import flow_warp  # noqa: E402
+from dloral.model.warp import flow_warp, warp_by_rows  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +27,15 @@ def test_flow_warp_is_the_reference_s(case: str) -> None:
     for padding_mode in ("zeros", "border"):
         result = flow_warp(x, flow, padding_mode).numpy()
         np.testing.assert_allclose(result, tensors[f"out_{padding_mode}"], atol=1e-5)
+
+
+@pytest.mark.parametrize("reach", [0.5, 5.0, 1e9])
+def test_warping_by_rows_is_flow_warp(reach: float) -> None:
+    """Inside the picture, across its edges, and for flows that no index can hold."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand(1, 5, 9, 13, generator=generator)
+    flow = reach * torch.randn(1, 2, 9, 13, generator=generator)
+    torch.testing.assert_close(warp_by_rows(x, flow), flow_warp(x, flow), atol=2e-5, rtol=0.0)
 
 
 def test_bicubic_phases_are_pillow_s_bicubic() -> None:

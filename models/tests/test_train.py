@@ -207,6 +207,12 @@ def test_weights_that_do_not_fit_are_refused(stills: Path, tmp_path: Path) -> No
         trainer.start_from(tmp_path / "run")
 
 
+def test_a_pack_in_8_bits_is_no_start(stills: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(SMALL, stills, tmp_path / "run", seed=0)
+    with pytest.raises(UserError, match="is not in fp32"):
+        trainer.start_from(Path(__file__).resolve().parents[1] / "tiny")
+
+
 def test_a_base_restores_single_frames_and_learns_flow_beside(stills: Path, tmp_path: Path) -> None:
     config = replace(SMALL, stage="base")
     trainer = trainer_of(config, stills, tmp_path / "run")

@@ -66,6 +66,8 @@ pub enum Precision {
     Fp32,
     /// 16-bit floating point.
     Fp16,
+    /// 8-bit integers for most products, 32-bit floating point for the rest: made for CPUs.
+    Int8,
 }
 
 /// How the pack wants the restored picture's colours brought back to the input's.

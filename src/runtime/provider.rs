@@ -141,6 +141,7 @@ fn engine_folder(setting: &Setting<'_>) -> Result<PathBuf, RuntimeError> {
     let precision = match setting.pack.manifest().precision {
         Precision::Fp32 => "fp32",
         Precision::Fp16 => "fp16",
+        Precision::Int8 => "int8",
     };
     let version = &setting.library.version;
     let path = cache.join("tensorrt").join(format!(
@@ -197,7 +198,7 @@ mod tests {
             path,
             folder
                 .path()
-                .join(format!("tensorrt/{}-fp32-ort1.32.0-{}", pack.id(), nvidia::versions(0)))
+                .join(format!("tensorrt/{}-int8-ort1.32.0-{}", pack.id(), nvidia::versions(0)))
         );
         assert!(path.is_dir());
     }

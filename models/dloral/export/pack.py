@@ -1,8 +1,5 @@
 """Writing a model pack, format 1 (specified in ``models/README.md``): the one code path of every configuration."""
 
-import hashlib
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dloral.errors import UserError
+from dloral.export.folder import digests, fresh_folder
 from dloral.export.save import save_graph, strip_notes
 from dloral.manifest import FORMAT, SCALE, GraphSizes
 
@@ -57,20 +55,12 @@ def write_pack(parts: PackParts, folder: Path) -> None:
 
     The modules of ``parts`` are used up: those in f16 come back in f32.
     """
-    if folder.exists() and not (folder / "pack.toml").is_file():
-        raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
-        fresh = Path(aside) / folder.name
-        fresh.mkdir(mode=0o755)
+    with fresh_folder(folder) as fresh:
         _export_graphs(parts, fresh)
         _check(parts, fresh)
         if parts.for_cuda:
             _optimise_for_cuda(fresh)
         (fresh / "pack.toml").write_text(tomli_w.dumps(_manifest(parts, fresh)), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.rename(folder)
 
 
 def _export_graphs(parts: PackParts, folder: Path) -> None:
@@ -189,12 +179,7 @@ def _manifest(parts: PackParts, folder: Path) -> dict[str, Any]:
         "encoder": {"input": parts.encoder_input, **vars(parts.encoder_sizes)},
         "restorer": vars(parts.restorer_sizes),
         "decoder": {"conditioned": parts.conditioned, **vars(parts.decoder_sizes)},
-        "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "files": digests(folder),
         "provenance": parts.provenance,
         "quality": parts.quality,
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from dloral.model.arms import Arm
 from dloral.model.branches import LoraConfig
 from dloral.model.tiny import TinyConfig, TinyModel
 from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer
+from dloral.model.warp import warp_by_rows
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.config import build_part, from_table
 
@@ -25,6 +26,7 @@ def tiny_parts(
     """Parts of the averaged weights of ``checkpoint``, with the branches of ``arm`` merged if it has branches."""
     model, restorer = _networks(checkpoint, arm)
     model.eval().requires_grad_(requires_grad=False)
+    model.restorer.warp = warp_by_rows
     return PackParts(
         name=name,
         encoder=EncoderGraph(model.encoder),

@@ -1,6 +1,7 @@
 """Weights to start a run from: those of another run, or of a pack whose run is not at hand."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ def load_weights(source: Path) -> dict[str, Tensor]:
 
 
 def _pack_weights(folder: Path) -> dict[str, Tensor]:
+    if tomllib.loads((folder / "pack.toml").read_text(encoding="utf-8")).get("precision") != "fp32":
+        raise UserError(f"{folder} is not in fp32: start from the pack it was made from")
     weights: dict[str, Tensor] = {}
     for graph in ("encoder", "restorer", "decoder"):
         # The encoder's and the decoder's modules lie one level deeper in their graphs, under the same name.

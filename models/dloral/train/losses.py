@@ -17,6 +17,7 @@ class LossWeights:
     temporal: float = 0.5
     flow: float = 0.1
     grid: float = 0.0
+    local_grid: float = 0.0
     block: float = 0.0
     detail: float = 0.0
     checker: float = 0.0
@@ -42,6 +43,21 @@ def grid_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:
     b, c, h, w = output.shape
     error = (output - clean).reshape(b, c, h // period, period, w // period, period).mean(dim=(2, 4))
     return (error - error.mean(dim=(2, 3), keepdim=True)).square().mean()
+
+
+def local_grid_loss(output: Tensor, clean: Tensor, period: int = 8, window: int = 64) -> Tensor:
+    """As :func:`grid_loss`, window by window: a pattern whose sign changes from texture to texture, as that of faint
+    lines in fur does, has no mean over a whole picture. Sides are multiples of ``window``, in pixels.
+    """
+    ours, theirs = (_windows(picture, window) for picture in (output, clean))
+    return grid_loss(ours, theirs, period)
+
+
+def _windows(picture: Tensor, window: int) -> Tensor:
+    """[B, C, H, W] to [B · rows · columns, C, window, window]."""
+    b, c, h, w = picture.shape
+    split = picture.reshape(b, c, h // window, window, w // window, window)
+    return split.permute(0, 2, 4, 1, 3, 5).reshape(-1, c, window, window)
 
 
 def block_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:

@@ -30,6 +30,7 @@ class SteadyWeights:
     temporal: float = 0.0
     motion: float = 0.0
     grid: float = 0.0
+    local_grid: float = 0.0
     block: float = 0.0
     detail: float = 0.0
     checker: float = 0.0

@@ -1,0 +1,38 @@
+"""The folder of a pack: written aside, so that there is never half a pack."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dloral.errors import UserError
+
+
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside ``folder``, which takes its place when the block ends without an error.
+
+    Raises :class:`UserError` if ``folder`` exists and is not a pack.
+    """
+    if folder.exists() and not (folder / "pack.toml").is_file():
+        raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
+        fresh = Path(aside) / folder.name
+        fresh.mkdir(mode=0o755)
+        yield fresh
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in ``folder``, by name: the manifest's ``files``."""
+    return {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""The 8-bit form of a tiny pack: ``python -m dloral quantise --pack models/tiny-fp32 --data … --out models/tiny``.
+
+The pointwise convolutions of the residual blocks, which take most of a CPU's time, multiply bytes: activations u8,
+weights s8 with a scale per output channel. Everything else, and above all the sums that run past the blocks, stays f32,
+so that rounding does not add up from block to block.
+"""
+
+import argparse
+import contextlib
+import io
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import tomli_w
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from dloral.data.batches import Batches, BatchShape
+from dloral.data.degrade import Degradation
+from dloral.data.sources import open_sources
+from dloral.errors import UserError
+from dloral.export.folder import digests, fresh_folder
+from dloral.manifest import read_manifest
+
+Feeds = list[dict[str, NDArray[Any]]]
+
+CALIBRATION = BatchShape(size=4, frames=2)
+"""Windows of a calibration batch: pairs of frames, as the restorer sees them."""
+PRODUCT = re.compile(r"\.(expand|project)\.weight$")
+"""Weights of the convolutions that multiply bytes (``dloral.model.tiny.blocks.Block``)."""
+LIMIT = 45.0
+"""PSNR in dB of the 8-bit pack's pictures to the f32 pack's, below which quantising has failed."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``quantise``."""
+    parser.add_argument("--pack", type=Path, required=True, help="folder of the pack in fp32")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pack in int8")
+    parser.add_argument("--windows", type=int, default=64, help="pairs of frames that the ranges are read off")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the pack, and print how far its pictures are from those of the pack in fp32."""
+    with tempfile.TemporaryDirectory() as cache:
+        frames = calibration_frames(args.data, Path(cache), args.windows, args.seed)
+        error = quantise(args.pack, args.out, frames)
+    print(f"{args.out}: {error:.1f} dB PSNR to {args.pack}")
+
+
+def calibration_frames(data: list[Path], cache: Path, windows: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Pairs of degraded frames [2, H, W, 3], as training makes them."""
+    sources = open_sources(data, cache, CALIBRATION.clip_frames, CALIBRATION.clip_size)
+    steps = -(-windows // CALIBRATION.size)
+    batches = Batches(sources, Degradation(), CALIBRATION, seed, steps)
+    pairs = [pair.permute(0, 2, 3, 1).contiguous().numpy() for step in range(steps) for pair in batches[step].lq]
+    return pairs[:windows]
+
+
+def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
+    """Write the 8-bit form of ``source`` to ``out``; returns the PSNR in dB between their pictures of ``frames``.
+
+    Raises :class:`UserError` where ``source`` is no tiny pack in fp32, or where the pictures are further apart than
+    :data:`LIMIT`.
+    """
+    read_manifest(source)
+    table = tomllib.loads((source / "pack.toml").read_text(encoding="utf-8"))
+    if table["precision"] != "fp32" or not table["decoder"]["conditioned"]:
+        raise UserError(f"{source} is not a tiny pack in fp32: only those have an 8-bit form")
+    restorer, decoder, pictures = _run(source, source, frames)
+    with fresh_folder(out) as fresh:
+        (fresh / "encoder.onnx").write_bytes((source / "encoder.onnx").read_bytes())
+        _quantise_graph(source / "restorer.onnx", fresh / "restorer.onnx", restorer)
+        _quantise_graph(source / "decoder.onnx", fresh / "decoder.onnx", decoder)
+        error = _psnr(pictures, _run(source, fresh, frames)[2])
+        if error < LIMIT:
+            raise UserError(f"{source} loses too much in 8 bits: {error:.1f} dB PSNR to itself, {LIMIT} wanted")
+        table |= {"name": out.name, "precision": "int8", "files": digests(fresh)}
+        table["provenance"] |= {"quantised": f"from {table['provenance'].get('commit', 'unknown')}, {error:.1f} dB"}
+        (fresh / "pack.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    return error
+
+
+def _quantise_graph(source: Path, target: Path, feeds: Feeds) -> None:
+    with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
+        prepared = Path(aside) / "prepared.onnx"
+        # Names of sizes are dynamic, and the symbolic inference gives up on them; the plain one is enough here.
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            target,
+            _Reader(feeds),
+            quant_format=QuantFormat.QDQ,
+            nodes_to_quantize=_products(onnx.load(prepared).graph),
+            per_channel=True,
+            # Seven bits of weight: on CPUs without VNNI, sums of two products of eight bits overflow.
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+
+def _products(graph: onnx.GraphProto) -> list[str]:
+    """Names of the pointwise convolutions of residual blocks, and of the activations behind them."""
+    products = [node for node in graph.node if node.op_type == "Conv" and PRODUCT.search(node.input[1])]
+    if not products:
+        raise UserError("the pack's graphs have no residual blocks by the names that this package gives them")
+    outputs = {node.output[0] for node in products}
+    return [node.name for node in products] + [
+        node.name for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs
+    ]
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Hands a graph's inputs to the calibration, one set after another."""
+
+    def __init__(self, feeds: Feeds) -> None:
+        self._feeds: Iterator[dict[str, NDArray[Any]]] = iter(feeds)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._feeds, None)
+
+
+def _run(encoder: Path, others: Path, frames: list[NDArray[np.uint8]]) -> tuple[Feeds, Feeds, list[NDArray[np.uint8]]]:
+    """Inputs of restorer and decoder, and the pictures, for the second frame of every pair."""
+    encode, restore, decode = (
+        onnxruntime.InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
+        for folder, graph in ((encoder, "encoder"), (others, "restorer"), (others, "decoder"))
+    )
+    restorer: Feeds = []
+    decoder: Feeds = []
+    for before, now in frames:
+        latent_prev, guide_prev = encode.run(["latent", "guide"], {"frame": before[None]})
+        latent, guide = encode.run(["latent", "guide"], {"frame": now[None]})
+        restorer.append({"latent": latent, "guide": guide, "latent_prev": latent_prev, "guide_prev": guide_prev})
+        decoder.append({"restored": restore.run(["restored"], restorer[-1])[0], "frame": now[None]})
+    return restorer, decoder, [decode.run(["picture"], feed)[0] for feed in decoder]
+
+
+def _psnr(wanted: list[NDArray[np.uint8]], got: list[NDArray[np.uint8]]) -> float:
+    squares = [np.mean((a.astype(np.float64) - b) ** 2) for a, b in zip(wanted, got, strict=True)]
+    return float(10.0 * np.log10(255.0**2 / max(float(np.mean(squares)), 1e-10)))
