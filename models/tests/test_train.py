@@ -30,8 +30,8 @@ from dloral.train.base import TinyBase  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
-from dloral.train.losses import LossWeights  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
+from dloral.train.step import LossWeights  # noqa: E402
 from dloral.train.task import Places  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.

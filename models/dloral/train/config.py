@@ -10,7 +10,7 @@ from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
 from dloral.errors import UserError
 from dloral.model.tiny import TinyConfig
-from dloral.train.losses import LossWeights
+from dloral.train.step import LossWeights
 
 T = TypeVar("T")
 

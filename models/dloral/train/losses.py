@@ -1,27 +1,9 @@
-"""The losses of the base's training."""
-
-from dataclasses import dataclass
+"""Losses between pictures, beside the perceptual ones, and that of the flow."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from dloral.model.warp import flow_warp
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the terms; a weight of 0 leaves its term out."""
-
-    pixel: float = 1.0
-    perceptual: float = 0.1
-    temporal: float = 0.5
-    flow: float = 0.1
-    grid: float = 0.0
-    local_grid: float = 0.0
-    block: float = 0.0
-    detail: float = 0.0
-    checker: float = 0.0
-    motion: float = 0.0
 
 
 def pixel_loss(output: Tensor, clean: Tensor) -> Tensor:

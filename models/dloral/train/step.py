@@ -1,7 +1,6 @@
 """One training step of the base: two forward passes over a window of three frames, and their losses."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,21 +12,20 @@ from dloral.data.batches import Batch
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.perceptual import PerceptualDistance
-from dloral.train.losses import (
-    LossWeights,
-    block_loss,
-    checker_loss,
-    detail_loss,
-    flow_loss,
-    grid_loss,
-    local_grid_loss,
-    luma,
-    pixel_loss,
-    temporal_loss,
-)
-from dloral.train.motion import motion_loss
+from dloral.train.losses import flow_loss
 from dloral.train.runtime import Runtime
+from dloral.train.terms import PictureWeights, picture_terms
 from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop, weighted
+
+
+@dataclass(frozen=True)
+class LossWeights(PictureWeights):
+    """Weights of the base's losses; a weight of 0 leaves its term out."""
+
+    pixel: float = 1.0
+    temporal: float = 0.5
+    perceptual: float = 0.1
+    flow: float = 0.1
 
 
 class Pass(NamedTuple):
@@ -58,30 +56,15 @@ def training_losses(
     first = _forward(model, lq[:, 1], encoded[1], before, runtime, single=single)
     second = _forward(model, lq[:, 2], encoded[2], encoded[1], runtime, single=single)
 
-    outputs, cleans = torch.cat([first.output, second.output]), torch.cat([clean[:, 1], clean[:, 2]])
-    lumas = luma(outputs), luma(cleans)
-    guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
-    terms: dict[str, Callable[[], Tensor]] = {
-        "pixel": lambda: pixel_loss(outputs, cleans),
-        "temporal": lambda: temporal_loss(_successive(outputs), _successive(cleans)),
-        "flow": lambda: flow_loss(second.flow, guides[1], guides[0]),
-        "grid": lambda: grid_loss(outputs, cleans),
-        "local_grid": lambda: local_grid_loss(outputs, cleans),
-        "block": lambda: block_loss(*lumas),
-        "detail": lambda: detail_loss(*lumas),
-        "checker": lambda: checker_loss(*lumas),
-        "motion": lambda: motion_loss(_successive(lumas[0]), _successive(lumas[1])),
-    }
-    if perceptual is not None:
-        terms["perceptual"] = lambda: perceptual_crop(perceptual, outputs, cleans, rng)
-    scales = asdict(weights)
-    return weighted({name: (scales[name], term()) for name, term in terms.items() if scales[name] > 0.0})
-
-
-def _successive(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """The two passes of a batch that were put one after the other."""
-    first, second = pictures.chunk(2)
-    return first, second
+    outputs, cleans = (first.output, second.output), (clean[:, 1], clean[:, 2])
+    terms = picture_terms(outputs, cleans, weights)
+    if weights.flow > 0.0:
+        guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
+        terms["flow"] = (weights.flow, flow_loss(second.flow, guides[1], guides[0]))
+    if perceptual is not None and weights.perceptual > 0.0:
+        distance = perceptual_crop(perceptual, torch.cat(outputs), torch.cat(cleans), rng)
+        terms["perceptual"] = (weights.perceptual, distance)
+    return weighted(terms)
 
 
 def _forward(

@@ -9,6 +9,7 @@ from dloral.model.branches import LoraConfig
 from dloral.train.config import OptimizerConfig, build_part
 from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
+from dloral.train.terms import PictureWeights
 
 
 @dataclass(frozen=True)
@@ -20,20 +21,8 @@ class StillShares:
 
 
 @dataclass(frozen=True)
-class SteadyWeights:
-    """Weights of the losses beside those of the schedule, in the middle of a stage; 0 leaves one out.
-
-    They are functions of ``dloral.train.losses`` and ``dloral.train.motion``, and blend as the schedule's do.
-    """
-
-    pixel: float = 0.0
-    temporal: float = 0.0
-    motion: float = 0.0
-    grid: float = 0.0
-    local_grid: float = 0.0
-    block: float = 0.0
-    detail: float = 0.0
-    checker: float = 0.0
+class SteadyWeights(PictureWeights):
+    """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
 
     def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
         """``mix`` of the way from these weights to ``other``."""

@@ -1,6 +1,5 @@
 """One step of Dual LoRA Learning: two forward passes over a window of three frames, and their losses."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,20 +14,10 @@ from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
 from dloral.train.dual.config import SteadyWeights
-from dloral.train.losses import (
-    block_loss,
-    checker_loss,
-    detail_loss,
-    flow_loss,
-    grid_loss,
-    local_grid_loss,
-    luma,
-    pixel_loss,
-    temporal_loss,
-)
-from dloral.train.motion import motion_loss
+from dloral.train.losses import flow_loss
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
+from dloral.train.terms import picture_terms
 from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop, weighted
 
 
@@ -77,29 +66,15 @@ def window_terms(
     outputs: Outputs, clean: Tensor, batch: MotionBatch, weights: StepWeights
 ) -> dict[str, tuple[float, Tensor]]:
     """Weights and values of the terms that compare outputs with the ``clean`` window [B, 3, 3, H, W] in [0, 1]."""
-    scheduled, steady = weights.scheduled, weights.steady
-    both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
-    lumas = luma(both), luma(truth)
-    pairs = [(picture[: len(clean)], picture[len(clean) :]) for picture in lumas]
-    losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
-        "l2": (scheduled.l2, lambda: F.mse_loss(both, truth)),
-        "consistency": (
-            scheduled.consistency,
-            lambda: consistency_loss(outputs.first, outputs.second, batch.flow, batch.visible),
-        ),
-        "pixel": (steady.pixel, lambda: pixel_loss(both, truth)),
-        "temporal": (
-            steady.temporal,
-            lambda: temporal_loss((outputs.first, outputs.second), (clean[:, 1], clean[:, 2])),
-        ),
-        "motion": (steady.motion, lambda: motion_loss(pairs[0], pairs[1])),
-        "grid": (steady.grid, lambda: grid_loss(both, truth)),
-        "local_grid": (steady.local_grid, lambda: local_grid_loss(both, truth)),
-        "block": (steady.block, lambda: block_loss(*lumas)),
-        "detail": (steady.detail, lambda: detail_loss(*lumas)),
-        "checker": (steady.checker, lambda: checker_loss(*lumas)),
-    }
-    return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
+    pair, truth = (outputs.first, outputs.second), (clean[:, 1], clean[:, 2])
+    terms = picture_terms(pair, truth, weights.steady)
+    scheduled = weights.scheduled
+    if scheduled.l2 > 0.0:
+        terms["l2"] = (scheduled.l2, F.mse_loss(torch.cat(pair), torch.cat(truth)))
+    if scheduled.consistency > 0.0:
+        loss = consistency_loss(outputs.first, outputs.second, batch.flow, batch.visible)
+        terms["consistency"] = (scheduled.consistency, loss)
+    return terms
 
 
 def consistency_loss(before: Tensor, now: Tensor, flow: Tensor, visible: Tensor) -> Tensor:

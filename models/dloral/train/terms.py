@@ -1,0 +1,56 @@
+"""The losses between two successive pictures and the truth, which every training has: their weights and their table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dloral.train.losses import (
+    block_loss,
+    checker_loss,
+    detail_loss,
+    grid_loss,
+    local_grid_loss,
+    luma,
+    pixel_loss,
+    temporal_loss,
+)
+from dloral.train.motion import motion_loss
+
+Pair = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class PictureWeights:
+    """Weights of the terms, named as the functions of ``dloral.train.losses``; a weight of 0 leaves its term out."""
+
+    pixel: float = 0.0
+    temporal: float = 0.0
+    motion: float = 0.0
+    grid: float = 0.0
+    local_grid: float = 0.0
+    block: float = 0.0
+    detail: float = 0.0
+    checker: float = 0.0
+
+
+def picture_terms(outputs: Pair, cleans: Pair, weights: PictureWeights) -> dict[str, tuple[float, Tensor]]:
+    """Weight and value of every term that has a weight.
+
+    Pictures are [B, 3, H, W] in [0, 1], H and W multiples of 16, and of 64 where ``local_grid`` has a weight.
+    """
+    both, truth = torch.cat(outputs), torch.cat(cleans)
+    lumas = luma(both), luma(truth)
+    ours, theirs = ((picture[: len(outputs[0])], picture[len(outputs[0]) :]) for picture in lumas)
+    losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
+        "pixel": (weights.pixel, lambda: pixel_loss(both, truth)),
+        "temporal": (weights.temporal, lambda: temporal_loss(outputs, cleans)),
+        "motion": (weights.motion, lambda: motion_loss(ours, theirs)),
+        "grid": (weights.grid, lambda: grid_loss(both, truth)),
+        "local_grid": (weights.local_grid, lambda: local_grid_loss(both, truth)),
+        "block": (weights.block, lambda: block_loss(*lumas)),
+        "detail": (weights.detail, lambda: detail_loss(*lumas)),
+        "checker": (weights.checker, lambda: checker_loss(*lumas)),
+    }
+    return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}
