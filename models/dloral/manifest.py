@@ -10,6 +10,13 @@ from dloral.errors import UserError
 FORMAT = 1
 SCALE = 4
 
+# The bounds of the format, which the element checks as well (src/pack/manifest.rs): a pack is untrusted.
+_MOST_CHANNELS = 1024
+_LATENT_SHARE = 4
+_MOST_FACTOR = 64
+_MOST_SIZE = 4096
+_MOST_MULTIPLE = 64
+
 
 @dataclass(frozen=True)
 class GraphSizes:
@@ -69,24 +76,40 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
-    if table["latent"]["factor"] % SCALE:
-        raise UserError(f"{folder / 'pack.toml'}: latent.factor must be a multiple of {SCALE}")
+    path, channels, factor = folder / "pack.toml", table["latent"]["channels"], table["latent"]["factor"]
+    if factor % SCALE:
+        raise UserError(f"{path}: latent.factor must be a multiple of {SCALE}")
+    _bounded(path, "latent.factor", factor, SCALE, _MOST_FACTOR)
+    _bounded(path, "latent.channels", channels, 1, min(_MOST_CHANNELS, _LATENT_SHARE * factor**2))
     return Manifest(
         folder=folder,
         name=table["name"],
         color_fix=table["color_fix"],
-        channels=table["latent"]["channels"],
-        factor=table["latent"]["factor"],
+        channels=channels,
+        factor=factor,
         upscaled_input=table["encoder"]["input"] == "upscaled",
         conditioned=table["decoder"]["conditioned"],
-        encoder=_sizes(table["encoder"]),
-        restorer=_sizes(table["restorer"]),
-        decoder=_sizes(table["decoder"]),
+        encoder=_sizes(path, "encoder", table["encoder"]),
+        restorer=_sizes(path, "restorer", table["restorer"]),
+        decoder=_sizes(path, "decoder", table["decoder"]),
     )
 
 
-def _sizes(table: dict[str, Any]) -> GraphSizes:
+def _sizes(path: Path, graph: str, table: dict[str, Any]) -> GraphSizes:
     shape = table.get("shape", "square")
     if shape not in ("square", "free"):
-        raise UserError(f"pack.toml: shape {shape!r}: it has to be square or free")
-    return GraphSizes(table["tile"], table["overlap"], table["min"], table["multiple"], shape)
+        raise UserError(f"{path}: {graph}.shape is {shape!r}; it has to be square or free")
+    sizes = GraphSizes(table["tile"], table["overlap"], table["min"], table["multiple"], shape)
+    _bounded(path, f"{graph}.min", sizes.min, 1, _MOST_SIZE)
+    _bounded(path, f"{graph}.multiple", sizes.multiple, 1, _MOST_MULTIPLE)
+    if sizes.tile:
+        _bounded(path, f"{graph}.tile", sizes.tile, sizes.min, _MOST_SIZE)
+        if sizes.tile % sizes.multiple:
+            raise UserError(f"{path}: {graph}.tile is {sizes.tile}, not a multiple of {sizes.multiple}")
+    _bounded(path, f"{graph}.overlap", sizes.overlap, 0, max(sizes.tile - 1, 0))
+    return sizes
+
+
+def _bounded(path: Path, key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UserError(f"{path}: {key} is {value}; it has to be from {low} to {high}")

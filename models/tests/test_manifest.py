@@ -1,0 +1,47 @@
+"""``pack.toml`` as the package reads it: the bounds of the format, which the element checks too."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dloral.errors import UserError
+from dloral.manifest import read_manifest
+
+tomli_w = pytest.importorskip("tomli_w", reason="manifests are written with tomli-w: pip install -e 'models[train]'")
+
+TINY = Path(__file__).resolve().parents[1] / "tiny"
+
+
+def read_with(tmp_path: Path, section: str, **values: Any) -> None:
+    table = tomllib.loads((TINY / "pack.toml").read_text())
+    table[section] |= values
+    (tmp_path / "pack.toml").write_text(tomli_w.dumps(table))
+    read_manifest(tmp_path)
+
+
+def test_the_shipped_manifest_is_within_bounds(tmp_path: Path) -> None:
+    read_with(tmp_path, "latent")
+    read_with(tmp_path, "decoder", tile=0, overlap=0)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("latent", {"channels": 0}, "latent.channels is 0"),
+        ("latent", {"channels": 257}, "latent.channels is 257; it has to be from 1 to 256"),
+        ("latent", {"factor": 6}, "latent.factor must be a multiple of 4"),
+        ("latent", {"factor": 68}, "latent.factor is 68"),
+        ("encoder", {"min": 0}, "encoder.min is 0"),
+        ("encoder", {"multiple": 65}, "encoder.multiple is 65"),
+        ("restorer", {"tile": 8192}, "restorer.tile is 8192"),
+        ("restorer", {"tile": 383}, "restorer.tile is 383, not a multiple of 2"),
+        ("restorer", {"overlap": 384}, "restorer.overlap is 384"),
+        ("decoder", {"tile": 0}, "decoder.overlap is 32; it has to be from 0 to 0"),
+        ("decoder", {"shape": "round"}, "decoder.shape is 'round'"),
+    ],
+)
+def test_values_out_of_bounds_are_named(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_with(tmp_path, section, **values)
