@@ -76,6 +76,25 @@ fn a_segment_begins_anew() {
     check(&mut rig, 2, 1);
 }
 
+/// Fast playback, with two frames left out at the end, and frames in the order of reverse playback.
+#[test]
+fn at_other_rates_frames_go_with_the_one_shown_before() {
+    for (rate, order) in [(2.0, [1, 2, 3, 4]), (-1.0, [6, 5, 4, 3])] {
+        let mut rig = started();
+        let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        segment.set_rate(rate);
+        segment.set_stop(gst::ClockTime::SECOND);
+        assert!(rig.harness.push_event(gst::event::Segment::new(&segment)));
+        check(&mut rig, order[0], order[0]);
+        for pair in order.windows(2) {
+            check(&mut rig, pair[1], pair[0]);
+        }
+        if rate > 1.0 {
+            check(&mut rig, 7, 7);
+        }
+    }
+}
+
 #[test]
 fn a_stream_start_begins_anew() {
     let mut rig = started();

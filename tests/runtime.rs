@@ -294,6 +294,13 @@ fn a_graph_that_onnx_runtime_does_not_take_is_named() {
 }
 
 #[test]
+fn an_operator_of_a_custom_library_is_an_error_and_no_library_is_looked_for() {
+    let error = refused("broken-operator");
+    let restorer = matches!(&error, RuntimeError::Graph { graph, .. } if *graph == Graph::Restorer);
+    assert!(restorer && error.to_string().contains("example.custom"), "{error:?}");
+}
+
+#[test]
 fn equal_requests_share_one_model() {
     // Options that no other test uses: the table is the process's.
     let options = ModelOptions {

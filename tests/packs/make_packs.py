@@ -82,10 +82,12 @@ class GraphBuilder:
         inputs: list[onnx.ValueInfoProto],
         outputs: list[onnx.ValueInfoProto],
         external: str = "",
+        domains: tuple[str, ...] = (),
     ) -> None:
         """Writes the graph; `external` moves the bytes of its first constant to that location."""
         graph = helper.make_graph(self.nodes, path.stem, inputs, outputs, self.initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="make_packs")
+        opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        model = helper.make_model(graph, opset_imports=opsets, producer_name="make_packs")
         model.ir_version = 8
         onnx.checker.check_model(model)
         if external:
@@ -143,6 +145,14 @@ def save_half_restorer(path: Path) -> None:
     g = GraphBuilder()
     g.node("Add", ["latent", "latent_prev"], "restored")
     g.save(path, restorer_values(TensorProto.FLOAT16), [latent("restored", CHANNELS, TensorProto.FLOAT16)])
+
+
+def save_foreign_restorer(path: Path) -> None:
+    """A restorer with an operator that only a library of custom operators could bring."""
+    g = GraphBuilder()
+    g.node("Blend", ["latent", "latent_prev"], "restored")
+    g.nodes[-1].domain = "example.custom"
+    g.save(path, restorer_values(), [latent("restored")], domains=("example.custom",))
 
 
 def save_conditioned_decoder(path: Path, times: int = 4) -> None:
@@ -245,6 +255,7 @@ VARIANTS: dict[str, Change] = {
     "broken-input-name": lambda folder: save_encoder(folder / "encoder.onnx", LQ_FACTOR, input_name="image"),
     "broken-channels": lambda folder: save_encoder(folder / "encoder.onnx", LQ_FACTOR, guide_channels=2),
     "broken-type": lambda folder: save_half_restorer(folder / "restorer.onnx"),
+    "broken-operator": lambda folder: save_foreign_restorer(folder / "restorer.onnx"),
     "broken-latent-size": lambda folder: save_encoder(folder / "encoder.onnx", FACTOR),
     "broken-picture-size": lambda folder: save_conditioned_decoder(folder / "decoder.onnx", times=3),
 }
