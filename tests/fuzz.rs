@@ -181,12 +181,17 @@ fn caps() {
         else {
             return;
         };
+        if caps.iter().any(mixes_text_and_numbers) {
+            return;
+        }
         let element = gst::ElementFactory::make("dloralvsr").build().unwrap();
         for name in ["sink", "src"] {
             let pad = element.static_pad(name).unwrap();
             let answer = pad.query_caps(Some(&caps));
+            let inside = answer.intersect_with_mode(&pad.pad_template_caps(), gst::CapsIntersectMode::First);
+            // GStreamer does not see that {100, [16, 4096]} is a subset of [16, 4096], but it gets the intersection right.
             assert!(
-                answer.is_subset(&pad.pad_template_caps()),
+                answer.is_subset(&pad.pad_template_caps()) || inside.is_strictly_equal(&answer),
                 "{name}: {caps} gives {answer}"
             );
             if caps.is_fixed() {
@@ -194,6 +199,18 @@ fn caps() {
             }
         }
     });
+}
+
+/// Whether a list holds text beside other values: GStreamer 1.22 compares its values as if all were text, and crashes
+/// before any element sees them.
+fn mixes_text_and_numbers(structure: &gst::StructureRef) -> bool {
+    structure.iter().any(|(_, value)| {
+        let Ok(list) = value.get::<gst::List>() else {
+            return false;
+        };
+        let texts = list.iter().filter(|item| item.is::<String>()).count();
+        texts > 0 && texts < list.len()
+    })
 }
 
 /// Sizes, strides and layouts of a picture: refused, or read without leaving its memory.
