@@ -181,7 +181,7 @@ fn caps() {
         else {
             return;
         };
-        if caps.iter().any(mixes_text_and_numbers) {
+        if caps.iter().any(crashes_gstreamer) {
             return;
         }
         let element = gst::ElementFactory::make("dloralvsr").build().unwrap();
@@ -201,15 +201,16 @@ fn caps() {
     });
 }
 
-/// Whether a list holds text beside other values: GStreamer 1.22 compares its values as if all were text, and crashes
-/// before any element sees them.
-fn mixes_text_and_numbers(structure: &gst::StructureRef) -> bool {
+/// Whether a list holds text beside other values, or several ranges: GStreamer 1.22 compares values of the former as if
+/// all were text, and crashes, and aborts when it subtracts ranges of the latter that overlap. No element is asked then.
+fn crashes_gstreamer(structure: &gst::StructureRef) -> bool {
     structure.iter().any(|(_, value)| {
         let Ok(list) = value.get::<gst::List>() else {
             return false;
         };
         let texts = list.iter().filter(|item| item.is::<String>()).count();
-        texts > 0 && texts < list.len()
+        let ranges = list.iter().filter(|item| item.is::<gst::IntRange<i32>>()).count();
+        (texts > 0 && texts < list.len()) || ranges > 1
     })
 }
 
