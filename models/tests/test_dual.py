@@ -187,9 +187,25 @@ def test_an_arm_without_a_frame_before_is_a_pack_like_any_other(trained: Path, t
     assert tomllib.loads((pack / "pack.toml").read_text())["provenance"]["branches"] == "none"
 
 
+def test_the_detail_branch_is_merged_at_the_strength_asked_for(trained: Path, tmp_path: Path) -> None:
+    frames = [np.random.default_rng(t).integers(0, 256, (16, 24, 3), dtype=np.uint8) for t in range(2)]
+    pictures = []
+    for branches, strength in (("consistency", "1"), ("both", "0"), ("both", "0.5")):
+        pack = tmp_path / f"{branches}{strength}"
+        command = ["export", "--checkpoint", str(trained), "--branches", branches, "--detail-strength", strength]
+        assert main([*command, "--out", str(pack)]) == 0
+        pictures.append(list(PackRunner(pack).restore(frames)))
+        assert tomllib.loads((pack / "pack.toml").read_text())["provenance"]["detail_strength"] == strength
+    assert np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
 def test_a_base_has_no_arms(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--checkpoint", str(base), "--branches", "detail", "--out", str(tmp_path / "pack")]) == 1
     assert "has no branches, so no arm 'detail'" in capsys.readouterr().err
+    command = ["export", "--checkpoint", str(base), "--detail-strength", "2", "--out", str(tmp_path / "pack")]
+    assert main(command) == 1
+    assert "has no branches, so no detail to weigh" in capsys.readouterr().err
 
 
 def test_another_base_is_refused(base: Path, stills: Path, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--branches", choices=ARMS, default="both", help="branches to merge, of a checkpoint that has them"
     )
+    parser.add_argument(
+        "--detail-strength", type=float, default=1.0, help="how much of the detail branch is merged; 1: as trained"
+    )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
@@ -41,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     published.add_argument("--prompt", default="", help="text for the base's text encoder")
     published.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
-    published.add_argument("--detail-strength", type=float, default=1.0, help="how much of the detail LoRA is merged")
     published.add_argument("--tile", type=int, default=96, help="the restorer's tile in latent samples, at least 64")
     published.add_argument("--overlap", type=int, default=32, help="of neighbouring tiles, in latent samples")
     published.add_argument("--codec", type=Path, help="folder of a TAESD, in place of the base's autoencoder")
@@ -64,9 +66,11 @@ def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], qu
     checkpoint = load_checkpoint(args.checkpoint)
     if args.branches != "both" and not checkpoint.base:
         raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
-    branches = {"branches": args.branches} if checkpoint.base else {}
+    if args.detail_strength != 1.0 and not checkpoint.base:
+        raise UserError(f"{args.checkpoint} has no branches, so no detail to weigh: leave --detail-strength out")
+    branches = {"branches": args.branches, "detail_strength": f"{args.detail_strength:g}"} if checkpoint.base else {}
     provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
-    return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality)
+    return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality, args.detail_strength)
 
 
 def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:

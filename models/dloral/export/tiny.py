@@ -21,10 +21,17 @@ SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
 
 
 def tiny_parts(
-    checkpoint: Checkpoint, arm: Arm, name: str, provenance: dict[str, str], quality: dict[str, float]
+    checkpoint: Checkpoint,
+    arm: Arm,
+    name: str,
+    provenance: dict[str, str],
+    quality: dict[str, float],
+    detail_strength: float = 1.0,
 ) -> PackParts:
-    """Parts of the averaged weights of ``checkpoint``, with the branches of ``arm`` merged if it has branches."""
-    model, restorer = _networks(checkpoint, arm)
+    """Parts of the averaged weights of ``checkpoint``, with the branches of ``arm`` merged if it has branches, the
+    detail branch at ``detail_strength``.
+    """
+    model, restorer = _networks(checkpoint, arm, detail_strength)
     model.eval().requires_grad_(requires_grad=False)
     model.restorer.warp = warp_by_rows
     return PackParts(
@@ -47,11 +54,11 @@ def tiny_parts(
     )
 
 
-def _networks(checkpoint: Checkpoint, arm: Arm) -> tuple[TinyModel, nn.Module]:
+def _networks(checkpoint: Checkpoint, arm: Arm, detail_strength: float) -> tuple[TinyModel, nn.Module]:
     """The model, all plain weights, and its restorer."""
     model = trained_model(checkpoint)
     if checkpoint.base:
-        return model, merged_restorer(model, arm)
+        return model, merged_restorer(model, arm, detail_strength)
     single = checkpoint.config.get("stage") == "base"
     return model, SingleFrameRestorer(model.restorer) if single else model.restorer
 

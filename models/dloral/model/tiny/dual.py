@@ -69,8 +69,12 @@ def select_arm(model: TinyModel, arm: Arm) -> None:
     set_strength(model, DETAIL, float(arm.detail))
 
 
-def merged_restorer(model: TinyModel, arm: Arm) -> nn.Module:
-    """Write the branches of ``arm`` into plain weights of ``model``, for good; returns the restorer to export."""
+def merged_restorer(model: TinyModel, arm: Arm, detail_strength: float = 1.0) -> nn.Module:
+    """Write the branches of ``arm`` into plain weights of ``model``, for good; returns the restorer to export.
+
+    ``detail_strength`` scales the detail branch: 1 is the model as trained, more is sharper than that.
+    """
     select_arm(model, arm)
+    set_strength(model, DETAIL, detail_strength * arm.detail)
     merge(model)
     return model.restorer if arm.consistency else SingleFrameRestorer(model.restorer)
