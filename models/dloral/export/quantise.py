@@ -91,7 +91,7 @@ def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
         if error < LIMIT:
             raise UserError(f"{source} loses too much in 8 bits: {error:.1f} dB PSNR to itself, {LIMIT} wanted")
         table |= {"name": out.name, "precision": "int8", "files": digests(fresh)}
-        table["provenance"] |= {"quantised": f"from {table['provenance'].get('commit', 'unknown')}, {error:.1f} dB"}
+        table["provenance"] |= {"quantised": f"{error:.1f} dB to {source.name}"}
         (fresh / "pack.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
     return error
 

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
     parser.add_argument("--flow", type=Path, help="weights of SpyNet to start from (mmcv's file), of the same")
-    parser.add_argument("--init", type=Path, help="run, checkpoint or pack whose weights to start from")
+    parser.add_argument(
+        "--init", type=Path, help="run or checkpoint whose weights to start from; for a base also a pack"
+    )
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
@@ -47,9 +49,9 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     task: Task
     if isinstance(config, DualConfig):
-        if args.init is not None:
-            raise UserError("--init is for bases; branches start from --base")
         task = _dual_task(config, args, places)
+        if args.init is not None and load_checkpoint(args.init).base != task.base:
+            raise UserError(f"{args.init} holds no branches of the base that --base names: branches start from those")
     else:
         if args.base is not None:
             raise UserError(

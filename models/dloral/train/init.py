@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
 from dloral.errors import UserError
 from dloral.train.checkpoint import load_checkpoint
@@ -39,12 +39,11 @@ def _pack_weights(folder: Path) -> dict[str, Tensor]:
     return weights
 
 
-def start_from(model: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
-    """Load ``weights`` into ``model``, which may have more residual blocks: those start as the identity.
+def start_from(state: dict[str, Tensor], weights: dict[str, Tensor], source: Path) -> None:
+    """Write ``weights`` into the tensors of ``state``, which may have more blocks: those start as the identity.
 
     Raises :class:`UserError` where anything else is missing, left over or of another shape.
     """
-    state = model.state_dict()
     added = [name for name in state if name not in weights and _BLOCK.search(name)]
     for name in added:
         if ".project." in name:

@@ -64,8 +64,8 @@ class Trainer:
     def start_from(self, source: Path) -> None:
         """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""
         if self.step == 0:
-            start_from(self.model, load_weights(source), source)
-            self.ema = {name: value.clone() for name, value in self.model.state_dict().items()}
+            start_from(self.task.state(), load_weights(source), source)
+            self.ema = {name: value.clone() for name, value in self.task.state().items()}
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:
         """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""
