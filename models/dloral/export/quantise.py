@@ -1,14 +1,15 @@
 """The 8-bit form of a tiny pack: ``python -m dloral quantise --pack models/tiny-fp32 --data … --out models/tiny``.
 
-The pointwise convolutions of the residual blocks, which take most of a CPU's time, multiply bytes: activations u8,
-weights s8 with a scale per output channel. Everything else, and above all the sums that run past the blocks, stays f32,
-so that rounding does not add up from block to block.
+The pointwise convolutions of the restorer's residual blocks multiply bytes: activations u8, weights s8 with a scale per
+output channel. Everything else, and above all the sums that run past the blocks, stays f32, so that rounding does not
+add up from block to block. So does the decoder: what is rounded there is seen, as a faint mesh in smooth surfaces.
 """
 
 import argparse
 import contextlib
 import io
 import re
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -82,12 +83,12 @@ def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
     table = tomllib.loads((source / "pack.toml").read_text(encoding="utf-8"))
     if table["precision"] != "fp32" or not table["decoder"]["conditioned"]:
         raise UserError(f"{source} is not a tiny pack in fp32: only those have an 8-bit form")
-    restorer, decoder, pictures = _run(source, source, frames)
+    feeds, pictures = _run(source, source, frames)
     with fresh_folder(out) as fresh:
-        (fresh / "encoder.onnx").write_bytes((source / "encoder.onnx").read_bytes())
-        _quantise_graph(source / "restorer.onnx", fresh / "restorer.onnx", restorer)
-        _quantise_graph(source / "decoder.onnx", fresh / "decoder.onnx", decoder)
-        error = _psnr(pictures, _run(source, fresh, frames)[2])
+        for name in ("encoder.onnx", "decoder.onnx"):
+            shutil.copyfile(source / name, fresh / name)
+        _quantise_graph(source / "restorer.onnx", fresh / "restorer.onnx", feeds)
+        error = _psnr(pictures, _run(source, fresh, frames)[1])
         if error < LIMIT:
             raise UserError(f"{source} loses too much in 8 bits: {error:.1f} dB PSNR to itself, {LIMIT} wanted")
         table |= {"name": out.name, "precision": "int8", "files": digests(fresh)}
@@ -137,20 +138,21 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def _run(encoder: Path, others: Path, frames: list[NDArray[np.uint8]]) -> tuple[Feeds, Feeds, list[NDArray[np.uint8]]]:
-    """Inputs of restorer and decoder, and the pictures, for the second frame of every pair."""
+def _run(source: Path, quantised: Path, frames: list[NDArray[np.uint8]]) -> tuple[Feeds, list[NDArray[np.uint8]]]:
+    """The restorer's inputs, and the pictures, for the second frame of every pair; the restorer is ``quantised``'s."""
     encode, restore, decode = (
         onnxruntime.InferenceSession(folder / f"{graph}.onnx", providers=["CPUExecutionProvider"])
-        for folder, graph in ((encoder, "encoder"), (others, "restorer"), (others, "decoder"))
+        for folder, graph in ((source, "encoder"), (quantised, "restorer"), (source, "decoder"))
     )
-    restorer: Feeds = []
-    decoder: Feeds = []
+    feeds: Feeds = []
+    pictures: list[NDArray[np.uint8]] = []
     for before, now in frames:
         latent_prev, guide_prev = encode.run(["latent", "guide"], {"frame": before[None]})
         latent, guide = encode.run(["latent", "guide"], {"frame": now[None]})
-        restorer.append({"latent": latent, "guide": guide, "latent_prev": latent_prev, "guide_prev": guide_prev})
-        decoder.append({"restored": restore.run(["restored"], restorer[-1])[0], "frame": now[None]})
-    return restorer, decoder, [decode.run(["picture"], feed)[0] for feed in decoder]
+        feeds.append({"latent": latent, "guide": guide, "latent_prev": latent_prev, "guide_prev": guide_prev})
+        restored = restore.run(["restored"], feeds[-1])[0]
+        pictures.append(decode.run(["picture"], {"restored": restored, "frame": now[None]})[0])
+    return feeds, pictures
 
 
 def _psnr(wanted: list[NDArray[np.uint8]], got: list[NDArray[np.uint8]]) -> float:
