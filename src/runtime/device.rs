@@ -102,6 +102,7 @@ impl Device {
                 self.bound.push(bound);
             }
         }
+        // Both arms above leave the wanted one at the end.
         Ok(self.bound.last_mut().expect("one was just put there"))
     }
 

@@ -100,6 +100,7 @@ impl Running {
                 self.opened.push(self.opener.open(&shapes)?);
             }
         }
+        // Both arms above leave the wanted one at the end.
         Ok(self.opened.last_mut().expect("one was just put there"))
     }
 }

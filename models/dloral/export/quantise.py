@@ -79,9 +79,9 @@ def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
     Raises :class:`UserError` where ``source`` is no tiny pack in fp32, or where the pictures are further apart than
     :data:`LIMIT`.
     """
-    read_manifest(source)
+    manifest = read_manifest(source)
     table = tomllib.loads((source / "pack.toml").read_text(encoding="utf-8"))
-    if table["precision"] != "fp32" or not table["decoder"]["conditioned"]:
+    if table.get("precision") != "fp32" or not manifest.conditioned:
         raise UserError(f"{source} is not a tiny pack in fp32: only those have an 8-bit form")
     feeds, pictures = _run(source, source, frames)
     with fresh_folder(out) as fresh:
