@@ -47,6 +47,7 @@ class TinyDecoder(nn.Module):
         self.conv_in = nn.Conv2d(latent_channels, width, 1)
         self.block = Block(width, expansion)
         self.up = nn.ConvTranspose2d(width, up_width, 2, stride=2)
+        self.after_up: nn.Module = nn.Identity()
         self.frame_in = nn.Conv2d(3, up_width, 3, padding=1)
         self.up_block = Block(up_width, up_expansion, kernel=3)
         self.out_blocks = nn.Sequential(*(Block(up_width, up_expansion) for _ in range(out_depth)))
@@ -66,7 +67,7 @@ class TinyDecoder(nn.Module):
 
     def residual(self, restored: Tensor, frame: Tensor) -> Tensor:
         """The learned part."""
-        x = self.up(self.block(self.conv_in(restored))) + self.frame_in(2.0 * frame - 1.0)
+        x = self.after_up(self.up(self.block(self.conv_in(restored)))) + self.frame_in(2.0 * frame - 1.0)
         return self.conv_out(self.smooth(self.activation(self.out_blocks(self.up_block(x)))))
 
 

@@ -121,8 +121,7 @@ class SdDual:
         alone = bool(rng.random() < config.solo)
         arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
         select_sd_arm(self.model, arm)
-        steady = config.consistency.blend(config.detail, config.schedule.mix(step))
-        weights = StepWeights(config.schedule.weights(step), steady, config.flow)
+        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
         clean = batch.clean.float() / 255.0
         encoded = self._encode(batch.lq)
         before = frame_before(encoded[0], encoded[1], rng)

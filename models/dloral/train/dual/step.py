@@ -13,6 +13,7 @@ from dloral.model.arms import Arm
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
+from dloral.train.adversary import OWN_WEIGHT, Adversary, adversarial_losses
 from dloral.train.dual.config import SteadyWeights
 from dloral.train.losses import flow_loss
 from dloral.train.runtime import Runtime
@@ -29,6 +30,13 @@ class Outputs(NamedTuple):
     flow: Tensor | None
 
 
+class Judges(NamedTuple):
+    """Networks that losses look at pictures with; None where no loss needs one."""
+
+    perceptual: nn.Module | None
+    adversary: Adversary | None
+
+
 class StepWeights(NamedTuple):
     """Weights of all losses at one step."""
 
@@ -42,11 +50,11 @@ def dual_losses(
     batch: MotionBatch,
     arm: Arm,
     weights: StepWeights,
-    perceptual: nn.Module | None,
+    judges: Judges,
     rng: Generator,
     runtime: Runtime,
 ) -> dict[str, Tensor]:
-    """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and the perceptual crop.
+    """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and crops.
 
     The weights of ``model`` have to be switched to ``arm`` already.
     """
@@ -56,9 +64,13 @@ def dual_losses(
     if weights.flow > 0.0 and outputs.flow is not None and outputs.flow.requires_grad:
         guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
         terms["flow"] = (weights.flow, flow_loss(outputs.flow, guides[1], guides[0]))
-    if perceptual is not None and weights.scheduled.perceptual > 0.0:
-        both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
-        terms["perceptual"] = (weights.scheduled.perceptual, perceptual_crop(perceptual, both, truth, rng))
+    pair, truth = (outputs.first, outputs.second), (clean[:, 1], clean[:, 2])
+    if judges.perceptual is not None and weights.scheduled.perceptual > 0.0:
+        distance = perceptual_crop(judges.perceptual, torch.cat(pair), torch.cat(truth), rng)
+        terms["perceptual"] = (weights.scheduled.perceptual, distance)
+    if judges.adversary is not None and weights.steady.adversarial > 0.0:
+        adversarial, own = adversarial_losses(judges.adversary, pair, truth, rng)
+        terms["adversarial"], terms["adversary"] = (weights.steady.adversarial, adversarial), (OWN_WEIGHT, own)
     return weighted(terms)
 
 

@@ -15,11 +15,12 @@ from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.tiny import TinyConfig
 from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
+from dloral.train.adversary import Adversary
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
 from dloral.train.config import build_part
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
-from dloral.train.dual.step import StepWeights, dual_losses
+from dloral.train.dual.step import Judges, StepWeights, dual_losses
 from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
@@ -42,6 +43,10 @@ class TinyDual:
             self.sizes, self.base, weights = base.config["model"], fingerprint(base.ema), base.ema
         self.model = branched_model(build_part(TinyConfig, self.sizes, "model"), config.lora, weights)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
+        self.adversary: Adversary | None = None
+        if config.has_adversary:
+            # Part of the model, so that checkpoints hold it.
+            self.adversary = self.model.adversary = Adversary()
         self.perceptual: nn.Module | None = None
         if config.schedule.perceptual > 0.0:
             self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
@@ -71,23 +76,27 @@ class TinyDual:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameters in self.stages.values() for parameter in parameters]
+        return [parameter for parameters in self.stages.values() for parameter in parameters] + self._judge_parameters()
 
     def prepare(self, step: int) -> list[nn.Parameter]:
         stage = self.config.schedule.stage(step)
         for name, parameters in self.stages.items():
             for parameter in parameters:
                 parameter.requires_grad_(name == stage)
-        return self.stages[stage]
+        judged = self.config.steady(step).adversarial > 0.0
+        return self.stages[stage] + (self._judge_parameters() if judged else [])
+
+    def _judge_parameters(self) -> list[nn.Parameter]:
+        return [] if self.adversary is None else list(self.adversary.parameters())
 
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
         config, stage = self.config, self.config.schedule.stage(step)
         alone = bool(rng.random() < config.solo)
         arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
         select_arm(self.model, arm)
-        steady = config.consistency.blend(config.detail, config.schedule.mix(step))
-        weights = StepWeights(config.schedule.weights(step), steady, config.flow)
-        return dual_losses(self.model, batch, arm, weights, self.perceptual, rng, self.runtime)
+        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
+        judges = Judges(self.perceptual, self.adversary)
+        return dual_losses(self.model, batch, arm, weights, judges, rng, self.runtime)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
         config, shape = self.config, self.config.batch
