@@ -61,6 +61,7 @@ SMALL = DualConfig(
     batch=BatchShape(size=2, patch=24, windows_per_clip=2, clip_frames=3, clip_size=256),
     optimizer=OptimizerConfig(steps=7, warmup=2),
 )
+OPPOSED = replace(SMALL, detail=replace(SMALL.detail, adversarial=0.1))
 
 
 @pytest.fixture
@@ -136,19 +137,20 @@ def test_the_flow_network_is_trained_when_asked(base: Path, stills: Path, tmp_pa
     assert any(not torch.equal(value, before[name]) for name, value in run.model.restorer.flow.state_dict().items())
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(base: Path, stills: Path, tmp_path: Path) -> None:
-    trainer(base, stills, tmp_path / "whole").run(interval=2, workers=0)
+@pytest.mark.parametrize("config", [SMALL, OPPOSED], ids=["plain", "opposed"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    base: Path, stills: Path, tmp_path: Path, config: DualConfig
+) -> None:
+    trainer(base, stills, tmp_path / "whole", config).run(interval=2, workers=0)
     # Stopped inside the first detail stage, and gone on without being told the base again.
-    trainer(base, stills, tmp_path / "parts").run(interval=2, workers=0, until=3)
-    trainer(None, stills, tmp_path / "parts").run(interval=2, workers=1)
+    trainer(base, stills, tmp_path / "parts", config).run(interval=2, workers=0, until=3)
+    trainer(None, stills, tmp_path / "parts", config).run(interval=2, workers=1)
     whole, parts = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "parts")
     assert parts.step == whole.step == 7
+    assert any(name.startswith("adversary.") for name in whole.model) == (config is OPPOSED)
     for name, value in whole.model.items():
         assert torch.equal(value, parts.model[name]), name
         assert torch.equal(whole.ema[name], parts.ema[name]), name
-
-
-OPPOSED = replace(SMALL, detail=replace(SMALL.detail, adversarial=0.1))
 
 
 def test_the_adversary_learns_in_the_steps_that_have_its_weight(base: Path, stills: Path, tmp_path: Path) -> None:
@@ -165,22 +167,11 @@ def test_the_adversary_learns_in_the_steps_that_have_its_weight(base: Path, stil
     assert learnt == [False, False, True, True, False, False, True]
 
 
-def test_a_resumed_run_has_the_same_adversary(base: Path, stills: Path, tmp_path: Path) -> None:
-    trainer(base, stills, tmp_path / "whole", OPPOSED).run(interval=2, workers=0)
-    trainer(base, stills, tmp_path / "parts", OPPOSED).run(interval=2, workers=0, until=3)
-    trainer(None, stills, tmp_path / "parts", OPPOSED).run(interval=2, workers=1)
-    whole, parts = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "parts")
-    assert any(name.startswith("adversary.") for name in whole.model)
-    for name, value in whole.model.items():
-        assert torch.equal(value, parts.model[name]), name
-
-
 def test_the_adversary_stays_behind(base: Path, stills: Path, tmp_path: Path) -> None:
-    """Runs with and without one start from each other, and a pack is made from either."""
+    """A pack is made from a run with one, and runs with and without one start from each other."""
     trainer(base, stills, tmp_path / "opposed", OPPOSED).run(interval=7, workers=0)
     trainer(base, stills, tmp_path / "plain").run(interval=7, workers=0)
-    pack = tmp_path / "pack"
-    assert main(["export", "--checkpoint", str(tmp_path / "opposed"), "--out", str(pack)]) == 0
+    assert main(["export", "--checkpoint", str(tmp_path / "opposed"), "--out", str(tmp_path / "pack")]) == 0
     for source, config in (("opposed", SMALL), ("plain", OPPOSED)):
         run = trainer(base, stills, tmp_path / f"from-{source}", config)
         run.start_from(tmp_path / source)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 tomli_w = pytest.importorskip("tomli_w", reason="packs are written with tomli-w: pip install -e 'models[train]'")
@@ -147,6 +148,15 @@ def test_what_training_leaves_can_be_exported_and_run(stills: Path, tmp_path: Pa
     assert [picture.shape for picture in PackRunner(pack).restore(frames)] == [(84, 136, 3)] * 2
     text = b"".join(file.read_bytes() for file in pack.iterdir())
     assert b".py" not in text.replace(b"make_packs.py", b""), "the exporter's notes name files of this machine"
+
+
+def test_the_decoder_s_sums_stay_in_blocks_of_channels(stills: Path, tmp_path: Path) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 0
+    nodes = onnx.load(tmp_path / "pack" / "decoder.onnx").graph.node
+    upsampled = [node.output[0] for node in nodes if node.op_type == "ConvTranspose"]
+    assert len(upsampled) == 1
+    assert [node.op_type for node in nodes if upsampled[0] in node.input] == ["MaxPool"]
 
 
 def test_no_half_pack_is_left(stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

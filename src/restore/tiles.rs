@@ -115,7 +115,7 @@ pub(super) fn decode(
 /// If `rgb` is shorter than the picture.
 pub(super) fn picture(rgb: &[u8], [height, width]: [usize; 2]) -> ArrayView4<'_, u8> {
     let shape = (1, height, width, 3);
-    // Fails only for another length than the shape's, and the slice above makes it that.
+    // Fails only for another length than the shape's, and the slice makes it that.
     ArrayView4::from_shape(shape, &rgb[..height * width * 3]).expect("as many bytes as the picture has")
 }
 
@@ -125,7 +125,7 @@ pub(super) fn picture(rgb: &[u8], [height, width]: [usize; 2]) -> ArrayView4<'_,
 /// If `rgb` is shorter than the picture.
 fn picture_mut(rgb: &mut [u8], [height, width]: [usize; 2]) -> ArrayViewMut4<'_, u8> {
     let shape = (1, height, width, 3);
-    // Fails only for another length than the shape's, and the slice above makes it that.
+    // Fails only for another length than the shape's, and the slice makes it that.
     ArrayViewMut4::from_shape(shape, &mut rgb[..height * width * 3]).expect("as many bytes as the picture has")
 }
 

@@ -33,7 +33,7 @@ class DecoderGraph(nn.Module):
         super().__init__()
         self.decoder = decoder
         # ONNX Runtime's convolutions keep channels in blocks, its transposed ones planes, and sums with planes are
-        # planes, from there on. A pooling of single pixels changes nothing but back to blocks: an eighth of the time.
+        # planes, from there on. A pooling of single pixels leaves every value, and brings the blocks back.
         decoder.after_up = nn.MaxPool2d(1)
         last = decoder.conv_out
         assert last.bias is not None, "the decoder's last convolution has a bias"

@@ -24,7 +24,7 @@ _WIDTH = 32
 class Adversary(nn.Module):
     """Pairs of successive pictures [B, 6, H, W] in [0, 1] to scores [B, 1, H/8, W/8]: a larger one looks more real.
 
-    Each score is of some 50 pixels around it: texture, not what the picture is of.
+    Each score is of 38×38 pixels: texture, not what the picture is of.
     """
 
     def __init__(self) -> None:
@@ -49,25 +49,25 @@ def adversarial_losses(
 ) -> tuple[Tensor, Tensor]:
     """Two losses: that of the networks against the adversary as it is, and its own against their outputs as they are.
 
-    Pictures are [B, 3, H, W] in [0, 1]; ``rng`` decides the crop. Each loss has a gradient for its own side only, so
-    that one step trains both from the sum.
+    Pictures are [B, 3, H, W] in [0, 1], a pair being two successive frames; ``rng`` decides the crop. The losses are
+    scalars, and each has a gradient for its own side only, so that one step trains both from the sum.
     """
     y, x = (int(rng.integers(max(side - CROP, 0) + 1)) for side in outputs[0].shape[-2:])
     crop = (..., slice(y, y + CROP), slice(x, x + CROP))
     restored, real = (torch.cat([picture[crop] for picture in pair], dim=1) for pair in (outputs, cleans))
     fixed = {name: value.detach() for name, value in adversary.named_parameters()}
-    scores = functional_call(adversary, fixed, (torch.cat([restored, real]),)).chunk(2)
-    own_scores = adversary(torch.cat([restored.detach(), real])).chunk(2)
-    return _relative(scores[0], scores[1]), _relative(own_scores[1], own_scores[0])
+    own_restored, own_real = adversary(torch.cat([restored.detach(), real])).chunk(2)
+    adversarial = _relative(functional_call(adversary, fixed, (restored,)), own_real.detach())
+    return adversarial, _relative(own_real, own_restored)
 
 
 def _relative(better: Tensor, worse: Tensor) -> Tensor:
-    """0 where ``better`` scores one more than ``worse`` does on average, and ``worse`` one less than ``better``."""
+    """A scalar: 0 where ``better`` scores one more than ``worse`` does on average, and ``worse`` one less than that."""
     above = better - worse.mean() - 1.0
     below = worse - better.mean() + 1.0
     return 0.5 * (above.square().mean() + below.square().mean())
 
 
 def without_adversary(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of what restores."""
+    """The tensors of a run's state, by name, that are of what restores."""
     return {name: value for name, value in weights.items() if not name.startswith(PREFIX)}

@@ -47,6 +47,7 @@ class TinyDecoder(nn.Module):
         self.conv_in = nn.Conv2d(latent_channels, width, 1)
         self.block = Block(width, expansion)
         self.up = nn.ConvTranspose2d(width, up_width, 2, stride=2)
+        # For exports to put in what their runtime needs there; it leaves every value.
         self.after_up: nn.Module = nn.Identity()
         self.frame_in = nn.Conv2d(3, up_width, 3, padding=1)
         self.up_block = Block(up_width, up_expansion, kernel=3)

@@ -70,7 +70,8 @@ def dual_losses(
         terms["perceptual"] = (weights.scheduled.perceptual, distance)
     if judges.adversary is not None and weights.steady.adversarial > 0.0:
         adversarial, own = adversarial_losses(judges.adversary, pair, truth, rng)
-        terms["adversarial"], terms["adversary"] = (weights.steady.adversarial, adversarial), (OWN_WEIGHT, own)
+        terms["adversarial"] = (weights.steady.adversarial, adversarial)
+        terms["adversary"] = (OWN_WEIGHT, own)
     return weighted(terms)
 
 

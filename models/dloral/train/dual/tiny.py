@@ -45,7 +45,7 @@ class TinyDual:
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
         self.adversary: Adversary | None = None
         if config.has_adversary:
-            # Part of the model, so that checkpoints hold it.
+            # Part of the model, so that checkpoints hold it (dloral.train.adversary.PREFIX).
             self.adversary = self.model.adversary = Adversary()
         self.perceptual: nn.Module | None = None
         if config.schedule.perceptual > 0.0:
@@ -76,17 +76,18 @@ class TinyDual:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameters in self.stages.values() for parameter in parameters] + self._judge_parameters()
+        networks = [parameter for parameters in self.stages.values() for parameter in parameters]
+        return networks + self._adversary_parameters()
 
     def prepare(self, step: int) -> list[nn.Parameter]:
         stage = self.config.schedule.stage(step)
         for name, parameters in self.stages.items():
             for parameter in parameters:
                 parameter.requires_grad_(name == stage)
-        judged = self.config.steady(step).adversarial > 0.0
-        return self.stages[stage] + (self._judge_parameters() if judged else [])
+        opposed = self.config.steady(step).adversarial > 0.0
+        return self.stages[stage] + (self._adversary_parameters() if opposed else [])
 
-    def _judge_parameters(self) -> list[nn.Parameter]:
+    def _adversary_parameters(self) -> list[nn.Parameter]:
         return [] if self.adversary is None else list(self.adversary.parameters())
 
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
