@@ -57,7 +57,7 @@ impl Gate {
 fn worker(hook: Hook) -> Worker {
     let graphs = Arc::new(Hooked::new(Fake::new(geometry()), hook));
     let stream = Stream::with_geometry(graphs, geometry(), settings()).unwrap();
-    Worker::spawn(stream, settings()).unwrap()
+    Worker::spawn(stream).unwrap()
 }
 
 fn gated() -> (Worker, Arc<Gate>) {

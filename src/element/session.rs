@@ -256,7 +256,7 @@ impl Session {
             None => model.clone(),
         };
         let stream = Stream::new(graphs, model.manifest(), settings.clone())?;
-        let fresh = Worker::spawn(stream, settings.clone())?;
+        let fresh = Worker::spawn(stream)?;
         let worker = self.worker.get_or_init(|| fresh);
         // A flush that has come meanwhile did not find it.
         self.interrupt_worker();

@@ -1,6 +1,6 @@
 //! What can go wrong between a frame in and a frame out.
 
-use super::graphs::GraphError;
+use super::graphs::{GraphError, GraphErrorKind};
 use crate::pack::Graph;
 
 /// An error of the core. After one of these a [`Stream`](super::Stream) stays usable: its next frame is paired with
@@ -58,4 +58,11 @@ pub enum RestoreError {
     /// A bug: the thread that restores has ended.
     #[error("the restoration panicked; stop and start the stream, and report what it said on stderr")]
     Panicked,
+}
+
+impl RestoreError {
+    /// Whether smaller tiles may help.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        matches!(self, RestoreError::Graph(graph) if graph.kind == GraphErrorKind::OutOfMemory)
+    }
 }

@@ -1,6 +1,6 @@
 //! What a user may turn while a stream runs, and what the stream says about each frame.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How the restored picture's colours are brought back to the input's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -71,4 +71,12 @@ pub struct Timings {
     pub color: Duration,
     /// From the input's bytes to the output's.
     pub total: Duration,
+}
+
+/// Runs `work`, and adds how long it takes to `duration`.
+pub(super) fn timed<T>(duration: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = work();
+    *duration += started.elapsed();
+    result
 }

@@ -1,18 +1,16 @@
 //! One video stream: frames in, frames out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::back::Back;
 use super::finish::Finisher;
 use super::frame::Frame;
-use super::geometry::{FramePlan, Geometry};
-use super::graphs::{Encoded, GraphErrorKind, Graphs};
+use super::front::Front;
+use super::geometry::Geometry;
+use super::graphs::Graphs;
 use super::pixels::{PixelView, PixelViewMut};
-use super::scene::Digest;
-use super::scratch::Scratch;
-use super::settings::{ColorFix, Report, Settings, Timings};
-use super::tiles;
-use super::window::{Moment, Partner};
+use super::settings::{Report, Settings};
 use super::{RestoreError, SCALE};
 use crate::pack::Manifest;
 
@@ -20,16 +18,8 @@ use crate::pack::Manifest;
 ///
 /// Frames are to be given in display order, one call each. Several streams may share one [`Graphs`].
 pub struct Stream {
-    graphs: Arc<dyn Graphs>,
-    geometry: Geometry,
-    settings: Settings,
-    /// The frame before; none after a reset or an error.
-    previous: Option<Moment>,
-    /// Of the size of the last frame, with the current settings.
-    plan: Option<FramePlan>,
-    /// Whether tiles are half as large as they should be, because memory ran out.
-    reduced: bool,
-    scratch: Scratch,
+    front: Front,
+    back: Back,
     /// Of [`restore`](Self::restore).
     picture: Vec<u8>,
     finisher: Finisher,
@@ -55,13 +45,8 @@ impl Stream {
     ) -> Result<Stream, RestoreError> {
         geometry.check()?;
         Ok(Stream {
-            graphs,
-            geometry,
-            settings,
-            previous: None,
-            plan: None,
-            reduced: false,
-            scratch: Scratch::default(),
+            front: Front::new(graphs.clone(), geometry.clone(), settings),
+            back: Back::new(graphs, geometry),
             picture: Vec::new(),
             finisher: Finisher::default(),
         })
@@ -70,15 +55,13 @@ impl Stream {
     /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the
     /// memory was like before.
     pub fn set_settings(&mut self, settings: Settings) {
-        self.reduced &= settings.tile_size == self.settings.tile_size;
-        self.settings = settings;
-        self.plan = None;
+        self.front.set_settings(settings);
     }
 
     /// Forgets the frame before, so that the next one is paired with itself: after a seek, a discontinuity, a flush or
     /// a gap.
     pub fn reset(&mut self) {
-        self.previous = None;
+        self.front.reset();
     }
 
     /// Restores one frame of W×H pixels into `output`, which has to be exactly 4W×4H; the layouts may differ. A frame
@@ -105,116 +88,16 @@ impl Stream {
     }
 
     /// Restores one frame into `picture`, which becomes tight RGB of 4W×4H pixels; alpha is not looked at. If memory
-    /// runs out, the frame is tried once more with tiles of half the side, and so are those after it.
+    /// runs out in one of its halves, that is tried once more with tiles of half the side, and so are those after it.
     ///
     /// # Errors
     /// [`RestoreError`] if a graph fails. The picture is then undefined, and the next frame is paired with itself.
     pub fn restore_frame(&mut self, frame: &Frame, picture: &mut Vec<u8>) -> Result<Report, RestoreError> {
-        let started = Instant::now();
-        // Taken, not borrowed: whatever fails from here on leaves the window empty.
-        let previous = self.previous.take();
-        let mut outcome = self.attempt(frame, previous.as_ref());
-        let reduces = !self.reduced && outcome.as_ref().is_err_and(is_out_of_memory);
-        if reduces {
-            self.reduced = true;
-            self.plan = None;
-            outcome = self.attempt(frame, previous.as_ref());
-        }
-        let (moment, mut report) = outcome?;
-        self.previous = Some(moment);
-        self.scratch.swap_picture(picture);
-        report.reduced_tiles = reduces;
-        report.timings.total = started.elapsed();
+        let midway = self.front.restore(frame)?;
+        let (report, source) = self.back.finish(midway, picture).inspect_err(|_| self.front.reset())?;
+        self.front.recycle(source);
         Ok(report)
     }
-
-    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Report), RestoreError> {
-        let size = [frame.height(), frame.width()];
-        let plan = match self.plan.take().filter(|plan| plan.input == size) {
-            Some(plan) => plan,
-            None => FramePlan::new(&self.geometry, &self.settings, size, self.reduced),
-        };
-        let outcome = self.restore_planned(&plan, previous, frame);
-        self.plan = Some(plan);
-        outcome
-    }
-
-    fn restore_planned(
-        &mut self,
-        plan: &FramePlan,
-        previous: Option<&Moment>,
-        frame: &Frame,
-    ) -> Result<(Moment, Report), RestoreError> {
-        let mut timings = Timings::default();
-        self.scratch.load(plan, &frame.view());
-        let digest = Digest::new(self.scratch.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
-        let partner = Partner::of(plan.input, &digest, previous, self.settings.scene_threshold);
-        let encoded = self.encode(plan, &mut timings)?;
-        let restored = timed(&mut timings.restore, || {
-            let other = partner
-                .previous
-                .map_or(encoded.view(), |previous| previous.encoded.view());
-            tiles::restore(&*self.graphs, &plan.restorer, encoded.view(), other)
-        })?;
-        timed(&mut timings.decode, || {
-            let conditioned = self.geometry.decoder_conditioned;
-            self.scratch.decode(&*self.graphs, plan, restored.view(), conditioned)
-        })?;
-        let color_fix = self.color_fix();
-        if color_fix != ColorFix::None {
-            timed(&mut timings.upscale, || {
-                self.scratch.make_reference(plan, self.geometry.encodes_upscaled)
-            })?;
-            timed(&mut timings.color, || self.scratch.fix_color(plan, color_fix));
-        }
-        let report = Report {
-            scene_cut: partner.scene_cut,
-            paired_with_itself: partner.previous.is_none(),
-            reduced_tiles: false,
-            timings,
-        };
-        Ok((
-            Moment {
-                size: plan.input,
-                encoded,
-                digest,
-            },
-            report,
-        ))
-    }
-
-    /// The colour fix to apply; never [`ColorFix::Pack`].
-    fn color_fix(&self) -> ColorFix {
-        match self.settings.color_fix {
-            ColorFix::Pack => self.geometry.color_fix,
-            chosen => chosen,
-        }
-    }
-
-    fn encode(&mut self, plan: &FramePlan, timings: &mut Timings) -> Result<Encoded, RestoreError> {
-        let factor = self.geometry.encoder_factor();
-        let picture = if self.geometry.encodes_upscaled {
-            timed(&mut timings.upscale, || self.scratch.upscale_frame(plan))?
-        } else {
-            self.scratch.frame()
-        };
-        let picture = tiles::picture(picture, plan.samples.map(|side| side * factor));
-        let channels = self.geometry.channels;
-        timed(&mut timings.encode, || {
-            tiles::encode(&*self.graphs, &plan.encoder, picture, factor, channels)
-        })
-    }
-}
-
-fn is_out_of_memory(error: &RestoreError) -> bool {
-    matches!(error, RestoreError::Graph(graph) if graph.kind == GraphErrorKind::OutOfMemory)
-}
-
-fn timed<T>(duration: &mut Duration, work: impl FnOnce() -> T) -> T {
-    let started = Instant::now();
-    let result = work();
-    *duration += started.elapsed();
-    result
 }
 
 fn check_views(input: &PixelView<'_>, output: &PixelViewMut<'_>) -> Result<(), RestoreError> {

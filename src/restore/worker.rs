@@ -5,41 +5,11 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::RestoreError;
-use super::frame::Frame;
-use super::settings::{Report, Settings};
+use super::job::{FAREWELL, Job, Outcome, Restored};
 use super::stream::Stream;
-
-/// How long dropping a worker waits for the frame it is at. Longer ones, such as those for which an engine is being
-/// built, are left to themselves.
-const FAREWELL: Duration = Duration::from_millis(500);
-
-/// A frame to be restored.
-#[derive(Debug)]
-pub struct Job {
-    /// The frame.
-    pub frame: Arc<Frame>,
-    /// Whether the frame restored last is the one before it. If not, it is paired with itself.
-    pub follows: bool,
-    /// How to restore it.
-    pub settings: Settings,
-    /// Memory for the picture; its content does not matter.
-    pub picture: Vec<u8>,
-}
-
-/// A restored frame.
-#[derive(Debug)]
-pub struct Restored {
-    /// Tight RGB of 4W×4H pixels.
-    pub picture: Vec<u8>,
-    /// What happened to it.
-    pub report: Report,
-}
-
-/// What became of a frame.
-pub type Outcome = Result<Restored, RestoreError>;
 
 /// What waiting came to.
 #[derive(Debug)]
@@ -90,12 +60,12 @@ impl Worker {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn spawn(stream: Stream, settings: Settings) -> io::Result<Worker> {
+    pub fn spawn(stream: Stream) -> io::Result<Worker> {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
         let thread = std::thread::Builder::new()
             .name("dloralvsr-work".into())
-            .spawn(move || work(&theirs, stream, settings))?;
+            .spawn(move || work(&theirs, stream))?;
         Ok(Worker {
             shared,
             thread: Some(thread),
@@ -228,7 +198,7 @@ impl Shared {
 }
 
 /// The thread: takes jobs until it is closed.
-fn work(shared: &Shared, mut stream: Stream, mut applied: Settings) {
+fn work(shared: &Shared, mut stream: Stream) {
     // If a graph panics, the thread ends: whoever waits is to learn of it.
     let _end = End(shared);
     loop {
@@ -244,23 +214,20 @@ fn work(shared: &Shared, mut stream: Stream, mut applied: Settings) {
             return;
         };
         drop(slot);
-        let outcome = restore(&mut stream, &mut applied, job);
+        let outcome = restore(&mut stream, job);
         shared.lock().stage = Stage::Done(outcome);
         shared.changed.notify_all();
     }
 }
 
-fn restore(stream: &mut Stream, applied: &mut Settings, job: Job) -> Outcome {
+fn restore(stream: &mut Stream, job: Job) -> Outcome {
     let Job {
         frame,
         follows,
         settings,
         mut picture,
     } = job;
-    if settings != *applied {
-        stream.set_settings(settings.clone());
-        *applied = settings;
-    }
+    stream.set_settings(settings);
     if !follows {
         stream.reset();
     }

@@ -1,0 +1,163 @@
+//! The first half of a frame's way: the window, the encoder and the restorer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ndarray::Array4;
+
+use super::RestoreError;
+use super::frame::Frame;
+use super::geometry::{FramePlan, Geometry};
+use super::graphs::{Encoded, Graphs};
+use super::scene::Digest;
+use super::settings::{Report, Settings, Timings, timed};
+use super::source::Source;
+use super::tiles;
+use super::upscale::Upscaler;
+use super::window::{Moment, Partner};
+
+/// Brings frames to their restored latents, in display order.
+pub(super) struct Front {
+    graphs: Arc<dyn Graphs>,
+    geometry: Geometry,
+    settings: Settings,
+    /// The frame before; none after a reset or an error.
+    previous: Option<Moment>,
+    /// Of the size of the last frame, with the current settings.
+    plan: Option<Arc<FramePlan>>,
+    /// Whether tiles are half as large as they should be, because memory ran out.
+    reduced: bool,
+    upscaler: Upscaler,
+    /// Memory for the next frame.
+    spare: Source,
+}
+
+/// A frame midway: its restored latent, and what else its picture is made of.
+pub(super) struct Midway {
+    pub plan: Arc<FramePlan>,
+    pub settings: Settings,
+    pub source: Source,
+    /// `[1, C, h, w]`.
+    pub restored: Array4<f32>,
+    /// Of the first half.
+    pub report: Report,
+}
+
+impl Front {
+    pub fn new(graphs: Arc<dyn Graphs>, geometry: Geometry, settings: Settings) -> Front {
+        Front {
+            graphs,
+            geometry,
+            settings,
+            previous: None,
+            plan: None,
+            reduced: false,
+            upscaler: Upscaler::default(),
+            spare: Source::default(),
+        }
+    }
+
+    /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the
+    /// memory was like before.
+    pub fn set_settings(&mut self, settings: Settings) {
+        if settings == self.settings {
+            return;
+        }
+        self.reduced &= settings.tile_size == self.settings.tile_size;
+        self.settings = settings;
+        self.plan = None;
+    }
+
+    /// Forgets the frame before.
+    pub fn reset(&mut self) {
+        self.previous = None;
+    }
+
+    /// Takes back the memory of a frame that is done.
+    pub fn recycle(&mut self, source: Source) {
+        self.spare = source;
+    }
+
+    /// Restores a frame's latent. If memory runs out, it is tried once more with tiles of half the side, and so are
+    /// those after it.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
+    pub fn restore(&mut self, frame: &Frame) -> Result<Midway, RestoreError> {
+        let started = Instant::now();
+        // Taken, not borrowed: whatever fails from here on leaves the window empty.
+        let previous = self.previous.take();
+        let mut outcome = self.attempt(frame, previous.as_ref());
+        let reduces = !self.reduced && outcome.as_ref().is_err_and(RestoreError::is_out_of_memory);
+        if reduces {
+            self.reduced = true;
+            self.plan = None;
+            outcome = self.attempt(frame, previous.as_ref());
+        }
+        let (moment, mut midway) = outcome?;
+        self.previous = Some(moment);
+        midway.report.reduced_tiles = reduces;
+        midway.report.timings.total = started.elapsed();
+        Ok(midway)
+    }
+
+    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Midway), RestoreError> {
+        let size = [frame.height(), frame.width()];
+        let plan = match self.plan.take().filter(|plan| plan.input == size) {
+            Some(plan) => plan,
+            None => Arc::new(FramePlan::new(&self.geometry, &self.settings, size, self.reduced)),
+        };
+        self.plan = Some(plan.clone());
+        let mut source = std::mem::take(&mut self.spare);
+        source.load(&plan, &frame.view());
+        let digest = Digest::new(source.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
+        let partner = Partner::of(plan.input, &digest, previous, self.settings.scene_threshold);
+        let mut timings = Timings::default();
+        let encoded = self.encode(&plan, &mut source, &mut timings)?;
+        let restored = timed(&mut timings.restore, || {
+            let other = partner
+                .previous
+                .map_or(encoded.view(), |previous| previous.encoded.view());
+            tiles::restore(&*self.graphs, &plan.restorer, encoded.view(), other)
+        })?;
+        let report = Report {
+            scene_cut: partner.scene_cut,
+            paired_with_itself: partner.previous.is_none(),
+            reduced_tiles: false,
+            timings,
+        };
+        let moment = Moment {
+            size: plan.input,
+            encoded,
+            digest,
+        };
+        let midway = Midway {
+            plan,
+            settings: self.settings.clone(),
+            source,
+            restored,
+            report,
+        };
+        Ok((moment, midway))
+    }
+
+    fn encode(
+        &mut self,
+        plan: &FramePlan,
+        source: &mut Source,
+        timings: &mut Timings,
+    ) -> Result<Encoded, RestoreError> {
+        let factor = self.geometry.encoder_factor();
+        let picture = if self.geometry.encodes_upscaled {
+            timed(&mut timings.upscale, || source.upscale(plan, &mut self.upscaler))?;
+            source.upscaled()
+        } else {
+            source.frame()
+        };
+        let picture = tiles::picture(picture, plan.samples.map(|side| side * factor));
+        let channels = self.geometry.channels;
+        timed(&mut timings.encode, || {
+            tiles::encode(&*self.graphs, &plan.encoder, picture, factor, channels)
+        })
+    }
+}

@@ -1,0 +1,37 @@
+//! What is given to a thread that restores, and what comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RestoreError;
+use super::frame::Frame;
+use super::settings::{Report, Settings};
+
+/// How long dropping a thread's owner waits for what the thread is at. Longer graphs, such as those for which an engine
+/// is being built, are left to themselves.
+pub(super) const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A frame to be restored.
+#[derive(Debug)]
+pub struct Job {
+    /// The frame.
+    pub frame: Arc<Frame>,
+    /// Whether the frame restored last is the one before it. If not, it is paired with itself.
+    pub follows: bool,
+    /// How to restore it.
+    pub settings: Settings,
+    /// Memory for the picture; its content does not matter.
+    pub picture: Vec<u8>,
+}
+
+/// A restored frame.
+#[derive(Debug)]
+pub struct Restored {
+    /// Tight RGB of 4W×4H pixels.
+    pub picture: Vec<u8>,
+    /// What happened to it.
+    pub report: Report,
+}
+
+/// What became of a frame.
+pub type Outcome = Result<Restored, RestoreError>;

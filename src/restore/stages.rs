@@ -1,0 +1,356 @@
+//! Frames in flight: while one is decoded, the next is encoded and restored. Each half of the way has a thread of its
+//! own, and frames come out in the order in which they went in.
+//!
+//! Two halves on half of the cores each keep them busier than one graph after the other on all of them. What it costs is
+//! time: a single frame is longer on its way. So this is for streams in which nobody waits for a particular frame.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use std::{fmt, io};
+
+use super::RestoreError;
+use super::back::Back;
+use super::frame::Frame;
+use super::front::{Front, Midway};
+use super::geometry::Geometry;
+use super::graphs::Graphs;
+use super::job::{FAREWELL, Job, Outcome, Restored};
+use super::settings::Settings;
+use super::source::Source;
+
+/// A frame that has come out.
+#[derive(Debug)]
+pub struct Delivery<T> {
+    /// What was given with it.
+    pub cargo: T,
+    /// As it went in.
+    pub frame: Arc<Frame>,
+    /// What became of it; none if it was [recalled](Stages::interrupt).
+    pub outcome: Option<Outcome>,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Taking was [interrupted](Stages::interrupt).
+    Interrupted,
+    /// A thread has ended by itself: whoever takes the deliveries panicked.
+    Ended,
+}
+
+/// Two threads that restore the frames of one stream, each one half of the way.
+pub struct Stages<T> {
+    shared: Arc<Shared<T>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared<T> {
+    places: Mutex<Places<T>>,
+    changed: Condvar,
+}
+
+/// Where frames are. At most one is at each place.
+struct Places<T> {
+    /// Given, and not begun.
+    given: Option<Ticket<T, Job>>,
+    /// In the first half, or through it and waiting for the next place.
+    in_front: bool,
+    /// Between the halves.
+    midway: Option<Ticket<T, Half>>,
+    /// In the second half, or being delivered.
+    in_back: bool,
+    /// Memory for the first half.
+    spare: Option<Source>,
+    /// Frames with a smaller number are recalled.
+    recall: u64,
+    interrupted: bool,
+    closed: bool,
+    /// Threads that have ended.
+    ended: usize,
+}
+
+/// A frame on its way.
+struct Ticket<T, W> {
+    /// Of the frames given since the same recall.
+    recall: u64,
+    cargo: T,
+    frame: Arc<Frame>,
+    what: W,
+}
+
+/// What the first half leaves; no result if the frame was recalled before it began.
+struct Half {
+    result: Option<Result<Midway, RestoreError>>,
+    picture: Vec<u8>,
+}
+
+impl<T: Send + 'static> Stages<T> {
+    /// Starts the threads for one stream over the graphs of a pack. `deliver` is called with every frame that was taken,
+    /// on one of them; the frame counts as in flight until it returns.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn spawn(
+        graphs: Arc<dyn Graphs>,
+        geometry: Geometry,
+        settings: Settings,
+        deliver: impl FnMut(Delivery<T>) + Send + 'static,
+    ) -> io::Result<Stages<T>> {
+        let front = Front::new(graphs.clone(), geometry.clone(), settings);
+        let back = Back::new(graphs, geometry);
+        let mut stages = Stages {
+            shared: Arc::new(Shared::new()),
+            threads: Vec::new(),
+        };
+        stages.start("dloralvsr-front", move |shared| work_in_front(shared, front))?;
+        stages.start("dloralvsr-back", move |shared| work_in_back(shared, back, deliver))?;
+        Ok(stages)
+    }
+
+    fn start(&mut self, name: &str, work: impl FnOnce(&Shared<T>) + Send + 'static) -> io::Result<()> {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let _end = End(&shared);
+            work(&shared);
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Gives a frame, and waits until the first half is free for it, which is not for longer than a frame takes unless
+    /// a delivery does. With the frame, `cargo` will be delivered.
+    ///
+    /// # Errors
+    /// If the frame is not taken.
+    pub fn give(&self, job: Job, cargo: T) -> Result<(), Refusal> {
+        let places = self.shared.lock();
+        let mut places = self.shared.wait(places, |places| {
+            !places.refuses() && (places.in_front || places.given.is_some())
+        });
+        if places.ended > 0 {
+            return Err(Refusal::Ended);
+        }
+        if places.interrupted {
+            return Err(Refusal::Interrupted);
+        }
+        places.given = Some(Ticket {
+            recall: places.recall,
+            cargo,
+            frame: job.frame.clone(),
+            what: job,
+        });
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits until every frame is delivered, or for an interruption.
+    pub fn land(&self) {
+        let places = self.shared.lock();
+        drop(
+            self.shared
+                .wait(places, |places| !places.refuses() && places.are_taken()),
+        );
+    }
+
+    /// While interrupted, no frame is taken and nobody waits. Frames that are in flight are recalled: they are delivered
+    /// without an outcome, as soon as what is being computed of them is done.
+    pub fn interrupt(&self, interrupted: bool) {
+        let mut places = self.shared.lock();
+        places.recall += u64::from(interrupted);
+        places.interrupted = interrupted;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl<T> fmt::Debug for Stages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stages").finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for Stages<T> {
+    /// Waits a moment for what is being computed or delivered, and leaves the threads to themselves if that takes longer.
+    /// What waits is dropped with its cargo.
+    fn drop(&mut self) {
+        let count = self.threads.len();
+        let mut places = self.shared.lock();
+        places.closed = true;
+        places.recall += 1;
+        self.shared.changed.notify_all();
+        let deadline = Instant::now() + FAREWELL;
+        while places.ended < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.shared.changed.wait_timeout(places, left);
+            places = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(places);
+        for thread in self.threads.drain(..) {
+            // It has nothing left to do, and says nothing: a panic in there was told where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<T> Places<T> {
+    fn refuses(&self) -> bool {
+        self.interrupted || self.ended > 0
+    }
+
+    fn are_taken(&self) -> bool {
+        self.given.is_some() || self.in_front || self.midway.is_some() || self.in_back
+    }
+}
+
+impl<T> Shared<T> {
+    fn new() -> Shared<T> {
+        Shared {
+            places: Mutex::new(Places {
+                given: None,
+                in_front: false,
+                midway: None,
+                in_back: false,
+                spare: None,
+                recall: 0,
+                interrupted: false,
+                closed: false,
+                ended: 0,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// No code that can panic runs under this lock, so a poisoned one holds nothing half done.
+    fn lock(&self) -> MutexGuard<'_, Places<T>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(
+        &self,
+        mut places: MutexGuard<'s, Places<T>>,
+        condition: impl Fn(&Places<T>) -> bool,
+    ) -> MutexGuard<'s, Places<T>> {
+        while condition(&places) {
+            places = self.changed.wait(places).unwrap_or_else(PoisonError::into_inner);
+        }
+        places
+    }
+}
+
+/// The first thread: frames to their restored latents.
+fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
+    loop {
+        let places = shared.lock();
+        let mut places = shared.wait(places, |places| !places.closed && places.given.is_none());
+        if places.closed {
+            return;
+        }
+        let Some(ticket) = places.given.take() else {
+            // The wait ends with a frame or the close only.
+            return;
+        };
+        places.in_front = true;
+        let recalled = ticket.recall != places.recall;
+        if let Some(source) = places.spare.take() {
+            front.recycle(source);
+        }
+        drop(places);
+        let Ticket {
+            recall,
+            cargo,
+            frame,
+            what: job,
+        } = ticket;
+        let what = Half {
+            result: (!recalled).then(|| restore(&mut front, &job)),
+            picture: job.picture,
+        };
+        let places = shared.lock();
+        let mut places = shared.wait(places, |places| !places.closed && places.midway.is_some());
+        places.midway = Some(Ticket {
+            recall,
+            cargo,
+            frame,
+            what,
+        });
+        places.in_front = false;
+        shared.changed.notify_all();
+    }
+}
+
+fn restore(front: &mut Front, job: &Job) -> Result<Midway, RestoreError> {
+    front.set_settings(job.settings.clone());
+    if !job.follows {
+        front.reset();
+    }
+    caught(|| front.restore(&job.frame))
+}
+
+/// The second thread: restored latents to pictures, and their delivery.
+fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(Delivery<T>)) {
+    loop {
+        let places = shared.lock();
+        let mut places = shared.wait(places, |places| !places.closed && places.midway.is_none());
+        if places.closed {
+            return;
+        }
+        let Some(ticket) = places.midway.take() else {
+            // The wait ends with a frame or the close only.
+            return;
+        };
+        places.in_back = true;
+        let recalled = ticket.recall != places.recall;
+        shared.changed.notify_all();
+        drop(places);
+        let Half { result, picture } = ticket.what;
+        let finished = result
+            .filter(|_| !recalled)
+            .map(|result| finish(&mut back, result, picture));
+        let (outcome, spare) = match finished {
+            Some(Ok((restored, source))) => (Some(Ok(restored)), Some(source)),
+            Some(Err(error)) => (Some(Err(error)), None),
+            None => (None, None),
+        };
+        let recalled = shared.lock().recall != ticket.recall;
+        deliver(Delivery {
+            cargo: ticket.cargo,
+            frame: ticket.frame,
+            outcome: outcome.filter(|_| !recalled),
+        });
+        let mut places = shared.lock();
+        places.in_back = false;
+        places.spare = spare.or(places.spare.take());
+        shared.changed.notify_all();
+    }
+}
+
+fn finish(
+    back: &mut Back,
+    half: Result<Midway, RestoreError>,
+    mut picture: Vec<u8>,
+) -> Result<(Restored, Source), RestoreError> {
+    let midway = half?;
+    let (report, source) = caught(|| back.finish(midway, &mut picture))?;
+    Ok((Restored { picture, report }, source))
+}
+
+/// A graph that panics fails its frame. What it leaves of either half is scratch memory, and an empty window.
+fn caught<R>(work: impl FnOnce() -> Result<R, RestoreError>) -> Result<R, RestoreError> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(RestoreError::Panicked))
+}
+
+/// Says, when a thread ends, that it has.
+struct End<'s, T>(&'s Shared<T>);
+
+impl<T> Drop for End<'_, T> {
+    fn drop(&mut self) {
+        let mut places = self.0.lock();
+        places.ended += 1;
+        drop(places);
+        self.0.changed.notify_all();
+    }
+}
