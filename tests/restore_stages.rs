@@ -3,33 +3,17 @@
 #[path = "restore_stream/fake.rs"]
 #[allow(dead_code)]
 mod fake;
+#[path = "restore_stream/jobs.rs"]
+mod jobs;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Barrier};
 
-use fake::{Fake, Picture, expected, geometry};
+use fake::{Fake, expected, geometry};
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::{Delivery, Frame, Hook, Hooked, Job, RestoreError, Settings, Stages};
-
-fn settings() -> Settings {
-    Settings {
-        scene_threshold: 0.0,
-        ..Settings::default()
-    }
-}
-
-fn picture(number: usize) -> Picture {
-    Picture::new(24, 18, number)
-}
-
-fn job(number: usize, follows: bool) -> Job {
-    Job {
-        frame: Arc::new(Frame::read(&picture(number).view()).unwrap()),
-        follows,
-        settings: settings(),
-        picture: Vec::new(),
-    }
-}
+use gstdloralvsr::restore::{Delivery, Hook, Hooked, Refusal, RestoreError, Stages};
+use jobs::{job, picture, settings};
 
 fn stages(hook: Hook) -> (Stages<usize>, Receiver<Delivery<usize>>) {
     let (sender, receiver) = mpsc::channel();
@@ -64,10 +48,14 @@ fn frames_come_out_in_order_with_the_one_before() {
 fn one_frame_is_decoded_while_the_next_is_encoded() {
     // The first frame's decoder and the second one's encoder meet, or neither goes on.
     let meeting = Barrier::new(2);
-    let encoded = std::sync::atomic::AtomicUsize::new(0);
+    let (encoded, decoded) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let hook = move |graph| {
-        let second = graph == Graph::Encoder && encoded.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
-        if second || graph == Graph::Decoder && encoded.load(std::sync::atomic::Ordering::Relaxed) <= 2 {
+        let meets = match graph {
+            Graph::Encoder => encoded.fetch_add(1, Ordering::Relaxed) == 1,
+            Graph::Decoder => decoded.fetch_add(1, Ordering::Relaxed) == 0,
+            Graph::Restorer => false,
+        };
+        if meets {
             meeting.wait();
         }
         Ok(())
@@ -75,14 +63,54 @@ fn one_frame_is_decoded_while_the_next_is_encoded() {
     let (stages, out) = stages(Arc::new(hook));
     stages.give(job(0, false), 0).unwrap();
     stages.give(job(1, true), 1).unwrap();
-    assert_restored(out.recv().unwrap(), 0, 0);
+    stages.land();
+    assert_restored(out.try_recv().unwrap(), 0, 0);
+    assert_restored(out.try_recv().unwrap(), 1, 0);
+}
+
+#[test]
+fn an_interruption_recalls_what_is_in_flight() {
+    // The decoder is held between the two meetings.
+    let meeting = Arc::new(Barrier::new(2));
+    let (inside, decoded) = (meeting.clone(), AtomicUsize::new(0));
+    let hook = move |graph| {
+        if graph == Graph::Decoder && decoded.fetch_add(1, Ordering::Relaxed) == 0 {
+            inside.wait();
+            inside.wait();
+        }
+        Ok(())
+    };
+    let (stages, out) = stages(Arc::new(hook));
+    stages.give(job(0, false), 0).unwrap();
+    stages.give(job(1, true), 1).unwrap();
+    meeting.wait();
+    stages.interrupt(true);
+    assert_eq!(stages.give(job(2, true), 2), Err(Refusal::Interrupted));
+    stages.land();
+    meeting.wait();
+    stages.interrupt(false);
+    stages.give(job(3, false), 3).unwrap();
+    for number in 0..2 {
+        let recalled = out.recv().unwrap();
+        assert!(recalled.cargo == number && recalled.outcome.is_none());
+    }
+    assert_restored(out.recv().unwrap(), 3, 3);
+}
+
+#[test]
+fn a_delivery_that_panics_ends_it() {
+    let graphs = Fake::new(geometry());
+    let stages = Stages::spawn(graphs, geometry(), settings(), |_| panic!("part of the test")).unwrap();
+    stages.give(job(0, false), ()).unwrap();
+    stages.land();
+    assert_eq!(stages.give(job(1, true), ()), Err(Refusal::Ended));
 }
 
 #[test]
 fn a_panic_fails_its_frame_and_no_other() {
-    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let calls = AtomicUsize::new(0);
     let hook = move |graph| {
-        let second = graph == Graph::Decoder && calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
+        let second = graph == Graph::Decoder && calls.fetch_add(1, Ordering::Relaxed) == 1;
         assert!(!second, "part of the test");
         Ok(())
     };

@@ -3,35 +3,18 @@
 #[path = "restore_stream/fake.rs"]
 #[allow(dead_code)]
 mod fake;
+#[path = "restore_stream/jobs.rs"]
+mod jobs;
 
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use fake::{Fake, Picture, expected, geometry};
+use fake::{Fake, expected, geometry};
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::{Frame, Given, Hook, Hooked, Job, RestoreError, Settings, Stream, Worker};
+use gstdloralvsr::restore::{Given, Hook, Hooked, RestoreError, Stream, Worker};
+use jobs::{job, picture, settings};
 
 const SOON: Duration = Duration::from_millis(30);
-
-fn settings() -> Settings {
-    Settings {
-        scene_threshold: 0.0,
-        ..Settings::default()
-    }
-}
-
-fn picture(number: usize) -> Picture {
-    Picture::new(24, 18, number)
-}
-
-fn job(number: usize, follows: bool) -> Job {
-    Job {
-        frame: Arc::new(Frame::read(&picture(number).view()).unwrap()),
-        follows,
-        settings: settings(),
-        picture: Vec::new(),
-    }
-}
 
 /// A gate that a test closes and opens.
 #[derive(Default)]

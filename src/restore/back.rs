@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ndarray::ArrayView4;
+
 use super::color::{self, Wavelet};
 use super::front::Midway;
 use super::geometry::{FramePlan, Geometry};
@@ -96,12 +98,7 @@ impl Back {
     }
 
     /// Decodes into `self.decoded`, and crops that in place.
-    fn decode(
-        &mut self,
-        plan: &FramePlan,
-        source: &Source,
-        restored: ndarray::ArrayView4<'_, f32>,
-    ) -> Result<(), RestoreError> {
+    fn decode(&mut self, plan: &FramePlan, source: &Source, restored: ArrayView4<'_, f32>) -> Result<(), RestoreError> {
         let [height, width] = plan.padded.map(|side| side * SCALE);
         self.decoded.resize(height * width * 3, 0);
         let conditioned = self.geometry.decoder_conditioned;

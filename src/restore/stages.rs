@@ -63,7 +63,7 @@ struct Places<T> {
     in_back: bool,
     /// Memory for the first half.
     spare: Option<Source>,
-    /// Frames with a smaller number are recalled.
+    /// Recalls so far: frames that were given before the last one have another number.
     recall: u64,
     interrupted: bool,
     closed: bool,
@@ -73,7 +73,7 @@ struct Places<T> {
 
 /// A frame on its way.
 struct Ticket<T, W> {
-    /// Of the frames given since the same recall.
+    /// Recalls before it was given.
     recall: u64,
     cargo: T,
     frame: Arc<Frame>,
@@ -229,6 +229,19 @@ impl<T> Shared<T> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What `take` gives, as soon as it gives something; nothing once the threads are to end.
+    fn next<R>(&self, take: impl Fn(&mut Places<T>) -> Option<R>) -> Option<(R, MutexGuard<'_, Places<T>>)> {
+        let mut places = self.lock();
+        while !places.closed {
+            if let Some(taken) = take(&mut places) {
+                return Some((taken, places));
+            }
+            places = self.changed.wait(places).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    /// Waits while `condition` holds.
     fn wait<'s>(
         &self,
         mut places: MutexGuard<'s, Places<T>>,
@@ -244,13 +257,7 @@ impl<T> Shared<T> {
 /// The first thread: frames to their restored latents.
 fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
     loop {
-        let places = shared.lock();
-        let mut places = shared.wait(places, |places| !places.closed && places.given.is_none());
-        if places.closed {
-            return;
-        }
-        let Some(ticket) = places.given.take() else {
-            // The wait ends with a frame or the close only.
+        let Some((ticket, mut places)) = shared.next(|places| places.given.take()) else {
             return;
         };
         places.in_front = true;
@@ -293,13 +300,7 @@ fn restore(front: &mut Front, job: &Job) -> Result<Midway, RestoreError> {
 /// The second thread: restored latents to pictures, and their delivery.
 fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(Delivery<T>)) {
     loop {
-        let places = shared.lock();
-        let mut places = shared.wait(places, |places| !places.closed && places.midway.is_none());
-        if places.closed {
-            return;
-        }
-        let Some(ticket) = places.midway.take() else {
-            // The wait ends with a frame or the close only.
+        let Some((ticket, mut places)) = shared.next(|places| places.midway.take()) else {
             return;
         };
         places.in_back = true;
