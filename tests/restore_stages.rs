@@ -8,21 +8,20 @@ mod jobs;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
 
 use fake::{Fake, expected, geometry};
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::{Delivery, Hook, Hooked, Refusal, RestoreError, Stages};
+use gstdloralvsr::restore::{Delivery, Hook, Hooked, Refusal, RestoreError, Stages, Stream};
 use jobs::{job, picture, settings};
 
 fn stages(hook: Hook) -> (Stages<usize>, Receiver<Delivery<usize>>) {
     let (sender, receiver) = mpsc::channel();
     let graphs = Arc::new(Hooked::new(Fake::new(geometry()), hook));
-    let deliver = move |delivery| drop(sender.send(delivery));
-    (
-        Stages::spawn(graphs, geometry(), settings(), deliver).unwrap(),
-        receiver,
-    )
+    let stream = Stream::with_geometry(graphs, geometry(), settings()).unwrap();
+    let stages = Stages::spawn(stream, move |delivery| drop(sender.send(delivery))).unwrap();
+    (stages, receiver)
 }
 
 #[track_caller]
@@ -98,9 +97,59 @@ fn an_interruption_recalls_what_is_in_flight() {
 }
 
 #[test]
+fn the_end_of_an_interruption_waits_for_a_delivery_that_had_begun() {
+    let (begun, begins) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    let delivered = Arc::new(AtomicUsize::new(0));
+    let count = delivered.clone();
+    let stream = Stream::with_geometry(Fake::new(geometry()), geometry(), settings()).unwrap();
+    let stages = Stages::spawn(stream, move |delivery: Delivery<usize>| {
+        begun.send(delivery.outcome.is_some()).unwrap();
+        goes.recv().unwrap();
+        // Time in which the interruption could end too early.
+        std::thread::sleep(Duration::from_millis(30));
+        count.fetch_add(1, Ordering::SeqCst);
+    })
+    .unwrap();
+    stages.give(job(0, false), 0).unwrap();
+    assert!(begins.recv().unwrap());
+    stages.interrupt(true);
+    std::thread::scope(|scope| {
+        let ending = scope.spawn(|| {
+            stages.interrupt(false);
+            delivered.load(Ordering::SeqCst)
+        });
+        go.send(()).unwrap();
+        assert_eq!(ending.join().unwrap(), 1, "the interruption ended before the delivery did");
+    });
+}
+
+#[test]
+fn a_delivery_may_interrupt_and_drop_what_delivers_it() {
+    let slot = Arc::new(Mutex::new(None::<Stages<usize>>));
+    let (inside, (sender, receiver)) = (slot.clone(), mpsc::channel());
+    let stream = Stream::with_geometry(Fake::new(geometry()), geometry(), settings()).unwrap();
+    let stages = Stages::spawn(stream, move |_| {
+        let stages = inside.lock().unwrap().take().unwrap();
+        stages.interrupt(true);
+        stages.interrupt(false);
+        stages.land();
+        drop(stages);
+        sender.send(()).unwrap();
+    })
+    .unwrap();
+    // Not before it is in the slot, where the delivery takes it from.
+    let mut place = slot.lock().unwrap();
+    stages.give(job(0, false), 0).unwrap();
+    *place = Some(stages);
+    drop(place);
+    receiver.recv().unwrap();
+}
+
+#[test]
 fn a_delivery_that_panics_ends_it() {
-    let graphs = Fake::new(geometry());
-    let stages = Stages::spawn(graphs, geometry(), settings(), |_| panic!("part of the test")).unwrap();
+    let stream = Stream::with_geometry(Fake::new(geometry()), geometry(), settings()).unwrap();
+    let stages = Stages::spawn(stream, |_| panic!("part of the test")).unwrap();
     stages.give(job(0, false), ()).unwrap();
     stages.land();
     assert_eq!(stages.give(job(1, true), ()), Err(Refusal::Ended));

@@ -14,11 +14,9 @@ use super::RestoreError;
 use super::back::Back;
 use super::frame::Frame;
 use super::front::{Front, Midway};
-use super::geometry::Geometry;
-use super::graphs::Graphs;
 use super::job::{FAREWELL, Job, Outcome, Restored};
-use super::settings::Settings;
 use super::source::Source;
+use super::stream::Stream;
 
 /// A frame that has come out.
 #[derive(Debug)]
@@ -55,12 +53,14 @@ struct Shared<T> {
 struct Places<T> {
     /// Given, and not begun.
     given: Option<Ticket<T, Job>>,
-    /// In the first half, or through it and waiting for the next place.
+    /// In the first half.
     in_front: bool,
     /// Between the halves.
     midway: Option<Ticket<T, Half>>,
     /// In the second half, or being delivered.
     in_back: bool,
+    /// Being delivered with its outcome: a recall comes too late for it.
+    delivered: bool,
     /// Memory for the first half.
     spare: Option<Source>,
     /// Recalls so far: frames that were given before the last one have another number.
@@ -87,19 +87,13 @@ struct Half {
 }
 
 impl<T: Send + 'static> Stages<T> {
-    /// Starts the threads for one stream over the graphs of a pack. `deliver` is called with every frame that was taken,
-    /// on one of them; the frame counts as in flight until it returns.
+    /// Starts the threads that take the frames of `stream`. `deliver` is called with every frame that was taken, on one
+    /// of them; the frame counts as in flight until it returns.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn spawn(
-        graphs: Arc<dyn Graphs>,
-        geometry: Geometry,
-        settings: Settings,
-        deliver: impl FnMut(Delivery<T>) + Send + 'static,
-    ) -> io::Result<Stages<T>> {
-        let front = Front::new(graphs.clone(), geometry.clone(), settings);
-        let back = Back::new(graphs, geometry);
+    pub fn spawn(stream: Stream, deliver: impl FnMut(Delivery<T>) + Send + 'static) -> io::Result<Stages<T>> {
+        let (front, back) = stream.into_halves();
         let mut stages = Stages {
             shared: Arc::new(Shared::new()),
             threads: Vec::new(),
@@ -119,15 +113,15 @@ impl<T: Send + 'static> Stages<T> {
         Ok(())
     }
 
-    /// Gives a frame, and waits until the first half is free for it, which is not for longer than a frame takes unless
-    /// a delivery does. With the frame, `cargo` will be delivered.
+    /// Gives a frame, and waits until the first half is free for it and no other frame is waiting for the second, which
+    /// is not for longer than a frame takes unless a delivery does. With the frame, `cargo` will be delivered.
     ///
     /// # Errors
     /// If the frame is not taken.
     pub fn give(&self, job: Job, cargo: T) -> Result<(), Refusal> {
         let places = self.shared.lock();
         let mut places = self.shared.wait(places, |places| {
-            !places.refuses() && (places.in_front || places.given.is_some())
+            !places.refuses() && (places.given.is_some() || places.in_front || places.midway.is_some())
         });
         if places.ended > 0 {
             return Err(Refusal::Ended);
@@ -145,8 +139,11 @@ impl<T: Send + 'static> Stages<T> {
         Ok(())
     }
 
-    /// Waits until every frame is delivered, or for an interruption.
+    /// Waits until every frame is delivered, or for an interruption. A delivery that calls this waits for nothing.
     pub fn land(&self) {
+        if self.delivers_here() {
+            return;
+        }
         let places = self.shared.lock();
         drop(
             self.shared
@@ -155,12 +152,24 @@ impl<T: Send + 'static> Stages<T> {
     }
 
     /// While interrupted, no frame is taken and nobody waits. Frames that are in flight are recalled: they are delivered
-    /// without an outcome, as soon as what is being computed of them is done.
+    /// without an outcome, as soon as what is being computed of them is done. A delivery that had begun is waited for
+    /// when the interruption ends, so that from then on no frame comes out that had gone in before.
     pub fn interrupt(&self, interrupted: bool) {
         let mut places = self.shared.lock();
+        if !interrupted && !self.delivers_here() {
+            places = self.shared.wait(places, |places| places.delivered && places.ended == 0);
+        }
         places.recall += u64::from(interrupted);
         places.interrupted = interrupted;
         self.shared.changed.notify_all();
+    }
+}
+
+impl<T> Stages<T> {
+    /// Whether this is called from a delivery, which cannot wait for itself.
+    fn delivers_here(&self) -> bool {
+        let own = std::thread::current().id();
+        self.threads.iter().any(|thread| thread.thread().id() == own)
     }
 }
 
@@ -172,13 +181,17 @@ impl<T> fmt::Debug for Stages<T> {
 
 impl<T> Drop for Stages<T> {
     /// Waits a moment for what is being computed or delivered, and leaves the threads to themselves if that takes longer.
-    /// What waits is dropped with its cargo.
+    /// What waits is dropped with its cargo. A delivery that drops this waits for nothing.
     fn drop(&mut self) {
+        let delivers_here = self.delivers_here();
         let count = self.threads.len();
         let mut places = self.shared.lock();
         places.closed = true;
         places.recall += 1;
         self.shared.changed.notify_all();
+        if delivers_here {
+            return;
+        }
         let deadline = Instant::now() + FAREWELL;
         while places.ended < count {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -214,6 +227,7 @@ impl<T> Shared<T> {
                 in_front: false,
                 midway: None,
                 in_back: false,
+                delivered: false,
                 spare: None,
                 recall: 0,
                 interrupted: false,
@@ -257,7 +271,9 @@ impl<T> Shared<T> {
 /// The first thread: frames to their restored latents.
 fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
     loop {
-        let Some((ticket, mut places)) = shared.next(|places| places.given.take()) else {
+        // At most one frame is before the second half: each has the memory of a whole picture with it.
+        let take = |places: &mut Places<T>| places.given.take_if(|_| places.midway.is_none());
+        let Some((ticket, mut places)) = shared.next(take) else {
             return;
         };
         places.in_front = true;
@@ -276,8 +292,7 @@ fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
             result: (!recalled).then(|| restore(&mut front, &job)),
             picture: job.picture,
         };
-        let places = shared.lock();
-        let mut places = shared.wait(places, |places| !places.closed && places.midway.is_some());
+        let mut places = shared.lock();
         places.midway = Some(Ticket {
             recall,
             cargo,
@@ -316,7 +331,10 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
             Some(Err(error)) => (Some(Err(error)), None),
             None => (None, None),
         };
-        let recalled = shared.lock().recall != ticket.recall;
+        let mut places = shared.lock();
+        let recalled = ticket.recall != places.recall;
+        places.delivered = !recalled;
+        drop(places);
         deliver(Delivery {
             cargo: ticket.cargo,
             frame: ticket.frame,
@@ -324,6 +342,7 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
         });
         let mut places = shared.lock();
         places.in_back = false;
+        places.delivered = false;
         places.spare = spare.or(places.spare.take());
         shared.changed.notify_all();
     }

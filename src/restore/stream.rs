@@ -52,6 +52,11 @@ impl Stream {
         })
     }
 
+    /// The two halves of a frame's way.
+    pub(super) fn into_halves(self) -> (Front, Back) {
+        (self.front, self.back)
+    }
+
     /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the
     /// memory was like before.
     pub fn set_settings(&mut self, settings: Settings) {
