@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::session::{FrameError, Session, Try};
 use super::timing::{Moment, Timing};
 use crate::pace::{Change, Plan, Policy};
-use crate::restore::{Frame, Report, Settings};
+use crate::restore::{Frame, Outcome, Report, Settings};
 
 /// What a frame is to be treated by.
 pub struct Request {
@@ -70,7 +70,48 @@ impl<'s> Flow<'s> {
         (passage, self.news)
     }
 
+    /// Takes the frame out of `input`, to be restored beside the stream; none if it is refused. An error means that the
+    /// stream is to end.
+    pub fn depart(mut self, input: &gst::BufferRef) -> (Result<Option<Arc<Frame>>, FrameError>, News) {
+        let frame = self.read(input);
+        if let Ok(Some(_)) = frame {
+            // Every frame is restored, however long it takes; the governor is to know that the stream has begun.
+            self.plan();
+        }
+        self.news.change = self.timing().governor.take_change();
+        (frame, self.news)
+    }
+
+    /// Takes a frame that was restored beside the stream to `output`. An error means that the stream is to end.
+    pub fn land(
+        mut self,
+        frame: &Frame,
+        outcome: Outcome,
+        output: &mut gst::BufferRef,
+    ) -> (Result<Passage, FrameError>, News) {
+        let restored = self.session.write(frame, outcome, false, output);
+        let passage = self.conclude(restored, frame, output);
+        (passage, self.news)
+    }
+
     fn pass_frame(&mut self, input: &gst::BufferRef, output: &mut gst::BufferRef) -> Result<Passage, FrameError> {
+        match self.read(input)? {
+            Some(frame) => {
+                let plan = self.plan();
+                self.carry_out(plan, &frame, output)
+            }
+            None => Ok(Passage::Refused),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        let mut arrival = self.request.moment.arrival;
+        arrival.ready = self.session.model().is_some();
+        self.timing().governor.plan(&arrival)
+    }
+
+    /// The frame in `input`; none if it is refused.
+    fn read(&mut self, input: &gst::BufferRef) -> Result<Option<Arc<Frame>>, FrameError> {
         if self.session.has_failed() {
             return Err(FrameError::NoModel);
         }
@@ -78,19 +119,14 @@ impl<'s> Flow<'s> {
         if !self.request.moment.follows {
             self.session.pass_by();
         }
-        let frame = match self.session.read(input) {
-            Ok(frame) => frame,
+        match self.session.read(input) {
             Err(error @ (FrameError::Buffer(_) | FrameError::Restore(_))) => {
-                self.session.pass_by();
+                self.session.leave_out();
                 self.fail(error)?;
-                return Ok(Passage::Refused);
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
-        let mut arrival = self.request.moment.arrival;
-        arrival.ready = self.session.model().is_some();
-        let plan = self.timing().governor.plan(&arrival);
-        self.carry_out(plan, &frame, output)
+            frame => frame.map(Some),
+        }
     }
 
     /// Learns of a frame that nobody waited for.
@@ -150,14 +186,7 @@ impl<'s> Flow<'s> {
             .session
             .restore(frame, &self.request.settings, deadline, tones, output)
         {
-            Ok(Try::Done(report)) => {
-                let mut timing = self.timing();
-                let now = timing.now();
-                timing.governor.restored(now, report.timings.total);
-                drop(timing);
-                self.succeed(&report);
-                Ok(Passage::Restored(report))
-            }
+            Ok(Try::Done(report)) => self.conclude(Ok(report), frame, output),
             Ok(Try::Late) => {
                 let mut timing = self.timing();
                 let now = timing.now();
@@ -165,6 +194,26 @@ impl<'s> Flow<'s> {
                 let plan = timing.governor.missed(now, patience.unwrap_or_default());
                 drop(timing);
                 self.carry_out(plan, frame, output)
+            }
+            Err(error) => self.conclude(Err(error), frame, output),
+        }
+    }
+
+    /// Counts what restoring a frame came to; one that could not be restored goes out degraded.
+    fn conclude(
+        &mut self,
+        restored: Result<Report, FrameError>,
+        frame: &Frame,
+        output: &mut gst::BufferRef,
+    ) -> Result<Passage, FrameError> {
+        match restored {
+            Ok(report) => {
+                let mut timing = self.timing();
+                let now = timing.now();
+                timing.governor.restored(now, report.timings.total);
+                drop(timing);
+                self.succeed(&report);
+                Ok(Passage::Restored(report))
             }
             Err(FrameError::Restore(error)) => {
                 self.fail(error.into())?;

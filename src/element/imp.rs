@@ -6,26 +6,24 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
-use gst_base::subclass::base_transform::BaseTransformMode;
+use gst_base::subclass::base_transform::{BaseTransformMode, GenerateOutputSuccess};
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
 
-use super::flow::{Flow, News, Passage, Request};
-use super::session::{FrameError, Pictures, Session};
+use super::session::{Pictures, Session};
 use super::settings::{self, Settings};
 use super::stats::Stats;
-use super::timing::{self, Timing};
-use super::{CAT, caps, failure, metas, model, news};
-use crate::pace::latency;
+use super::timing::Timing;
+use super::{CAT, caps, metas, model, news};
 use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, nor while waiting.
 #[derive(Default)]
 pub struct DloralVsr {
-    settings: Mutex<Settings>,
-    stats: Mutex<Stats>,
-    timing: Mutex<Timing>,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) stats: Mutex<Stats>,
+    pub(super) timing: Mutex<Timing>,
     /// For the next start.
     hook: Mutex<Option<Hook>>,
     /// From start to stop.
@@ -40,12 +38,12 @@ impl ObjectSubclass for DloralVsr {
 }
 
 /// A lock whose values are whole between any two statements, so that a panic elsewhere spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl DloralVsr {
-    fn session(&self) -> Option<Arc<Session>> {
+    pub(super) fn session(&self) -> Option<Arc<Session>> {
         lock(&self.session).clone()
     }
 
@@ -53,7 +51,7 @@ impl DloralVsr {
         *lock(&self.hook) = hook;
     }
 
-    fn reset(&self, why: &str) {
+    pub(super) fn reset(&self, why: &str) {
         lock(&self.timing).reset();
         if let Some(session) = self.session() {
             gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
@@ -76,7 +74,7 @@ impl DloralVsr {
             .map_or(0, |model| model.manifest().window.frames)
     }
 
-    fn look_ahead(&self) -> u32 {
+    pub(super) fn look_ahead(&self) -> u32 {
         self.session()
             .and_then(|session| session.model())
             .map_or(0, |model| model.manifest().window.look_ahead)
@@ -94,7 +92,7 @@ impl DloralVsr {
     }
 
     /// Has the pipeline ask for the latency again if it has become another.
-    fn tell_latency(&self) {
+    pub(super) fn tell_latency(&self) {
         let processing = lock(&self.settings).processing_latency.into();
         let look_ahead = self.look_ahead();
         if lock(&self.timing).is_answer_old(look_ahead, processing) {
@@ -102,80 +100,16 @@ impl DloralVsr {
         }
     }
 
+    /// Waits until every frame in flight is pushed.
+    fn land(&self) {
+        if let Some(session) = self.session() {
+            session.land();
+        }
+    }
+
     /// Without a bus there is nobody to tell.
-    fn post(&self, message: gst::Message) {
+    pub(super) fn post(&self, message: gst::Message) {
         let _ = self.obj().post_message(message);
-    }
-
-    /// What the frame in `buffer` is to be treated by.
-    fn request(&self, buffer: &gst::BufferRef) -> Request {
-        let element = self.obj();
-        self.tell_latency();
-        let asks = lock(&self.timing).take_question();
-        let answer = if asks { timing::ask_upstream(&element) } else { None };
-        let settings = lock(&self.settings).clone();
-        let own = latency::own(self.look_ahead(), None, settings.processing_latency.into());
-        let mut timing = lock(&self.timing);
-        timing::note_upstream(&mut timing, answer);
-        let policy = settings.overload.policy(timing.latencies.live);
-        timing.governor.set_policy(policy);
-        Request {
-            moment: timing.of_frame(&element, buffer, own),
-            settings: settings.knobs(),
-            max_errors: settings.max_errors,
-        }
-    }
-
-    /// Posts what there is to tell about a frame.
-    fn tell(&self, news: &News, request: &Request) {
-        let element = self.obj();
-        if let Some(change) = &news.change {
-            let structure = news::state_structure(change, request.moment.running_time);
-            gst::info!(CAT, imp = self, "{structure}");
-            self.post(gst::message::Element::builder(structure).src(&*element).build());
-        }
-        if let Some(error) = &news.failure {
-            let text = failure::warning(error, request.max_errors);
-            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
-        }
-        if news.reduced_tiles {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::NoSpaceLeft,
-                ("Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start")
-            );
-        }
-    }
-
-    /// Posts that a frame was dropped because it would have come late.
-    fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
-        let element = self.obj();
-        let processed_and_dropped = lock(&self.stats).processed_and_dropped();
-        let timing = lock(&self.timing);
-        let (live, proportion) = (timing.latencies.live, timing.governor.proportion());
-        drop(timing);
-        let drop = news::Drop {
-            buffer,
-            segment: &element.segment(),
-            live,
-            running_time: request.moment.running_time,
-            slack: request.moment.arrival.slack,
-            proportion,
-            processed_and_dropped,
-        };
-        self.post(news::qos_message(&drop, &element));
-    }
-
-    /// Posts what is to be posted about a frame that did not come out.
-    fn fail(&self, error: &FrameError) -> gst::FlowError {
-        if let Some(message) = failure::of_frame(error) {
-            self.post_error_message(message);
-        }
-        match error {
-            FrameError::Interrupted => gst::FlowError::Flushing,
-            FrameError::NotNegotiated => gst::FlowError::NotNegotiated,
-            _ => gst::FlowError::Error,
-        }
     }
 
     /// An empty answer is a refusal: the log has to say why.
@@ -317,6 +251,9 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        if direction == gst::PadDirection::Sink && query.is_serialized() {
+            self.land();
+        }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         match query.view_mut() {
             gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
@@ -329,6 +266,9 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        if event.is_serialized() && event.type_() != gst::EventType::FlushStop {
+            self.land();
+        }
         match event.view() {
             gst::EventView::FlushStart(_) => self.session().iter().for_each(|session| session.set_flushing(true)),
             gst::EventView::FlushStop(_) => {
@@ -341,6 +281,7 @@ impl BaseTransformImpl for DloralVsr {
             }
             gst::EventView::Segment(_) => self.reset("new segment"),
             gst::EventView::Gap(_) => self.reset("gap"),
+            gst::EventView::Eos(_) => self.tell_last_flow(),
             _ => (),
         }
         self.parent_sink_event(event)
@@ -364,33 +305,31 @@ impl BaseTransformImpl for DloralVsr {
         self.parent_src_event(event)
     }
 
-    fn transform(&self, inbuf: &gst::Buffer, outbuf: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn submit_input_buffer(
+        &self,
+        is_discont: bool,
+        inbuf: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // Caps may be about to change.
+        if self.obj().src_pad().needs_reconfigure() {
+            self.land();
+        }
+        self.parent_submit_input_buffer(is_discont, inbuf)
+    }
+
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
-        lock(&self.stats).frame_in();
-        if inbuf.flags().contains(gst::BufferFlags::DISCONT) {
-            self.reset("discontinuity");
+        if !self.flies(&session) {
+            return self.parent_generate_output();
         }
-        let request = self.request(inbuf);
-        let (passage, news) = Flow::new(&session, &self.timing, &request).pass(inbuf, outbuf);
-        gst::log!(CAT, imp = self, "{:?}: {passage:?}", inbuf.pts());
-        let mut stats = lock(&self.stats);
-        stats.failed(news.failures);
-        match &passage {
-            Ok(Passage::Restored(report)) => stats.restored(report),
-            Ok(Passage::Degraded(took)) => stats.degraded(*took),
-            Ok(Passage::Dropped | Passage::Refused) | Err(_) => stats.dropped(),
+        match self.take_queued_buffer() {
+            Some(input) => self.launch(&session, &input),
+            None => Ok(GenerateOutputSuccess::NoOutput),
         }
-        drop(stats);
-        self.tell(&news, &request);
-        match passage {
-            Ok(Passage::Restored(_) | Passage::Degraded(_)) => Ok(gst::FlowSuccess::Ok),
-            Ok(Passage::Dropped) => {
-                self.tell_drop(inbuf, &request);
-                Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED)
-            }
-            Ok(Passage::Refused) => Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED),
-            Err(error) => Err(self.fail(&error)),
-        }
+    }
+
+    fn transform(&self, inbuf: &gst::Buffer, outbuf: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.pass(inbuf, outbuf)
     }
 
     fn transform_meta<'a>(

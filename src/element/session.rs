@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use gst_video::VideoInfo;
 
 use super::buffers::{self, BufferError, Plane};
+use super::flight::{Cargo, Flight, Landing};
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
-    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Outcome, PixelLayout, PixelViewMut, Report, RestoreError,
-    Restored, Settings, Stream, Worker,
+    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
+    RestoreError, Restored, Settings, Stream, Worker,
 };
-use crate::runtime::Model;
+use crate::runtime::{Model, RuntimeError};
 
 /// A model on its way, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
@@ -23,13 +24,15 @@ pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// The shared half of a run; its methods may be called from any thread.
+/// The shared part of a run; its methods may be called from any thread.
 pub struct Session {
     model: ModelLoader,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
-    /// From the first frame that is restored.
+    /// From the first frame that is restored alone.
     worker: OnceLock<Worker>,
+    /// From the first frame that flies.
+    flight: OnceLock<Flight>,
     running: Mutex<Running>,
 }
 
@@ -37,10 +40,14 @@ pub struct Session {
 #[derive(Default)]
 struct Running {
     pictures: Option<Pictures>,
-    /// Whether the worker was given the frame before the next one.
+    /// Whether frames fly.
+    flies: bool,
+    /// Whether the frame before the next one was given to be restored.
     holds_previous: bool,
-    /// Memory for a restored picture.
-    spare: Vec<u8>,
+    /// Whether a frame was left out before the next one.
+    hole: bool,
+    /// Memory for restored pictures.
+    spare: Vec<Vec<u8>>,
     finisher: Finisher,
 }
 
@@ -73,6 +80,9 @@ pub enum FrameError {
     /// The core could not restore the frame.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The model could not be loaded once more, with half of the threads.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// The system gives no thread to restore on.
     #[error("there is no thread to restore on: {0}")]
     Thread(#[from] io::Error),
@@ -106,6 +116,7 @@ impl Session {
                 model,
                 hook,
                 worker: OnceLock::new(),
+                flight: OnceLock::new(),
                 running: Mutex::default(),
             }),
         }
@@ -124,19 +135,23 @@ impl Session {
     /// While `flushing`, no frame waits for anything.
     pub fn set_flushing(&self, flushing: bool) {
         self.model.set_flushing(flushing);
-        self.interrupt_worker();
+        self.interrupt_threads();
     }
 
     /// The element stops: no frame waits for anything any more. Says whether the model is still being opened.
     pub fn abandon(&self) -> bool {
         let opening = self.model.abandon();
-        self.interrupt_worker();
+        self.interrupt_threads();
         opening
     }
 
-    fn interrupt_worker(&self) {
+    fn interrupt_threads(&self) {
+        let interrupted = self.model.is_interrupted();
         if let Some(worker) = self.worker.get() {
-            worker.interrupt(self.model.is_interrupted());
+            worker.interrupt(interrupted);
+        }
+        if let Some(flight) = self.flight.get() {
+            flight.interrupt(interrupted);
         }
     }
 
@@ -183,28 +198,40 @@ impl Session {
         tones: bool,
         output: &mut gst::BufferRef,
     ) -> Result<Try, FrameError> {
-        let model = match self.model.wait() {
-            Waited::Ready(model) => model,
-            Waited::Failed => return Err(FrameError::NoModel),
-            Waited::Interrupted => return Err(FrameError::Interrupted),
-        };
+        let model = self.wait_for_model()?;
         let worker = self.worker(&model, settings)?;
         let mut running = self.running();
         let job = running.job(frame, settings);
         let given = worker.restore(job, deadline);
         // Late or interrupted: whether the worker has taken the frame is not known.
         running.holds_previous = matches!(given, Given::Done(Ok(_)));
-        let Restored { mut picture, report } = match given {
-            Given::Done(outcome) => outcome?,
-            Given::Late => return Ok(Try::Late),
-            Given::Interrupted => return Err(FrameError::Interrupted),
-        };
+        drop(running);
+        match given {
+            Given::Done(outcome) => self.write(frame, outcome, tones, output).map(Try::Done),
+            Given::Late => Ok(Try::Late),
+            Given::Interrupted => Err(FrameError::Interrupted),
+        }
+    }
+
+    /// Writes what a frame was restored to into the output. `tones` as in [`restore`](Self::restore).
+    ///
+    /// # Errors
+    /// [`FrameError`]; the output's pixels are undefined then.
+    pub fn write(
+        &self,
+        frame: &Frame,
+        outcome: Outcome,
+        tones: bool,
+        output: &mut gst::BufferRef,
+    ) -> Result<Report, FrameError> {
+        let Restored { mut picture, report } = outcome?;
+        let mut running = self.running();
         running.write(output, |finisher, output| match tones {
             true => finisher.write_toned(frame, &mut picture, output),
             false => finisher.write(frame, &picture, output),
         })?;
-        running.spare = picture;
-        Ok(Try::Done(report))
+        running.spare.push(picture);
+        Ok(report)
     }
 
     /// Upscales a frame plainly into the output.
@@ -232,16 +259,28 @@ impl Session {
         Ok(())
     }
 
-    /// The worker was not given the frame that went by.
+    /// The frame that went by was not given to be restored.
     pub fn pass_by(&self) {
         self.running().holds_previous = false;
+    }
+
+    /// The frame that went by does not come out.
+    pub fn leave_out(&self) {
+        let mut running = self.running();
+        running.holds_previous = false;
+        running.hole = true;
+    }
+
+    /// Whether a frame was left out since this was last asked.
+    pub fn take_hole(&self) -> bool {
+        std::mem::take(&mut self.running().hole)
     }
 
     /// What became of a frame that nobody waited for, once.
     pub fn outcome(&self) -> Option<Result<Report, RestoreError>> {
         let outcome: Outcome = self.worker.get()?.take()?;
         Some(outcome.map(|restored| {
-            self.running().spare = restored.picture;
+            self.running().spare.push(restored.picture);
             restored.report
         }))
     }
@@ -251,22 +290,131 @@ impl Session {
         if let Some(worker) = self.worker.get() {
             return Ok(worker);
         }
-        let graphs: Arc<dyn Graphs> = match &self.hook {
-            Some(hook) => Arc::new(Hooked::new(model.clone(), hook.clone())),
-            None => model.clone(),
-        };
-        let stream = Stream::new(graphs, model.manifest(), settings.clone())?;
-        let fresh = Worker::spawn(stream)?;
+        let fresh = Worker::spawn(self.stream(model.clone(), settings)?)?;
         let worker = self.worker.get_or_init(|| fresh);
         // A flush that has come meanwhile did not find it.
-        self.interrupt_worker();
+        self.interrupt_threads();
         Ok(worker)
+    }
+
+    fn stream(&self, model: Arc<Model>, settings: &Settings) -> Result<Stream, RestoreError> {
+        let manifest = model.manifest().clone();
+        let graphs: Arc<dyn Graphs> = match &self.hook {
+            Some(hook) => Arc::new(Hooked::new(model, hook.clone())),
+            None => model,
+        };
+        Stream::new(graphs, &manifest, settings.clone())
+    }
+
+    fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
+        match self.model.wait() {
+            Waited::Ready(model) => Ok(model),
+            Waited::Failed => Err(FrameError::NoModel),
+            Waited::Interrupted => Err(FrameError::Interrupted),
+        }
     }
 
     /// Held by the streaming thread while it waits for a frame. A panic in there is passed on as an element error by
     /// the binding; what it leaves is replaced when the element starts again.
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Frames in flight.
+impl Session {
+    /// Whether it pays to have two frames on their way. Waits for the model.
+    pub fn gains_side_by_side(&self) -> bool {
+        self.wait_for_model().is_ok_and(|model| model.gains_side_by_side())
+    }
+
+    /// From the next frame on, frames fly or do not. Says whether that is a change; then those that fly come out first,
+    /// and the stream begins anew.
+    pub fn switch(&self, flies: bool) -> bool {
+        if self.running().flies == flies {
+            return false;
+        }
+        self.land();
+        let mut running = self.running();
+        running.flies = flies;
+        running.reset();
+        true
+    }
+
+    /// Sends a frame on its way, as soon as there is room for it. `deliver` is called with every frame that was sent, in
+    /// order, on a thread of the core. Gives a warning if frames fly slower than they could.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the frame was not sent.
+    pub fn launch(
+        &self,
+        frame: &Arc<Frame>,
+        cargo: Cargo,
+        deliver: impl FnMut(Landing) + Send + 'static,
+    ) -> Result<(), FrameError> {
+        let flight = self.flight(&cargo.request.settings, deliver)?;
+        let mut running = self.running();
+        let job = running.job(frame, &cargo.request.settings);
+        // Until it is known that the frame was taken.
+        running.holds_previous = false;
+        drop(running);
+        match flight.give(job, cargo) {
+            Ok(()) => {
+                self.running().holds_previous = true;
+                Ok(())
+            }
+            Err(Refusal::Interrupted) => Err(FrameError::Interrupted),
+            Err(Refusal::Ended) => Err(FrameError::Restore(RestoreError::Panicked)),
+        }
+    }
+
+    /// Waits until every frame that flies is out, or for a flush.
+    pub fn land(&self) {
+        if let Some(flight) = self.flight.get() {
+            flight.land();
+        }
+    }
+
+    /// What the last frame that flew came to, for upstream.
+    ///
+    /// # Errors
+    /// What downstream has answered, or that the frame has ended the stream.
+    pub fn tell_flow(&self) -> Result<(), gst::FlowError> {
+        self.flight.get().map_or(Ok(()), Flight::tell_flow)
+    }
+
+    /// An answer of downstream's that upstream has not learned of.
+    pub fn untold_error(&self) -> Option<gst::FlowError> {
+        self.flight.get()?.untold_error()
+    }
+
+    /// Whether the frames that flew so far went well.
+    pub fn is_well(&self) -> bool {
+        self.flight.get().is_none_or(Flight::is_well)
+    }
+
+    /// Takes down what a frame that flew came to.
+    pub fn set_flow(&self, flow: Result<(), gst::FlowError>) {
+        if let Some(flight) = self.flight.get() {
+            flight.set_flow(flow);
+        }
+    }
+
+    /// The frames in flight, begun if there are none yet.
+    fn flight(
+        &self,
+        settings: &Settings,
+        deliver: impl FnMut(Landing) + Send + 'static,
+    ) -> Result<&Flight, FrameError> {
+        if let Some(flight) = self.flight.get() {
+            return Ok(flight);
+        }
+        let model = self.wait_for_model()?.side_by_side()?;
+        let fresh = Flight::start(self.stream(model, settings)?, deliver)?;
+        let flight = self.flight.get_or_init(|| fresh);
+        // A flush that has come meanwhile did not find it.
+        self.interrupt_threads();
+        Ok(flight)
     }
 }
 
@@ -281,7 +429,7 @@ impl Running {
             frame: frame.clone(),
             follows: self.holds_previous,
             settings: settings.clone(),
-            picture: std::mem::take(&mut self.spare),
+            picture: self.spare.pop().unwrap_or_default(),
         }
     }
 

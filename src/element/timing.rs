@@ -6,7 +6,7 @@ use gst::prelude::*;
 use gst_base::prelude::*;
 
 use super::DloralVsr;
-use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, latency};
+use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, Policy, latency};
 
 /// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
 #[derive(Debug)]
@@ -120,6 +120,12 @@ impl Timing {
     /// Whether upstream has to be asked for its latency before the next frame; only once.
     pub fn take_question(&mut self) -> bool {
         std::mem::take(&mut self.asks_upstream)
+    }
+
+    /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for.
+    pub fn is_unhurried(&self) -> bool {
+        let live = self.latencies.upstream.is_none() || self.latencies.live;
+        !live && self.governor.policy() == Policy::Stall
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.

@@ -35,5 +35,6 @@ fn read() -> Result<Pack, PackError> {
         files::check_hash(&path, expected, files::sha256_hex(bytes))?;
         files::check_graph_bytes(&path, bytes, &manifest)?;
     }
-    Ok(Pack::new(manifest, MANIFEST, Storage::Embedded))
+    let size = GRAPHS.iter().map(|graph| graph.len() as u64).sum();
+    Ok(Pack::new(manifest, MANIFEST, size, Storage::Embedded))
 }

@@ -54,12 +54,13 @@ pub(super) fn read_manifest(path: &Path) -> Result<String, PackError> {
     }
 }
 
-/// Checks every file that the manifest lists.
-pub(super) fn check_files(folder: &Path, manifest: &Manifest) -> Result<(), PackError> {
+/// Checks every file that the manifest lists. Gives the size of all of them.
+pub(super) fn check_files(folder: &Path, manifest: &Manifest) -> Result<u64, PackError> {
     // All names before any byte: a pack that reaches outside is refused without touching what it points to.
     for name in manifest.files.keys() {
         check_name(&folder.join(MANIFEST_FILE), name)?;
     }
+    let mut total = 0_u64;
     for (name, expected) in &manifest.files {
         let path = folder.join(name);
         check_inside(folder, &path, name)?;
@@ -70,13 +71,14 @@ pub(super) fn check_files(folder: &Path, manifest: &Manifest) -> Result<(), Pack
             source,
         };
         check_hash(&path, expected, hash_file(&mut file).map_err(read)?)?;
+        let size = file.metadata().map_err(read)?.len();
+        total = total.saturating_add(size);
         if is_graph {
             file.rewind().map_err(read)?;
-            let size = file.metadata().map_err(read)?.len();
             check_graph(&path, BufReader::with_capacity(BUFFER_SIZE, file), size, manifest)?;
         }
     }
-    Ok(())
+    Ok(total)
 }
 
 /// As [`check_files`] does for a graph in a file.

@@ -74,6 +74,7 @@ pub struct Pack(Arc<Inner>);
 struct Inner {
     manifest: Manifest,
     id: String,
+    size: u64,
     storage: Storage,
 }
 
@@ -99,9 +100,9 @@ impl Pack {
         let manifest_path = folder.join(MANIFEST_FILE);
         let text = files::read_manifest(&manifest_path)?;
         let manifest = Manifest::parse(&text, &manifest_path)?;
-        files::check_files(&folder, &manifest)?;
+        let size = files::check_files(&folder, &manifest)?;
         let graphs = Graph::ALL.map(|graph| folder.join(graph.file_name()));
-        Ok(Pack::new(manifest, &text, Storage::Folder { folder, graphs }))
+        Ok(Pack::new(manifest, &text, size, Storage::Folder { folder, graphs }))
     }
 
     /// The default pack, compiled into this library.
@@ -112,10 +113,11 @@ impl Pack {
         embedded::pack()
     }
 
-    fn new(manifest: Manifest, manifest_text: &str, storage: Storage) -> Pack {
+    fn new(manifest: Manifest, manifest_text: &str, size: u64, storage: Storage) -> Pack {
         Pack(Arc::new(Inner {
             manifest,
             id: files::sha256_hex(manifest_text.as_bytes()),
+            size,
             storage,
         }))
     }
@@ -129,6 +131,11 @@ impl Pack {
     /// equal.
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// Bytes of the graphs and their weights.
+    pub fn size(&self) -> u64 {
+        self.0.size
     }
 
     /// Where `graph` is.

@@ -29,6 +29,7 @@ pub struct Progress {
 /// served one after the other, in the order in which they came.
 pub struct Model {
     pack: Pack,
+    options: ModelOptions,
     provider: Provider,
     provider_note: Option<String>,
     /// In the order of [`Graph::ALL`].
@@ -65,23 +66,57 @@ impl Model {
         let (best, last) = split_last(provider::candidates(options.provider));
         for provider in best {
             match open_sessions(*provider, pack, options, loaded, progress) {
-                Ok(sessions) => return Ok(Model::new(pack, *provider, &refusals, sessions)),
+                Ok(sessions) => return Ok(Model::new(pack, options, *provider, &refusals, sessions)),
                 // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
                 Err(error) => refusals.push(format!("not {provider}: {error}")),
             }
         }
         let sessions = open_sessions(last, pack, options, loaded, progress)?;
-        Ok(Model::new(pack, last, &refusals, sessions))
+        Ok(Model::new(pack, options, last, &refusals, sessions))
     }
 
-    fn new(pack: &Pack, provider: Provider, refusals: &[String], sessions: [GraphSession; 3]) -> Model {
+    fn new(
+        pack: &Pack,
+        options: &ModelOptions,
+        provider: Provider,
+        refusals: &[String],
+        sessions: [GraphSession; 3],
+    ) -> Model {
         let provider_note = (!refusals.is_empty()).then(|| refusals.join("; "));
         Model {
             pack: pack.clone(),
+            options: options.clone(),
             provider,
             provider_note,
             sessions,
         }
+    }
+
+    /// Whether two graphs side by side, on half of the threads each, are done sooner than one after the other on all of
+    /// them: on the CPU, which seldom keeps several threads busy with one graph. A GPU is full with one, and CUDA graphs
+    /// are captured while nothing else is called.
+    pub fn gains_side_by_side(&self) -> bool {
+        self.provider == Provider::Cpu && self.options.thread_count() > 1
+    }
+
+    /// The model with half of the threads for each graph, to be run side by side. It has its own copy of the weights,
+    /// so one of more than 256 MiB is given as it is.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn side_by_side(self: &Arc<Self>) -> Result<Arc<Model>, RuntimeError> {
+        const LARGEST: u64 = 256 << 20;
+        if !self.gains_side_by_side() || self.pack.size() > LARGEST {
+            return Ok(self.clone());
+        }
+        let half = self.options.thread_count().div_ceil(2);
+        let options = ModelOptions {
+            provider: self.provider,
+            // No machine has so many cores that half of them need more bits.
+            intra_threads: u32::try_from(half).unwrap_or(u32::MAX),
+            ..self.options.clone()
+        };
+        Model::load(&self.pack, &options, &mut |_| ())
     }
 
     /// What the pack says about itself.

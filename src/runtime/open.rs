@@ -2,7 +2,6 @@
 
 use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
-use std::thread;
 
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -124,19 +123,11 @@ fn configure(loaded: &Loaded, options: &ModelOptions) -> ort::Result<SessionBuil
         .with_optimization_level(options.optimization_level.into())?
         // Given even where it is the default: left to itself, ONNX Runtime ties its threads to cores, also to those
         // that the process may not use or shares with another stream.
-        .with_intra_threads(thread_count(options.intra_threads))?
+        .with_intra_threads(options.thread_count())?
         // Each of the three sessions has threads of its own, which would spin for their next task while another
         // session computes. A frame of 320×180 on two busy cores took 51 ms of CPU time without spinning, 156 ms with
         // it, and 91 ms with spinning ended after each run; and between the frames of a live stream nothing is spent.
         .with_intra_op_spinning(false)?)
-}
-
-fn thread_count(asked: u32) -> usize {
-    match asked {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        // A usize holds a u32 on every platform with ONNX Runtime.
-        count => count as usize,
-    }
 }
 
 fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::thread;
 
 use ort::session::builder::GraphOptimizationLevel;
 
@@ -88,10 +89,21 @@ pub struct ModelOptions {
     pub provider: Provider,
     /// Which GPU, as CUDA counts them; the CPU ignores it.
     pub device_id: u32,
-    /// Threads on the CPU; 0: as many as the process may use cores.
+    /// Threads of a graph on the CPU; 0: as many as the process may use cores.
     pub intra_threads: u32,
     /// How much graphs are rewritten.
     pub optimization_level: OptimizationLevel,
     /// Where compiled engines are kept; `None`: `dloralvsr` in the user's cache folder.
     pub cache_dir: Option<PathBuf>,
+}
+
+impl ModelOptions {
+    /// Threads of a graph on the CPU.
+    pub(super) fn thread_count(&self) -> usize {
+        match self.intra_threads {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            // A usize holds a u32 on every platform with ONNX Runtime.
+            count => count as usize,
+        }
+    }
 }

@@ -1,0 +1,232 @@
+//! Frames through the element, one after the other or in flight, and what is told about each.
+
+use std::sync::{Arc, Weak};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::base_transform::{
+    BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
+};
+
+use super::flight::{Cargo, Landing};
+use super::flow::{Flow, News, Passage, Request};
+use super::imp::{DloralVsr, lock};
+use super::session::{FrameError, Session};
+use super::timing;
+use super::{CAT, failure, news};
+use crate::pace::latency;
+
+/// Ways through the element.
+impl DloralVsr {
+    /// Whether frames are to fly: where upstream says that it is not live, no frame can be late, so that each may take
+    /// longer if only more of them get through. Waits for the model.
+    pub(super) fn flies(&self, session: &Session) -> bool {
+        self.learn_of_upstream();
+        let unhurried = lock(&self.timing).is_unhurried();
+        let flies = unhurried && session.gains_side_by_side();
+        if session.switch(flies) {
+            gst::debug!(CAT, imp = self, "frames fly: {flies}");
+            lock(&self.timing).reset();
+        }
+        flies
+    }
+
+    /// Takes one frame through.
+    pub(super) fn pass(
+        &self,
+        input: &gst::BufferRef,
+        output: &mut gst::BufferRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let session = self.session().ok_or(gst::FlowError::Flushing)?;
+        let request = self.begin(input);
+        let (passage, news) = Flow::new(&session, &self.timing, &request).pass(input, output);
+        self.account(&passage, &news, &request);
+        match passage {
+            Ok(Passage::Restored(_) | Passage::Degraded(_)) => Ok(gst::FlowSuccess::Ok),
+            Ok(Passage::Dropped) => {
+                self.tell_drop(input, &request);
+                Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED)
+            }
+            Ok(Passage::Refused) => Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED),
+            Err(error) => Err(self.fail(&error)),
+        }
+    }
+
+    /// Sends one frame on its way; it is [delivered](Self::deliver) later.
+    pub(super) fn launch(
+        &self,
+        session: &Arc<Session>,
+        input: &gst::BufferRef,
+    ) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        session.tell_flow()?;
+        let request = self.begin(input);
+        let (frame, news) = Flow::new(session, &self.timing, &request).depart(input);
+        let Ok(Some(frame)) = frame else {
+            let passage = frame.map(|_| Passage::Refused);
+            self.account(&passage, &news, &request);
+            return match passage {
+                Ok(_) => Ok(GenerateOutputSuccess::Dropped),
+                Err(error) => Err(self.fail(&error)),
+            };
+        };
+        self.tell(&news, &request);
+        let mut output = match self.parent_prepare_output_buffer(InputBuffer::Readable(input))? {
+            PrepareOutputBufferSuccess::Buffer(output) => output,
+            // Only in place, which this element never is.
+            PrepareOutputBufferSuccess::InputBuffer => return Err(gst::FlowError::NotSupported),
+        };
+        if session.take_hole() {
+            output.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
+        let (element, weak) = (self.obj().downgrade(), Arc::downgrade(session));
+        let deliver = move |landing| deliver(&element, &weak, landing);
+        match session.launch(&frame, Cargo { output, request }, deliver) {
+            Ok(()) => Ok(GenerateOutputSuccess::NoOutput),
+            Err(error) => {
+                lock(&self.stats).dropped();
+                Err(self.fail(&error))
+            }
+        }
+    }
+
+    /// Pushes a frame that has come out of the core.
+    fn deliver(&self, session: &Session, landing: Landing) {
+        let Cargo { mut output, request } = landing.cargo;
+        let Some(outcome) = landing.outcome.filter(|_| session.is_well()) else {
+            lock(&self.stats).dropped();
+            return;
+        };
+        let flow = Flow::new(session, &self.timing, &request);
+        let (passage, news) = flow.land(&landing.frame, outcome, output.make_mut());
+        self.account(&passage, &news, &request);
+        let flow = match passage {
+            Ok(_) => self.obj().static_pad("src").map_or(Err(gst::FlowError::Flushing), |pad| pad.push(output)),
+            Err(error) => Err(self.fail(&error)),
+        };
+        session.set_flow(flow.map(|_| ()));
+    }
+
+    fn begin(&self, input: &gst::BufferRef) -> Request {
+        lock(&self.stats).frame_in();
+        if input.flags().contains(gst::BufferFlags::DISCONT) {
+            self.reset("discontinuity");
+        }
+        self.request(input)
+    }
+
+    /// Asks upstream, once, for what decides how frames are treated.
+    fn learn_of_upstream(&self) {
+        let element = self.obj();
+        self.tell_latency();
+        let asks = lock(&self.timing).take_question();
+        let answer = if asks { timing::ask_upstream(&element) } else { None };
+        let overload = lock(&self.settings).overload;
+        let mut timing = lock(&self.timing);
+        timing::note_upstream(&mut timing, answer);
+        let policy = overload.policy(timing.latencies.live);
+        timing.governor.set_policy(policy);
+    }
+
+    /// What the frame in `buffer` is to be treated by.
+    fn request(&self, buffer: &gst::BufferRef) -> Request {
+        let settings = lock(&self.settings).clone();
+        let own = latency::own(self.look_ahead(), None, settings.processing_latency.into());
+        Request {
+            moment: lock(&self.timing).of_frame(&self.obj(), buffer, own),
+            settings: settings.knobs(),
+            max_errors: settings.max_errors,
+        }
+    }
+}
+
+/// Delivers a frame, if there still is somebody to deliver it to.
+fn deliver(element: &glib::WeakRef<super::DloralVsr>, session: &Weak<Session>, landing: Landing) {
+    if let (Some(element), Some(session)) = (element.upgrade(), session.upgrade()) {
+        element.imp().deliver(&session, landing);
+    }
+}
+
+/// What is told.
+impl DloralVsr {
+    /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
+    /// post it.
+    pub(super) fn tell_last_flow(&self) {
+        let error = self.session().and_then(|session| session.untold_error());
+        // Whoever answered with an error has posted it, and a flush or an end is none.
+        if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Failed,
+                ("The restored frames could not be passed on: {flow}")
+            );
+        }
+    }
+
+    /// Counts a frame, and posts what there is to tell about it.
+    fn account(&self, passage: &Result<Passage, FrameError>, news: &News, request: &Request) {
+        gst::log!(CAT, imp = self, "{:?}: {passage:?}", request.moment.running_time);
+        let mut stats = lock(&self.stats);
+        stats.failed(news.failures);
+        match passage {
+            Ok(Passage::Restored(report)) => stats.restored(report),
+            Ok(Passage::Degraded(took)) => stats.degraded(*took),
+            Ok(Passage::Dropped | Passage::Refused) | Err(_) => stats.dropped(),
+        }
+        drop(stats);
+        self.tell(news, request);
+    }
+
+    /// Posts what there is to tell about a frame.
+    fn tell(&self, news: &News, request: &Request) {
+        let element = self.obj();
+        if let Some(change) = &news.change {
+            let structure = news::state_structure(change, request.moment.running_time);
+            gst::info!(CAT, imp = self, "{structure}");
+            self.post(gst::message::Element::builder(structure).src(&*element).build());
+        }
+        if let Some(error) = &news.failure {
+            let text = failure::warning(error, request.max_errors);
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
+        }
+        if news.reduced_tiles {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                ("Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start")
+            );
+        }
+    }
+
+    /// Posts that a frame was dropped because it would have come late.
+    fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
+        let element = self.obj();
+        let processed_and_dropped = lock(&self.stats).processed_and_dropped();
+        let timing = lock(&self.timing);
+        let (live, proportion) = (timing.latencies.live, timing.governor.proportion());
+        drop(timing);
+        let drop = news::Drop {
+            buffer,
+            segment: &element.segment(),
+            live,
+            running_time: request.moment.running_time,
+            slack: request.moment.arrival.slack,
+            proportion,
+            processed_and_dropped,
+        };
+        self.post(news::qos_message(&drop, &element));
+    }
+
+    /// Posts what is to be posted about a frame that did not come out.
+    fn fail(&self, error: &FrameError) -> gst::FlowError {
+        if let Some(message) = failure::of_frame(error) {
+            self.post_error_message(message);
+        }
+        match error {
+            FrameError::Interrupted => gst::FlowError::Flushing,
+            FrameError::NotNegotiated => gst::FlowError::NotNegotiated,
+            _ => gst::FlowError::Error,
+        }
+    }
+}
