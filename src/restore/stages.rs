@@ -53,12 +53,12 @@ struct Shared<T> {
 struct Places<T> {
     /// Given, and not begun.
     given: Option<Ticket<T, Job>>,
-    /// In the first half.
-    in_front: bool,
+    /// In the first half: the recalls before it was given.
+    in_front: Option<u64>,
     /// Between the halves.
     midway: Option<Ticket<T, Half>>,
-    /// In the second half, or being delivered.
-    in_back: bool,
+    /// In the second half, or being delivered: the recalls before it was given.
+    in_back: Option<u64>,
     /// Being delivered with its outcome: a recall comes too late for it.
     delivered: bool,
     /// Memory for the first half.
@@ -121,7 +121,7 @@ impl<T: Send + 'static> Stages<T> {
     pub fn give(&self, job: Job, cargo: T) -> Result<(), Refusal> {
         let places = self.shared.lock();
         let mut places = self.shared.wait(places, |places| {
-            !places.refuses() && (places.given.is_some() || places.in_front || places.midway.is_some())
+            !places.refuses() && (places.given.is_some() || places.in_front.is_some() || places.midway.is_some())
         });
         if places.ended > 0 {
             return Err(Refusal::Ended);
@@ -139,7 +139,8 @@ impl<T: Send + 'static> Stages<T> {
         Ok(())
     }
 
-    /// Waits until every frame is delivered, or for an interruption. A delivery that calls this waits for nothing.
+    /// Waits until every frame is delivered that has not been recalled, or for an interruption. A delivery that calls
+    /// this waits for nothing.
     pub fn land(&self) {
         if self.delivers_here() {
             return;
@@ -147,7 +148,7 @@ impl<T: Send + 'static> Stages<T> {
         let places = self.shared.lock();
         drop(
             self.shared
-                .wait(places, |places| !places.refuses() && places.are_taken()),
+                .wait(places, |places| !places.refuses() && places.has_frames()),
         );
     }
 
@@ -214,8 +215,11 @@ impl<T> Places<T> {
         self.interrupted || self.ended > 0
     }
 
-    fn are_taken(&self) -> bool {
-        self.given.is_some() || self.in_front || self.midway.is_some() || self.in_back
+    /// Whether there are frames that will come out.
+    fn has_frames(&self) -> bool {
+        let given = self.given.as_ref().map(|ticket| ticket.recall);
+        let midway = self.midway.as_ref().map(|ticket| ticket.recall);
+        [given, self.in_front, midway, self.in_back].contains(&Some(self.recall))
     }
 }
 
@@ -224,9 +228,9 @@ impl<T> Shared<T> {
         Shared {
             places: Mutex::new(Places {
                 given: None,
-                in_front: false,
+                in_front: None,
                 midway: None,
-                in_back: false,
+                in_back: None,
                 delivered: false,
                 spare: None,
                 recall: 0,
@@ -276,7 +280,7 @@ fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
         let Some((ticket, mut places)) = shared.next(take) else {
             return;
         };
-        places.in_front = true;
+        places.in_front = Some(ticket.recall);
         let recalled = ticket.recall != places.recall;
         if let Some(source) = places.spare.take() {
             front.recycle(source);
@@ -299,7 +303,7 @@ fn work_in_front<T>(shared: &Shared<T>, mut front: Front) {
             frame,
             what,
         });
-        places.in_front = false;
+        places.in_front = None;
         shared.changed.notify_all();
     }
 }
@@ -318,7 +322,7 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
         let Some((ticket, mut places)) = shared.next(|places| places.midway.take()) else {
             return;
         };
-        places.in_back = true;
+        places.in_back = Some(ticket.recall);
         let recalled = ticket.recall != places.recall;
         shared.changed.notify_all();
         drop(places);
@@ -341,7 +345,7 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
             outcome: outcome.filter(|_| !recalled),
         });
         let mut places = shared.lock();
-        places.in_back = false;
+        places.in_back = None;
         places.delivered = false;
         places.spare = spare.or(places.spare.take());
         shared.changed.notify_all();

@@ -129,7 +129,23 @@ pub fn push(rig: &mut Rig, picture: &Picture, index: u64) -> Option<gst::Buffer>
     if let Err(error) = rig.harness.push(picture.buffer(index)) {
         panic!("push: {error:?}, {:?}", super::error_of(&rig.bus));
     }
+    land(rig);
     rig.harness.try_pull()
+}
+
+/// Waits until the frames in flight, if there are any, are out: whoever drains a stream has to get them.
+pub fn land(rig: &mut Rig) {
+    let source = rig.harness.srcpad().unwrap();
+    source.peer_query(&mut gst::query::Drain::new());
+}
+
+/// Pushes a frame that ends the stream: if it flies, whoever pushes learns of it with the frame behind it.
+pub fn push_the_last(rig: &mut Rig, picture: &Picture, index: u64) -> gst::FlowError {
+    let flow = rig.harness.push(picture.buffer(index)).and_then(|_| {
+        land(rig);
+        rig.harness.push(picture.buffer(index + 1))
+    });
+    flow.expect_err("the stream goes on")
 }
 
 /// As [`push`], as a picture.

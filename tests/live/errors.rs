@@ -1,7 +1,7 @@
 //! A model that fails while the stream runs: the frame goes out degraded and in its place, and the user is told once.
 use std::sync::Arc;
 
-use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture};
+use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture, push_the_last};
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, reference_with, wait_for};
 use gst::prelude::*;
@@ -103,8 +103,8 @@ fn as_many_failures_in_a_row_as_max_errors_end_the_stream() {
         for index in 0..degraded {
             push(&mut rig, &frame(0), index).expect("a degraded frame");
         }
-        let flow = rig.harness.push(frame(0).buffer(degraded));
-        assert_eq!(flow, Err(gst::FlowError::Error), "max-errors={max_errors}");
+        let flow = push_the_last(&mut rig, &frame(0), degraded);
+        assert_eq!(flow, gst::FlowError::Error, "max-errors={max_errors}");
         let (error, text) = crate::common::wait_for_error(&rig.bus);
         assert!(
             error.matches(gst::StreamError::Failed) && text.contains("the test wants it so"),
@@ -214,7 +214,7 @@ fn a_model_that_panics_ends_the_stream_after_max_errors() {
     for index in 0..4 {
         push(&mut rig, &frame(0), index).expect("a degraded frame");
     }
-    assert!(rig.harness.push(frame(0).buffer(4)).is_err());
+    assert_eq!(push_the_last(&mut rig, &frame(0), 4), gst::FlowError::Error);
     let message = wait_for(&rig.bus, &[gst::MessageType::Error]);
     let gst::MessageView::Error(error) = message.view() else {
         unreachable!()

@@ -1,0 +1,381 @@
+//! Frames in flight, in streams that are not live: in order, with the events where they were, and nobody left waiting.
+#![cfg(feature = "plugin")]
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread::ThreadId;
+
+use common::live::{self, Model, land};
+use common::picture::Picture;
+use common::{Rig, Running, nearest, pack, wait_for_error, within_timeout};
+use gst::prelude::*;
+use gst_video::VideoFormat;
+use gstdloralvsr::element::DloralVsr;
+use gstdloralvsr::pack::Graph;
+use gstdloralvsr::restore::{GraphErrorKind, Hook};
+
+fn frame(time: usize) -> Picture {
+    Picture::moving(VideoFormat::Rgb, 34, 18, time)
+}
+
+/// A rig over the pack `nearest` whose frames fly, on a machine with one core as well.
+fn rig(hook: Hook) -> Rig {
+    let element = common::element("nearest");
+    element.set_property("intra-threads", 2_u32);
+    element.downcast_ref::<DloralVsr>().unwrap().set_hook(Some(hook));
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(frame(0).caps());
+    rig
+}
+
+fn plain_rig() -> Rig {
+    rig(Arc::new(|_| Ok(())))
+}
+
+fn push(rig: &mut Rig, number: usize) -> Result<gst::FlowSuccess, gst::FlowError> {
+    rig.harness.push(frame(number).buffer(number as u64))
+}
+
+/// Takes what has come out: pixels of `current` restored with `previous`, for each pair.
+#[track_caller]
+fn assert_out(rig: &mut Rig, pairs: &[(usize, usize)]) {
+    land(rig);
+    let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
+    for (current, previous) in pairs {
+        let buffer = rig.harness.try_pull().expect("a frame");
+        let output = nearest::pixels(&Picture::of_buffer(&buffer, &caps));
+        assert!(
+            output == nearest::restored(&frame(*current), &frame(*previous)),
+            "{current} with {previous}"
+        );
+    }
+    assert!(rig.harness.try_pull().is_none());
+}
+
+/// The threads on which buffers leave.
+fn threads_of(rig: &Rig) -> Arc<Mutex<Vec<ThreadId>>> {
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let list = threads.clone();
+    let pad = rig.element.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        list.lock().unwrap().push(std::thread::current().id());
+        gst::PadProbeReturn::Ok
+    });
+    threads
+}
+
+/// Whether one more frame leaves on the thread that pushes it, one after the other, or on one of the core's.
+#[track_caller]
+fn assert_flies(rig: &mut Rig, flies: bool) {
+    let threads = threads_of(rig);
+    push(rig, 0).unwrap();
+    land(rig);
+    let own = std::thread::current().id();
+    let threads = threads.lock().unwrap();
+    assert_eq!(threads.len(), 1);
+    assert_eq!(threads[0] != own, flies);
+}
+
+/// Answers the pushes of the element like this.
+fn answer(rig: &Rig, flow: gst::FlowError) -> gst::PadProbeId {
+    let pad = rig.element.static_pad("src").unwrap();
+    let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        info.flow_res = Err(flow);
+        gst::PadProbeReturn::Handled
+    });
+    probe.unwrap()
+}
+
+#[test]
+fn frames_come_out_in_order_with_the_one_before() {
+    let mut rig = plain_rig();
+    for number in 0..10 {
+        push(&mut rig, number).unwrap();
+    }
+    let pairs: Vec<_> = (0..10_usize).map(|number| (number, number.saturating_sub(1))).collect();
+    assert_out(&mut rig, &pairs);
+    live::check_counts(&rig, [10, 10, 0, 0]);
+}
+
+/// The first frame's decoder and the second one's encoder meet, or neither goes on.
+#[test]
+fn one_frame_is_decoded_while_the_next_is_encoded() {
+    let (meeting, encoded, decoded) = (Barrier::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut rig = rig(Arc::new(move |graph| {
+        let meets = match graph {
+            Graph::Encoder => encoded.fetch_add(1, Ordering::Relaxed) == 1,
+            Graph::Decoder => decoded.fetch_add(1, Ordering::Relaxed) == 0,
+            Graph::Restorer => false,
+        };
+        if meets {
+            meeting.wait();
+        }
+        Ok(())
+    }));
+    within_timeout("two frames side by side", move || {
+        push(&mut rig, 0).unwrap();
+        push(&mut rig, 1).unwrap();
+        assert_out(&mut rig, &[(0, 0), (1, 0)]);
+    });
+}
+
+#[test]
+fn they_fly_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
+    let mut file = plain_rig();
+    assert_flies(&mut file, true);
+    let mut live = plain_rig();
+    live.harness.set_live(true);
+    assert_flies(&mut live, false);
+    let mut hurried = plain_rig();
+    hurried.element.set_property_from_str("overload", "degrade");
+    assert_flies(&mut hurried, false);
+    let mut single = plain_rig();
+    single.element.set_state(gst::State::Null).unwrap();
+    single.element.set_property("intra-threads", 1_u32);
+    single.harness.play();
+    assert_flies(&mut single, false);
+}
+
+/// Both ways have a window of their own: what one has seen, the other does not know.
+#[test]
+fn another_overload_begins_anew() {
+    let mut rig = plain_rig();
+    push(&mut rig, 0).unwrap();
+    push(&mut rig, 1).unwrap();
+    assert_out(&mut rig, &[(0, 0), (1, 0)]);
+    rig.element.set_property_from_str("overload", "degrade");
+    live::set_latency(&mut rig, live::AMPLE);
+    push(&mut rig, 2).unwrap();
+    push(&mut rig, 3).unwrap();
+    assert_out(&mut rig, &[(2, 2), (3, 2)]);
+    rig.element.set_property_from_str("overload", "auto");
+    push(&mut rig, 4).unwrap();
+    push(&mut rig, 5).unwrap();
+    assert_out(&mut rig, &[(4, 4), (5, 4)]);
+}
+
+#[test]
+fn events_stay_between_the_frames_they_came_between() {
+    let mut rig = plain_rig();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let list = order.clone();
+    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    let pad = rig.element.static_pad("src").unwrap();
+    pad.add_probe(types, move |_, info| {
+        let what = match &info.data {
+            Some(gst::PadProbeData::Event(event)) => format!("{:?}", event.type_()),
+            Some(gst::PadProbeData::Buffer(buffer)) => buffer.pts().unwrap().mseconds().to_string(),
+            _ => String::new(),
+        };
+        list.lock().unwrap().push(what);
+        gst::PadProbeReturn::Ok
+    });
+    push(&mut rig, 0).unwrap();
+    push(&mut rig, 1).unwrap();
+    rig.harness.push_event(gst::event::Tag::new(gst::TagList::new()));
+    push(&mut rig, 2).unwrap();
+    rig.harness
+        .push_event(gst::event::Gap::builder(gst::ClockTime::from_mseconds(120)).build());
+    push(&mut rig, 4).unwrap();
+    let other = Picture::moving(VideoFormat::Rgb, 20, 16, 0);
+    rig.harness.push_event(gst::event::Caps::new(&other.caps()));
+    rig.harness.push(other.buffer(5)).unwrap();
+    rig.harness.push_event(gst::event::Eos::new());
+    let order = order.lock().unwrap();
+    let first = order.iter().position(|what| what == "0").unwrap();
+    assert_eq!(
+        order[first..],
+        ["0", "40", "Tag", "80", "Gap", "160", "Caps", "200", "Eos"]
+    );
+}
+
+#[test]
+fn a_flush_recalls_frames_and_begins_anew() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    push(&mut rig, 0).unwrap();
+    assert_out(&mut rig, &[(0, 0)]);
+    model.hold(true);
+    push(&mut rig, 1).unwrap();
+    rig.harness.push_event(gst::event::FlushStart::new());
+    assert_eq!(push(&mut rig, 2), Err(gst::FlowError::Flushing));
+    rig.harness.push_event(gst::event::FlushStop::new(true));
+    rig.harness
+        .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    model.hold(false);
+    push(&mut rig, 3).unwrap();
+    push(&mut rig, 4).unwrap();
+    assert_out(&mut rig, &[(3, 3), (4, 3)]);
+    // The pad has refused frame 2 while it was flushing.
+    live::check_counts(&rig, [4, 3, 0, 1]);
+}
+
+/// A frame that is being pushed when a flush comes does not come out behind the flush.
+#[test]
+fn a_flush_waits_for_a_frame_that_is_leaving() {
+    let mut rig = plain_rig();
+    let (arrived, arrives) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let (flushed, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (state, count) = (flushed.clone(), late.clone());
+    let goes = Mutex::new(goes);
+    let pad = rig.element.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        arrived.send(()).unwrap();
+        goes.lock().unwrap().recv().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        count.fetch_add(state.load(Ordering::SeqCst), Ordering::SeqCst);
+        gst::PadProbeReturn::Drop
+    });
+    push(&mut rig, 0).unwrap();
+    arrives.recv().unwrap();
+    rig.harness.push_event(gst::event::FlushStart::new());
+    go.send(()).unwrap();
+    rig.harness.push_event(gst::event::FlushStop::new(true));
+    flushed.store(1, Ordering::SeqCst);
+    assert_eq!(late.load(Ordering::SeqCst), 0, "a frame left behind the flush");
+    drop(go);
+}
+
+#[test]
+fn stopping_waits_neither_for_the_model_nor_for_frames_that_wait_for_it() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    model.hold(true);
+    push(&mut rig, 0).unwrap();
+    let element = rig.element.clone();
+    within_timeout("stopping", move || element.set_state(gst::State::Null).unwrap());
+    model.hold(false);
+    rig.harness.play();
+    rig.harness.push_event(gst::event::StreamStart::new("again"));
+    rig.harness.set_src_caps(frame(0).caps());
+    rig.harness
+        .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    push(&mut rig, 3).unwrap();
+    assert_out(&mut rig, &[(3, 3)]);
+    live::check_counts(&rig, [1, 1, 0, 0]);
+}
+
+/// Downstream holds the first frame for ever, as a sink does that is paused.
+#[test]
+fn a_pipeline_stops_while_downstream_holds_a_frame() {
+    let pipeline = Running::launch(
+        "videotestsrc ! video/x-raw,format=RGB,width=32,height=32 ! \
+         dloralvsr name=vsr execution-provider=cpu intra-threads=2 ! fakesink sync=true",
+    );
+    pipeline
+        .element("vsr")
+        .set_property("model", pack("nearest").to_str().unwrap());
+    pipeline.0.set_state(gst::State::Paused).unwrap();
+    pipeline.settle();
+    let inner = pipeline.0.clone();
+    within_timeout("stopping", move || inner.set_state(gst::State::Null).unwrap());
+}
+
+/// Sought again and again while frames fly: each time the first frame that comes is the one that was sought.
+#[test]
+fn a_pipeline_may_be_sought_while_frames_fly() {
+    let pipeline = Running::launch(
+        "videotestsrc ! video/x-raw,format=RGB,width=32,height=32,framerate=25/1 ! \
+         dloralvsr name=vsr execution-provider=cpu intra-threads=2 ! appsink name=sink sync=false max-buffers=2",
+    );
+    pipeline
+        .element("vsr")
+        .set_property("model", pack("nearest").to_str().unwrap());
+    let sink = pipeline.element("sink").downcast::<gst_app::AppSink>().unwrap();
+    pipeline.play();
+    pipeline.settle();
+    let timeout = gst::ClockTime::from_nseconds(common::TIMEOUT.as_nanos() as u64);
+    let pull = move || {
+        let sample = sink.try_pull_sample(timeout).expect("a frame");
+        sample.buffer().unwrap().pts().unwrap()
+    };
+    for second in [5, 1, 9, 2, 7, 3, 3, 8] {
+        pull();
+        let target = gst::ClockTime::from_seconds(second);
+        let sought = pipeline.0.clone();
+        within_timeout("a seek", move || {
+            sought.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, target)
+        })
+        .unwrap();
+        assert_eq!(pull(), target);
+        assert_eq!(pull(), target + gst::ClockTime::from_mseconds(40));
+    }
+}
+
+#[test]
+fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
+    for flow in [gst::FlowError::Eos, gst::FlowError::NotNegotiated] {
+        let mut rig = plain_rig();
+        let probe = answer(&rig, flow);
+        push(&mut rig, 0).unwrap();
+        land(&mut rig);
+        assert_eq!(push(&mut rig, 1), Err(flow));
+        rig.element.static_pad("src").unwrap().remove_probe(probe);
+        assert_eq!(push(&mut rig, 1), Err(flow), "until a flush");
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness
+            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        push(&mut rig, 2).unwrap();
+        assert_out(&mut rig, &[(2, 2)]);
+    }
+}
+
+/// No frame follows with which upstream would learn of it.
+#[test]
+fn an_error_of_the_last_frame_is_told_at_the_end_of_the_stream() {
+    for (flow, told) in [
+        (gst::FlowError::NotNegotiated, true),
+        (gst::FlowError::NotLinked, true),
+        (gst::FlowError::Eos, false),
+        (gst::FlowError::Flushing, false),
+    ] {
+        let mut rig = plain_rig();
+        answer(&rig, flow);
+        push(&mut rig, 0).unwrap();
+        rig.harness.push_event(gst::event::Eos::new());
+        let text = common::error_of(&rig.bus);
+        assert_eq!(text.is_some(), told, "{flow:?}: {text:?}");
+    }
+    let mut rig = plain_rig();
+    answer(&rig, gst::FlowError::NotLinked);
+    push(&mut rig, 0).unwrap();
+    land(&mut rig);
+    assert_eq!(push(&mut rig, 1), Err(gst::FlowError::NotLinked));
+    rig.harness.push_event(gst::event::Eos::new());
+    assert_eq!(common::error_of(&rig.bus), None, "upstream knows");
+}
+
+/// Behind the frame that ends the stream, none comes out that was in flight with it.
+#[test]
+fn nothing_comes_out_behind_a_fatal_error() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    rig.element.set_property("max-errors", 1_u32);
+    push(&mut rig, 0).unwrap();
+    assert_out(&mut rig, &[(0, 0)]);
+    model.fail(&[GraphErrorKind::Other]);
+    let flows: Vec<_> = (1..6).map(|number| push(&mut rig, number)).collect();
+    land(&mut rig);
+    assert_eq!(push(&mut rig, 6), Err(gst::FlowError::Error));
+    assert!(rig.harness.try_pull().is_none(), "{flows:?}");
+    let (_, text) = wait_for_error(&rig.bus);
+    assert!(text.contains("the test wants it so"), "{text}");
+}
+
+#[test]
+fn the_frame_behind_a_refused_one_is_a_discontinuity() {
+    let mut rig = plain_rig();
+    push(&mut rig, 0).unwrap();
+    rig.harness.push(gst::Buffer::with_size(100).unwrap()).unwrap();
+    push(&mut rig, 2).unwrap();
+    push(&mut rig, 3).unwrap();
+    land(&mut rig);
+    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
+        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
+        .collect();
+    assert_eq!(flags[1..], [true, false]);
+}
