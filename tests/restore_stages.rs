@@ -120,7 +120,11 @@ fn the_end_of_an_interruption_waits_for_a_delivery_that_had_begun() {
             delivered.load(Ordering::SeqCst)
         });
         go.send(()).unwrap();
-        assert_eq!(ending.join().unwrap(), 1, "the interruption ended before the delivery did");
+        assert_eq!(
+            ending.join().unwrap(),
+            1,
+            "the interruption ended before the delivery did"
+        );
     });
 }
 

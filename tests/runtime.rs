@@ -325,6 +325,55 @@ fn equal_requests_share_one_model() {
     assert!(gone.upgrade().is_none(), "a model lives as long as somebody uses it");
 }
 
+/// With half of the threads each; the same model where that is no gain, and where a second copy is too much.
+#[test]
+fn two_graphs_side_by_side_have_half_of_the_threads_each() {
+    let with_threads = |pack: &Pack, intra_threads| {
+        let options = ModelOptions { intra_threads, ..cpu() };
+        Model::load(pack, &options, &mut |_| {}).unwrap()
+    };
+    let nearest = pack("nearest");
+    for (threads, half) in [(2, 1), (3, 2), (8, 4)] {
+        let model = with_threads(&nearest, threads);
+        assert!(model.gains_side_by_side());
+        let halved = model.side_by_side().unwrap();
+        assert!(Arc::ptr_eq(&halved, &with_threads(&nearest, half)), "{threads} threads");
+        assert_computes_nearest(&halved, 8, 6);
+    }
+    let single = with_threads(&nearest, 1);
+    assert!(!single.gains_side_by_side());
+    assert!(Arc::ptr_eq(&single.side_by_side().unwrap(), &single));
+
+    let (folder, ballast) = (copy_of_nearest(), vec![0_u8; 256 << 20]);
+    fs::write(folder.path().join("ballast.bin"), &ballast).unwrap();
+    let manifest = folder.path().join("pack.toml");
+    let listed = format!("[files]\n\"ballast.bin\" = \"{}\"", sha256(&ballast));
+    let text = fs::read_to_string(&manifest).unwrap().replace("[files]", &listed);
+    fs::write(&manifest, text).unwrap();
+    let large = Pack::open(folder.path()).unwrap();
+    assert!(large.size() > 256 << 20);
+    let model = with_threads(&large, 2);
+    assert!(model.gains_side_by_side() && Arc::ptr_eq(&model.side_by_side().unwrap(), &model));
+}
+
+fn copy_of_nearest() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs/nearest");
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    folder
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 #[test]
 fn streams_that_share_a_model_get_their_own_results() {
     let model = load("nearest");

@@ -102,7 +102,10 @@ impl DloralVsr {
         let (passage, news) = flow.land(&landing.frame, outcome, output.make_mut());
         self.account(&passage, &news, &request);
         let flow = match passage {
-            Ok(_) => self.obj().static_pad("src").map_or(Err(gst::FlowError::Flushing), |pad| pad.push(output)),
+            Ok(_) => self
+                .obj()
+                .static_pad("src")
+                .map_or(Err(gst::FlowError::Flushing), |pad| pad.push(output)),
             Err(error) => Err(self.fail(&error)),
         };
         session.set_flow(flow.map(|_| ()));

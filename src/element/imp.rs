@@ -305,11 +305,7 @@ impl BaseTransformImpl for DloralVsr {
         self.parent_src_event(event)
     }
 
-    fn submit_input_buffer(
-        &self,
-        is_discont: bool,
-        inbuf: gst::Buffer,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn submit_input_buffer(&self, is_discont: bool, inbuf: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         // Caps may be about to change.
         if self.obj().src_pad().needs_reconfigure() {
             self.land();

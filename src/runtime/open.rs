@@ -142,14 +142,3 @@ fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Sessi
         Err(_) => Err("it has inputs or outputs of types that are not tensors".to_owned()),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_cores_are_those_of_the_process() {
-        assert_eq!(thread_count(0), thread::available_parallelism().unwrap().get());
-        assert_eq!(thread_count(3), 3);
-    }
-}

@@ -107,3 +107,21 @@ impl ModelOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_cores_are_those_of_the_process() {
+        let threads = |intra_threads| {
+            let options = ModelOptions {
+                intra_threads,
+                ..ModelOptions::default()
+            };
+            options.thread_count()
+        };
+        assert_eq!(threads(0), thread::available_parallelism().unwrap().get());
+        assert_eq!(threads(3), 3);
+    }
+}

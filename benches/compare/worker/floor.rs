@@ -22,7 +22,7 @@ struct Bound {
     runs: usize,
 }
 
-/// Runs every graph as often as one frame takes.
+/// Runs every graph as often as the frames take.
 pub fn prepare(options: &Options) -> Result<Restore<'_>, Box<dyn Error>> {
     let environment = ort::init_from(find_library()?.path)?.build()?;
     let geometry = Geometry::try_from(options.pack.manifest())?;
@@ -39,10 +39,12 @@ pub fn prepare(options: &Options) -> Result<Restore<'_>, Box<dyn Error>> {
             TilePlan::new(height, width, rule),
         )?);
     }
-    Ok(Box::new(move |_| {
-        for Bound { session, binding, runs } in &mut graphs {
-            for _ in 0..*runs {
-                session.run_binding(binding)?;
+    Ok(Box::new(move |count| {
+        for _ in 0..count {
+            for Bound { session, binding, runs } in &mut graphs {
+                for _ in 0..*runs {
+                    session.run_binding(binding)?;
+                }
             }
         }
         Ok(())

@@ -1,0 +1,105 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gstdloralvsr::restore::{ColorFix, Settings};
+use gstdloralvsr::runtime::ModelOptions;
+use lexopt::prelude::*;
+
+pub const HELP: &str = "\
+Restores frames of one size as fast as it can, and says how fast that was.
+
+    throughput [options] WIDTHxHEIGHT
+
+    --model FOLDER            the model pack (default: the embedded one)
+    --execution-provider P    auto, cpu, cuda or tensorrt (default: auto)
+    --device-id N             which GPU (default: 0)
+    --intra-threads N         on the CPU (default: 0, all cores)
+    --color-fix FIX           pack, none, adain or wavelet (default: pack)
+    --tile-size PIXELS        of the restorer, in output pixels (default: the pack's)
+    --frames N                that are measured (default: 100)
+    --warm-up N               before that (default: 5)
+    --idle MS                 pause before every frame, to see what idling costs (default: 0)
+    --flight                  two frames at a time, as in streams that are not live
+    --json                    for programs
+";
+
+pub struct Options {
+    pub width: usize,
+    pub height: usize,
+    pub model: Option<PathBuf>,
+    pub runtime: ModelOptions,
+    pub settings: Settings,
+    pub frames: usize,
+    pub warm_up: usize,
+    pub idle: Duration,
+    /// Two frames at a time.
+    pub flight: bool,
+    pub json: bool,
+}
+
+/// None: help was asked for.
+pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
+    let (mut size, mut model) = (None, None);
+    let (mut runtime, mut settings) = (ModelOptions::default(), Settings::default());
+    let (mut frames, mut warm_up, mut idle, mut flight, mut json) = (100, 5, 0, false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("model") => model = Some(arguments.value()?.into()),
+            Long("execution-provider") => runtime.provider = arguments.value()?.parse()?,
+            Long("device-id") => runtime.device_id = arguments.value()?.parse()?,
+            Long("intra-threads") => runtime.intra_threads = arguments.value()?.parse()?,
+            Long("color-fix") => settings.color_fix = arguments.value()?.parse_with(color_fix)?,
+            Long("tile-size") => settings.tile_size = arguments.value()?.parse()?,
+            Long("frames") => frames = arguments.value()?.parse_with(at_least_one)?,
+            Long("warm-up") => warm_up = arguments.value()?.parse()?,
+            Long("idle") => idle = arguments.value()?.parse()?,
+            Long("flight") => flight = true,
+            Long("json") => json = true,
+            Short('h') | Long("help") => return Ok(None),
+            Value(value) if size.is_none() => size = Some(value.parse_with(frame_size)?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let (width, height) = size.ok_or("the size of the frames is missing, such as 320x180")?;
+    Ok(Some(Options {
+        width,
+        height,
+        model,
+        runtime,
+        settings,
+        frames,
+        warm_up,
+        idle: Duration::from_millis(idle),
+        flight,
+        json,
+    }))
+}
+
+fn frame_size(text: &str) -> Result<(usize, usize), String> {
+    let sides = text
+        .split_once('x')
+        .map(|(width, height)| (width.parse(), height.parse()));
+    match sides {
+        Some((Ok(width), Ok(height))) if width > 0 && height > 0 => Ok((width, height)),
+        _ => Err(format!("{text:?} is not a size such as 320x180")),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("{text:?} is not a count of frames")),
+    }
+}
+
+fn color_fix(text: &str) -> Result<ColorFix, String> {
+    match text {
+        "pack" => Ok(ColorFix::Pack),
+        "none" => Ok(ColorFix::None),
+        "adain" => Ok(ColorFix::AdaIn),
+        "wavelet" => Ok(ColorFix::Wavelet),
+        _ => Err("there are pack, none, adain and wavelet".to_owned()),
+    }
+}
