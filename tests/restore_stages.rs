@@ -150,6 +150,34 @@ fn a_delivery_may_interrupt_and_drop_what_delivers_it() {
     receiver.recv().unwrap();
 }
 
+/// Whatever is called meanwhile: each frame that was taken is delivered, once, in order.
+#[test]
+fn everything_may_be_called_at_once() {
+    let (stages, out) = stages(Arc::new(|_| Ok(())));
+    let given = std::thread::scope(|scope| {
+        let giver = scope.spawn(|| {
+            let taken = |number: &usize| stages.give(job(*number, true), *number).is_ok();
+            (0..80).filter(taken).collect::<Vec<_>>()
+        });
+        scope.spawn(|| {
+            for _ in 0..40 {
+                stages.interrupt(true);
+                std::thread::yield_now();
+                stages.interrupt(false);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        for _ in 0..40 {
+            stages.land();
+        }
+        giver.join().unwrap()
+    });
+    stages.give(job(99, false), 99).unwrap();
+    stages.land();
+    let delivered: Vec<_> = out.try_iter().map(|delivery| delivery.cargo).collect();
+    assert_eq!(delivered, [&given[..], &[99]].concat());
+}
+
 #[test]
 fn a_delivery_that_panics_ends_it() {
     let stream = Stream::with_geometry(Fake::new(geometry()), geometry(), settings()).unwrap();

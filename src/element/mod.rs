@@ -21,6 +21,14 @@
 //! gst-launch-1.0 -m videotestsrc is-live=true num-buffers=250 ! video/x-raw,width=320,height=180,framerate=25/1 ! queue ! videoconvert ! dloralvsr processing-latency=60000000 ! fakesink sync=true
 //! ```
 //!
+//! ## Other streams
+//!
+//! Where upstream answers the LATENCY query with not being live, every frame is waited for (`overload` `auto` or
+//! `stall`), and on a CPU with several threads two are on their way at a time: one is decoded on half of the threads
+//! while the next is encoded and restored on the other half. They are pushed by a thread of the element's, in order, and
+//! serialized events and queries wait for those before them; what downstream answers reaches upstream with the next
+//! frame.
+//!
 //! ## Example
 //!
 //! Restores a file, for looking at:
@@ -52,7 +60,9 @@
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
 //! | `session` | one run from start to stop: the worker of the core, its pictures, when its window begins anew |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
-//! | `flow` | one frame's way through: restored, degraded or dropped |
+//! | `frames` | frames through the element, one after the other or in flight, and what is told about each |
+//! | `flow` | one frame's fate: restored, degraded, dropped or refused |
+//! | `flight` | the frames in flight, and what downstream answers to them |
 //! | `news` | what is said on the bus: changes of state, dropped frames |
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |

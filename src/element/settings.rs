@@ -172,7 +172,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("intra-threads")
             .nick("Intra-op threads")
-            .blurb("Threads on the CPU; 0: all cores")
+            .blurb("Threads of a graph on the CPU, half of them where two run side by side; 0: all cores")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())
