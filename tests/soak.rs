@@ -1,5 +1,5 @@
-//! A live source for long, with random load, failures and changes: memory, threads and descriptors stay as they are, no
-//! frame is lost or out of order. Some seconds by default; for hours:
+//! A source for long, live and not, with random load, failures and changes: memory, threads and descriptors stay as they
+//! are, no frame is lost or out of order. Some seconds by default; for hours:
 //!
 //!     DLORALVSR_SOAK_SECONDS=14400 cargo test --release --test soak -- --nocapture
 #![cfg(feature = "plugin")]
@@ -94,15 +94,23 @@ fn resources(frames: u64) -> Resources {
     }
 }
 
+/// One after the other, because what is measured is the whole process's.
 #[test]
-fn a_live_stream_runs_for_long_with_everything_flat() {
+fn streams_run_for_long_with_everything_flat() {
     let seconds = std::env::var("DLORALVSR_SOAK_SECONDS").map_or(DEFAULT_SECONDS, |text| text.parse().unwrap());
+    run(Duration::from_secs(seconds) / 2, true, &["degrade", "drop", "auto"]);
+    run(Duration::from_secs(seconds) / 2, false, &["degrade", "stall", "auto"]);
+}
+
+/// `overloads` are turned to now and then.
+fn run(length: Duration, live: bool, overloads: &[&str]) {
     let random = Arc::new(Random(AtomicU64::new(20_261_124)));
-    let pipeline = Running::launch(
-        "videotestsrc name=source is-live=true pattern=snow ! \
+    let pipeline = Running::launch(&format!(
+        "videotestsrc name=source is-live={live} pattern=snow ! \
          video/x-raw,format=RGB,width=48,height=32,framerate=50/1 ! queue ! \
-         dloralvsr name=vsr execution-provider=cpu max-errors=0 processing-latency=60000000 ! fakesink name=sink sync=true qos=true",
-    );
+         dloralvsr name=vsr execution-provider=cpu intra-threads=2 max-errors=0 processing-latency=60000000 ! \
+         fakesink name=sink sync={live} qos=true"
+    ));
     let vsr = pipeline.element("vsr");
     vsr.set_property("model", pack("nearest").to_str().unwrap());
     vsr.downcast_ref::<DloralVsr>()
@@ -119,13 +127,13 @@ fn a_live_stream_runs_for_long_with_everything_flat() {
     });
     pipeline.play();
 
-    let (started, length) = (Instant::now(), Duration::from_secs(seconds));
+    let started = Instant::now();
     let mut samples = Vec::new();
     while started.elapsed() < length {
         std::thread::sleep(Duration::from_millis(200));
         if random.below(10) == 0 {
-            let overload = ["degrade", "drop", "auto"][random.below(3) as usize];
-            vsr.set_property_from_str("overload", overload);
+            let overload = random.below(overloads.len() as u64) as usize;
+            vsr.set_property_from_str("overload", overloads[overload]);
         }
         // What nobody reads is not a leak.
         while let Some(message) = pipeline.bus().pop() {
@@ -143,12 +151,14 @@ fn a_live_stream_runs_for_long_with_everything_flat() {
     assert_eq!(count("frames-in"), count("frames-out") + count("dropped"));
     assert_eq!(count("frames-out"), arrived.load(Ordering::Relaxed));
     let (first, last) = (samples[0], samples[samples.len() - 1]);
-    println!("{seconds} s: {stats}\nafter warm-up {first:?}, at the end {last:?}");
+    println!("{length:?}, live: {live}: {stats}\nafter warm-up {first:?}, at the end {last:?}");
     assert!(
         count("restored") > 0 && count("degraded") > 0,
         "no load changed anything: {stats}"
     );
-    assert_eq!((last.threads, last.descriptors), (first.threads, first.descriptors));
+    // Fewer is well: GLib ends threads that had nothing to do for a while.
+    assert!(last.threads <= first.threads);
+    assert_eq!(last.descriptors, first.descriptors);
     let grown = last.resident_kb as f64 - first.resident_kb as f64;
     let allowed = ALLOWANCE_KB + ALLOWED_KB_PER_FRAME * (last.frames - first.frames) as f64;
     assert!(
