@@ -121,6 +121,13 @@ def test_training_lowers_the_loss(stills: Path, tmp_path: Path) -> None:
     assert min(losses[-5:]) < 0.9 * losses[0]
 
 
+def test_a_run_stops_where_it_is_told_to(stills: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(SMALL, stills, tmp_path / "run")
+    for until in (0, 1, 1, 3):
+        trainer.run(interval=2, workers=0, until=until)
+        assert trainer.step == until
+
+
 def test_a_run_of_another_configuration_is_not_resumed(stills: Path, tmp_path: Path) -> None:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     with pytest.raises(UserError, match="another configuration"):

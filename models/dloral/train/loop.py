@@ -70,7 +70,7 @@ class Trainer:
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:
         """Train to step ``until`` (default: all), with a checkpoint every ``interval`` steps and at the end."""
-        total = min(self.task.optimizer.steps, until or self.task.optimizer.steps)
+        total = min(self.task.optimizer.steps, self.task.optimizer.steps if until is None else until)
         runtime = self.runtime
         mine = range(self.step * runtime.processes + runtime.rank, total * runtime.processes, runtime.processes)
         loader = DataLoader(
