@@ -86,7 +86,7 @@ fn blended_tiles_are_the_references() {
             let place = s![.., .., top..top + plan.tile[0], left..left + plan.tile[1]];
             let tile = latents.slice(place);
             let restored = golden_restore(tile.index_axis(Axis(0), 0), tile.index_axis(Axis(0), 1));
-            let share = [&weights.rows[row][..], &weights.columns[column][..]];
+            let share = [&weights.rows[row].weights[..], &weights.columns[column].weights[..]];
             add_latent_tile(blended.view_mut(), restored.view(), [top, left], share);
         }
         let worst = Zip::from(&blended)
@@ -236,13 +236,21 @@ proptest! {
         for window in [Window::Gaussian, Window::Feather] {
             let weights = Weights::new(&plan, window, scale);
             let axes = [(&plan.rows, &weights.rows, height), (&plan.columns, &weights.columns, width)];
-            for (starts, weights, length) in axes {
-                let mut sums = vec![0.0; length * scale];
-                for (start, tile) in starts.iter().zip(weights) {
-                    tile.iter().zip(&mut sums[start * scale..]).for_each(|(weight, sum)| *sum += f64::from(*weight));
+            for (starts, shares, length) in axes {
+                let (mut sums, mut covered) = (vec![0.0; length * scale], vec![0; length * scale]);
+                for (start, share) in starts.iter().zip(shares) {
+                    for (at, weight) in share.weights.iter().enumerate() {
+                        sums[start * scale + at] += f64::from(*weight);
+                        covered[start * scale + at] += 1;
+                    }
+                    prop_assert!(share.weights.iter().all(|weight| *weight >= 0.0));
                 }
                 prop_assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{window:?}: {sums:?}");
-                prop_assert!(weights.iter().flatten().all(|weight| *weight >= 0.0));
+                for (start, share) in starts.iter().zip(shares) {
+                    for at in 0..share.weights.len() {
+                        prop_assert_eq!(share.alone.contains(&at), covered[start * scale + at] == 1);
+                    }
+                }
             }
         }
     }
@@ -257,20 +265,63 @@ proptest! {
         let (height, width) = (height * scale, width * scale);
         let value = |at: usize| ((at as u64).wrapping_mul(seed | 1) >> 7) as u8;
         let picture: Vec<u8> = (0..height * width * 3).map(value).collect();
-        let weights = Weights::new(&plan, Window::Feather, scale);
-        let mut blender = PictureBlender::default();
-        let mut blended = vec![0; picture.len()];
-        blender.start(width, tile_height);
-        for (row, top) in plan.rows.iter().enumerate() {
-            for (column, left) in plan.columns.iter().enumerate() {
-                let rows = picture.chunks_exact(width * 3).skip(top * scale).take(tile_height);
-                let span = left * scale * 3..(left * scale + tile_width) * 3;
-                let tile: Vec<u8> = rows.flat_map(|row| row[span.clone()].iter().copied()).collect();
-                blender.add(&tile, left * scale, &weights.rows[row], &weights.columns[column]);
-            }
-            let next = plan.rows.get(row + 1).map_or(height, |next| next * scale);
-            blender.finish_rows(&mut blended, top * scale..next);
-        }
+        let part = |_, top: usize, left: usize| -> Vec<u8> {
+            let rows = picture.chunks_exact(width * 3).skip(top).take(tile_height);
+            rows.flat_map(|row| row[left * 3..(left + tile_width) * 3].iter().copied()).collect()
+        };
+        let blended = blend(&plan, [height, width], scale, Window::Feather, part);
         prop_assert_eq!(blended, picture);
     }
+    /// Tiles that have nothing to do with each other, against sums over whole pictures.
+    #[test]
+    fn every_pixel_is_the_weighted_sum_of_its_tiles(
+        height in 1..60_usize, width in 1..60_usize, rule in rules(), scale in 1..4_usize, seed: u64
+    ) {
+        let (height, width) = padded_size(height, width, &[rule]);
+        let plan = TilePlan::new(height, width, &rule);
+        let [tile_height, tile_width] = plan.tile.map(|side| side * scale);
+        let (height, width) = (height * scale, width * scale);
+        let tile = |number: usize| -> Vec<u8> {
+            let value = |at: usize| ((at + 1) as u64 * (number + 1) as u64).wrapping_mul(seed | 1).rotate_left(9) as u8;
+            (0..tile_height * tile_width * 3).map(value).collect()
+        };
+        for window in [Window::Gaussian, Window::Feather] {
+            let blended = blend(&plan, [height, width], scale, window, |number, _, _| tile(number));
+            let (weights, mut sums) = (Weights::new(&plan, window, scale), vec![0.0_f64; height * width * 3]);
+            for (number, (row, column)) in plan.tiles().enumerate() {
+                let (tile, [top, left]) = (tile(number), [plan.rows[row] * scale, plan.columns[column] * scale]);
+                for (at, value) in tile.iter().enumerate() {
+                    let (y, x) = (at / 3 / tile_width, at / 3 % tile_width);
+                    let weight = weights.rows[row].weights[y] * weights.columns[column].weights[x];
+                    sums[((top + y) * width + left + x) * 3 + at % 3] += f64::from(weight) * f64::from(*value);
+                }
+            }
+            let worst = blended.iter().zip(&sums).map(|(value, sum)| (f64::from(*value) - sum).abs()).fold(0.0, f64::max);
+            prop_assert!(worst < 0.501, "{window:?}: {worst}");
+        }
+    }
+}
+
+/// Blends tiles that `tile` gives for their number, top and left, in pixels.
+fn blend(
+    plan: &TilePlan,
+    [height, width]: [usize; 2],
+    scale: usize,
+    window: Window,
+    tile: impl Fn(usize, usize, usize) -> Vec<u8>,
+) -> Vec<u8> {
+    let weights = Weights::new(plan, window, scale);
+    let mut blender = PictureBlender::default();
+    let mut blended = vec![0; height * width * 3];
+    blender.start(width, plan.tile[0] * scale);
+    for (number, (row, column)) in plan.tiles().enumerate() {
+        let [top, left] = [plan.rows[row] * scale, plan.columns[column] * scale];
+        let shares = [&weights.rows[row], &weights.columns[column]];
+        blender.add(&mut blended, &tile(number, top, left), [top, left], shares);
+        if column + 1 == plan.columns.len() {
+            let next = plan.rows.get(row + 1).map_or(height, |next| next * scale);
+            blender.finish_rows(&mut blended, top..next, shares[0]);
+        }
+    }
+    blended
 }

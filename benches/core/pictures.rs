@@ -33,10 +33,11 @@ pub fn blend(criterion: &mut Criterion) {
             blender.start(width * FACTOR, tile_height);
             for (row, top) in plan.rows.iter().enumerate() {
                 for (column, left) in plan.columns.iter().enumerate() {
-                    blender.add(&tile, left * FACTOR, &weights.rows[row], &weights.columns[column]);
+                    let shares = [&weights.rows[row], &weights.columns[column]];
+                    blender.add(&mut output, &tile, [top * FACTOR, left * FACTOR], shares);
                 }
                 let end = plan.rows.get(row + 1).copied().unwrap_or(height);
-                blender.finish_rows(&mut output, top * FACTOR..end * FACTOR);
+                blender.finish_rows(&mut output, top * FACTOR..end * FACTOR, &weights.rows[row]);
             }
         }
     });

@@ -55,13 +55,22 @@ fn feather(length: usize, overlap: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The weights of every row and column of tiles of a plan; at each sample those of an axis sum to one.
+/// What tiles count for along one axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// One weight per sample of the tile.
+    pub weights: Vec<f32>,
+    /// Samples of the tile that no other one covers; may be empty.
+    pub alone: Range<usize>,
+}
+
+/// The shares of every row and column of tiles of a plan; at each sample the weights of an axis sum to one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
-    /// Per row of tiles, one weight per sample down the tile.
-    pub rows: Vec<Vec<f32>>,
-    /// Per column of tiles, one weight per sample across the tile.
-    pub columns: Vec<Vec<f32>>,
+    /// Per row of tiles, down.
+    pub rows: Vec<Share>,
+    /// Per column of tiles, across.
+    pub columns: Vec<Share>,
 }
 
 impl Weights {
@@ -77,7 +86,7 @@ impl Weights {
 }
 
 /// Divides the window of each tile by the sum of all windows over its samples.
-fn normalise(starts: &[usize], scale: usize, window: &[f64]) -> Vec<Vec<f32>> {
+fn normalise(starts: &[usize], scale: usize, window: &[f64]) -> Vec<Share> {
     let length = starts.last().map_or(0, |start| start * scale + window.len());
     let mut sums = vec![0.0; length];
     for start in starts {
@@ -92,7 +101,20 @@ fn normalise(starts: &[usize], scale: usize, window: &[f64]) -> Vec<Vec<f32>> {
             .zip(&sums[start * scale..])
             .map(|(weight, sum)| (weight / sum) as f32)
     };
-    starts.iter().map(|start| shares(start).collect()).collect()
+    let share = |(at, start)| Share {
+        weights: shares(start).collect(),
+        alone: alone(starts, at, scale, window.len()),
+    };
+    starts.iter().enumerate().map(share).collect()
+}
+
+/// Samples of the tile `at` that neither the one before nor the one behind it covers.
+fn alone(starts: &[usize], at: usize, scale: usize, length: usize) -> Range<usize> {
+    let start = starts[at] * scale;
+    let before = at.checked_sub(1).map_or(0, |before| starts[before] * scale + length);
+    let behind = starts.get(at + 1).map_or(start + length, |behind| behind * scale);
+    let (from, to) = (before.max(start) - start, behind.min(start + length) - start);
+    if from < to { from..to } else { 0..0 }
 }
 
 /// Adds a tile `[1, C, h, w]`, weighted, to its place in a picture `[1, C, H, W]` that starts as zeros.
@@ -139,7 +161,8 @@ pub(super) fn round_to_u8(value: f32) -> u8 {
     (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
 }
 
-/// Blends u8 RGB tiles, row of tiles by row of tiles, so that only one row of them is held in f32.
+/// Blends u8 RGB tiles, row of tiles by row of tiles, so that only one row of them is held in f32. What one tile covers
+/// alone is copied.
 #[derive(Debug, Default)]
 pub struct PictureBlender {
     /// Sums of the rows that the current row of tiles covers, RGB interleaved.
@@ -148,6 +171,8 @@ pub struct PictureBlender {
     row: usize,
     /// Weights across the current tile, one per value of a row.
     across: Vec<f32>,
+    /// Values of a row that one tile of the current row of tiles covers alone, from left to right.
+    alone: Vec<Range<usize>>,
 }
 
 impl PictureBlender {
@@ -156,44 +181,69 @@ impl PictureBlender {
         self.row = width * 3;
         self.band.clear();
         self.band.resize(self.row * tile_height, 0.0);
+        self.alone.clear();
     }
 
-    /// Adds a tight RGB tile of the current row of tiles that starts `left` pixels from the left.
+    /// Adds a tight RGB tile of the current row of tiles to `picture`. It starts so many pixels from the `top` and the
+    /// `left`; a row of tiles is added from left to right.
     ///
     /// # Panics
-    /// If the tile does not lie within the picture, or is not as large as its weights say.
-    pub fn add(&mut self, tile: &[u8], left: usize, down: &[f32], across: &[f32]) {
-        let tile_row = across.len() * 3;
+    /// If the tile does not lie within the picture, or is not as large as its shares say.
+    pub fn add(&mut self, picture: &mut [u8], tile: &[u8], [top, left]: [usize; 2], [down, across]: [&Share; 2]) {
+        let tile_row = across.weights.len() * 3;
         assert_eq!(
             tile.len(),
-            tile_row * down.len(),
+            tile_row * down.weights.len(),
             "a weight for each row and column of the tile"
         );
         self.across.clear();
-        self.across.extend(across.iter().flat_map(|share| [*share; 3]));
+        self.across.extend(across.weights.iter().flat_map(|share| [*share; 3]));
+        let (left, alone) = (left * 3, across.alone.start * 3..across.alone.end * 3);
+        self.alone.push(left + alone.start..left + alone.end);
         let rows = self.band.chunks_exact_mut(self.row).zip(tile.chunks_exact(tile_row));
-        for ((sums, values), weight) in rows.zip(down) {
-            let sums = &mut sums[left * 3..left * 3 + tile_row];
-            add_weighted(
-                sums,
-                values.iter().map(|value| f32::from(*value)),
-                *weight,
-                &self.across,
-            );
+        for (at, ((sums, values), weight)) in rows.zip(&down.weights).enumerate() {
+            let sums = &mut sums[left..left + tile_row];
+            let mut add = |part: Range<usize>| {
+                let values = values[part.clone()].iter().map(|value| f32::from(*value));
+                add_weighted(&mut sums[part.clone()], values, *weight, &self.across[part]);
+            };
+            if down.alone.contains(&at) {
+                let output = &mut picture[(top + at) * self.row + left..][..tile_row];
+                output[alone.clone()].copy_from_slice(&values[alone.clone()]);
+                add(0..alone.start);
+                add(alone.end..tile_row);
+            } else {
+                add(0..tile_row);
+            }
         }
     }
 
     /// Writes the pixel rows `rows` of the picture, the first of the band, which no later row of tiles touches, and
-    /// moves the rest of the band to its start.
-    pub fn finish_rows(&mut self, picture: &mut [u8], rows: Range<usize>) {
+    /// moves the rest of the band to its start. `down` is the share of the current row of tiles.
+    pub fn finish_rows(&mut self, picture: &mut [u8], rows: Range<usize>, down: &Share) {
         let done = rows.len() * self.row;
         let output = &mut picture[rows.start * self.row..rows.end * self.row];
-        output
-            .iter_mut()
-            .zip(&self.band)
-            .for_each(|(value, sum)| *value = round_to_u8(*sum));
+        let lines = output.chunks_exact_mut(self.row).zip(self.band.chunks_exact(self.row));
+        for (at, (values, sums)) in lines.enumerate() {
+            let mut from = 0;
+            if down.alone.contains(&at) {
+                for alone in &self.alone {
+                    round(&mut values[from..alone.start], &sums[from..alone.start]);
+                    from = alone.end;
+                }
+            }
+            round(&mut values[from..], &sums[from..]);
+        }
+        self.alone.clear();
         self.band.copy_within(done.., 0);
         let kept = self.band.len() - done;
         self.band[kept..].fill(0.0);
     }
+}
+
+fn round(values: &mut [u8], sums: &[f32]) {
+    values
+        .iter_mut()
+        .zip(sums)
+        .for_each(|(value, sum)| *value = round_to_u8(*sum));
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut4, s};
 
-use super::blend::{PictureBlender, add_latent_tile};
+use super::blend::{PictureBlender, Share, add_latent_tile};
 use super::geometry::Tiling;
 use super::graphs::{Encoded, EncodedView, Graphs};
 use super::{RestoreError, SCALE};
@@ -36,8 +36,8 @@ pub(super) fn encode(
     };
     for tile in tiling.tiles() {
         let part = encode(tile.picture(&picture, pixels).view())?;
-        add_latent_tile(whole.latent.view_mut(), part.latent.view(), tile.start, tile.weights);
-        add_latent_tile(whole.guide.view_mut(), part.guide.view(), tile.start, tile.weights);
+        add_latent_tile(whole.latent.view_mut(), part.latent.view(), tile.start, tile.weights());
+        add_latent_tile(whole.guide.view_mut(), part.guide.view(), tile.start, tile.weights());
     }
     Ok(whole)
 }
@@ -62,7 +62,7 @@ pub(super) fn restore(
     for tile in tiling.tiles() {
         let (current, previous) = (tile.encoded(&current), tile.encoded(&previous));
         let part = restore(current.view(), previous.view())?;
-        add_latent_tile(whole.view_mut(), part.view(), tile.start, tile.weights);
+        add_latent_tile(whole.view_mut(), part.view(), tile.start, tile.weights());
     }
     Ok(whole)
 }
@@ -101,9 +101,9 @@ pub(super) fn decode(
             frame.as_ref().map(|frame| frame.view()),
             picture_mut(pixels, tile_size),
         )?;
-        blender.add(pixels, tile.start[1] * factor, tile.weights[0], tile.weights[1]);
+        blender.add(output, pixels, tile.start.map(|at| at * factor), tile.shares);
         if let Some(rows) = tile.finished {
-            blender.finish_rows(output, rows.start * factor..rows.end * factor);
+            blender.finish_rows(output, rows.start * factor..rows.end * factor, tile.shares[0]);
         }
     }
     Ok(())
@@ -136,7 +136,7 @@ struct Tile<'a> {
     /// Height and width, latent samples.
     size: [usize; 2],
     /// Down and across, in the pixels of the tiling.
-    weights: [&'a [f32]; 2],
+    shares: [&'a Share; 2],
     /// Rows of the picture, latent samples, that no tile after this one touches, and the ones before did not finish:
     /// given with the last tile of each row of tiles.
     finished: Option<std::ops::Range<usize>>,
@@ -151,7 +151,7 @@ impl Tiling {
             Tile {
                 start: [top, plan.columns[column]],
                 size: plan.tile,
-                weights: [&self.weights.rows[row], &self.weights.columns[column]],
+                shares: [&self.weights.rows[row], &self.weights.columns[column]],
                 finished: (column + 1 == plan.columns.len()).then_some(top..next),
             }
         })
@@ -159,6 +159,11 @@ impl Tiling {
 }
 
 impl Tile<'_> {
+    /// Down and across.
+    fn weights(&self) -> [&[f32]; 2] {
+        self.shares.map(|share| &share.weights[..])
+    }
+
     /// The tile of a picture `[1, h·p, w·p, 3]`, contiguous.
     fn picture(&self, picture: &ArrayView4<'_, u8>, pixels: usize) -> Array4<u8> {
         let ([top, left], [height, width]) = (self.start.map(|at| at * pixels), self.size.map(|side| side * pixels));
