@@ -60,7 +60,6 @@ impl DloralVsr {
         session: &Arc<Session>,
         input: &gst::BufferRef,
     ) -> Result<GenerateOutputSuccess, gst::FlowError> {
-        session.tell_flow()?;
         let request = self.begin(input);
         let (frame, news) = Flow::new(session, &self.timing, &request).depart(input);
         let Ok(Some(frame)) = frame else {
@@ -72,7 +71,8 @@ impl DloralVsr {
             };
         };
         self.tell(&news, &request);
-        let mut output = match self.parent_prepare_output_buffer(InputBuffer::Readable(input))? {
+        let prepared = self.parent_prepare_output_buffer(InputBuffer::Readable(input));
+        let mut output = match prepared.inspect_err(|_| lock(&self.stats).dropped())? {
             PrepareOutputBufferSuccess::Buffer(output) => output,
             // Only in place, which this element never is.
             PrepareOutputBufferSuccess::InputBuffer => return Err(gst::FlowError::NotSupported),
@@ -112,7 +112,6 @@ impl DloralVsr {
     }
 
     fn begin(&self, input: &gst::BufferRef) -> Request {
-        lock(&self.stats).frame_in();
         if input.flags().contains(gst::BufferFlags::DISCONT) {
             self.reset("discontinuity");
         }

@@ -315,8 +315,15 @@ impl BaseTransformImpl for DloralVsr {
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
+        session.tell_flow()?;
+        if self.queued_buffer().is_none() {
+            return Ok(GenerateOutputSuccess::NoOutput);
+        }
+        // Before it may have to wait for the model.
+        lock(&self.stats).frame_in();
         if !self.flies(&session) {
-            return self.parent_generate_output();
+            let generated = self.parent_generate_output();
+            return generated.inspect_err(|_| lock(&self.stats).settle());
         }
         match self.take_queued_buffer() {
             Some(input) => self.launch(&session, &input),

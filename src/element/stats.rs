@@ -64,6 +64,11 @@ impl Stats {
         self.dropped += 1;
     }
 
+    /// Nothing is on its way: what has come and not left was dropped.
+    pub fn settle(&mut self) {
+        self.dropped = self.frames_in.saturating_sub(self.restored + self.degraded);
+    }
+
     /// Downstream says that a frame came after its time.
     pub fn late(&mut self) {
         self.late += 1;
