@@ -129,11 +129,14 @@ fn run(length: Duration, live: bool, overloads: &[&str]) {
 
     let started = Instant::now();
     let mut samples = Vec::new();
+    let mut untried = overloads.iter();
     while started.elapsed() < length {
         std::thread::sleep(Duration::from_millis(200));
-        if random.below(10) == 0 {
-            let overload = random.below(overloads.len() as u64) as usize;
-            vsr.set_property_from_str("overload", overloads[overload]);
+        // Each once at first, so that every thread there will be has been started.
+        let next = untried.next();
+        if next.is_some() || random.below(10) == 0 {
+            let overload = next.unwrap_or(&overloads[random.below(overloads.len() as u64) as usize]);
+            vsr.set_property_from_str("overload", overload);
         }
         // What nobody reads is not a leak.
         while let Some(message) = pipeline.bus().pop() {
