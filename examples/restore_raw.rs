@@ -7,15 +7,20 @@
 //!     ffmpeg -f rawvideo -pix_fmt rgb24 -s 1280x720 -i - out.mkv
 //! ```
 
+#[path = "support/arguments.rs"]
+mod arguments;
+
 use std::error::Error;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gstdloralvsr::pack::Pack;
-use gstdloralvsr::restore::{ColorFix, Graphs, PixelLayout, PixelView, PixelViewMut, SCALE, Settings, Stream};
+use gstdloralvsr::restore::{Graphs, PixelLayout, PixelView, PixelViewMut, SCALE, Settings, Stream};
 use gstdloralvsr::runtime::{Model, ModelOptions};
 use lexopt::prelude::*;
+
+use arguments::{color_fix, frame_size};
 
 const HELP: &str = "\
 Restores raw RGB frames from standard input to standard output, four times as large.
@@ -78,26 +83,6 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         runtime,
         settings,
     }))
-}
-
-fn frame_size(text: &str) -> Result<(usize, usize), String> {
-    let sides = text
-        .split_once('x')
-        .map(|(width, height)| (width.parse(), height.parse()));
-    match sides {
-        Some((Ok(width), Ok(height))) if width > 0 && height > 0 => Ok((width, height)),
-        _ => Err(format!("{text:?} is not a size such as 320x180")),
-    }
-}
-
-fn color_fix(text: &str) -> Result<ColorFix, String> {
-    match text {
-        "pack" => Ok(ColorFix::Pack),
-        "none" => Ok(ColorFix::None),
-        "adain" => Ok(ColorFix::AdaIn),
-        "wavelet" => Ok(ColorFix::Wavelet),
-        _ => Err("there are pack, none, adain and wavelet".to_owned()),
-    }
 }
 
 fn restore(mut stream: Stream, width: usize, height: usize) -> Result<(), Box<dyn Error>> {

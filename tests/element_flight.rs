@@ -4,16 +4,15 @@
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::ThreadId;
 
 use common::live::{self, Model, land};
 use common::picture::Picture;
-use common::{Rig, Running, nearest, pack, wait_for_error, within_timeout};
+use common::{Rig, Running, meeting, nearest, pack, wait_for_error, within_timeout};
 use gst::prelude::*;
 use gst_video::VideoFormat;
 use gstdloralvsr::element::DloralVsr;
-use gstdloralvsr::pack::Graph;
 use gstdloralvsr::restore::{GraphErrorKind, Hook};
 
 fn frame(time: usize) -> Picture {
@@ -99,21 +98,9 @@ fn frames_come_out_in_order_with_the_one_before() {
     live::check_counts(&rig, [10, 10, 0, 0]);
 }
 
-/// The first frame's decoder and the second one's encoder meet, or neither goes on.
 #[test]
 fn one_frame_is_decoded_while_the_next_is_encoded() {
-    let (meeting, encoded, decoded) = (Barrier::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
-    let mut rig = rig(Arc::new(move |graph| {
-        let meets = match graph {
-            Graph::Encoder => encoded.fetch_add(1, Ordering::Relaxed) == 1,
-            Graph::Decoder => decoded.fetch_add(1, Ordering::Relaxed) == 0,
-            Graph::Restorer => false,
-        };
-        if meets {
-            meeting.wait();
-        }
-        Ok(())
-    }));
+    let mut rig = rig(meeting::hook());
     within_timeout("two frames side by side", move || {
         push(&mut rig, 0).unwrap();
         push(&mut rig, 1).unwrap();

@@ -272,6 +272,7 @@ proptest! {
         let blended = blend(&plan, [height, width], scale, Window::Feather, part);
         prop_assert_eq!(blended, picture);
     }
+
     /// Tiles that have nothing to do with each other, against sums over whole pictures.
     #[test]
     fn every_pixel_is_the_weighted_sum_of_its_tiles(

@@ -5,6 +5,8 @@
 mod fake;
 #[path = "restore_stream/jobs.rs"]
 mod jobs;
+#[path = "common/meeting.rs"]
+mod meeting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -45,21 +47,7 @@ fn frames_come_out_in_order_with_the_one_before() {
 
 #[test]
 fn one_frame_is_decoded_while_the_next_is_encoded() {
-    // The first frame's decoder and the second one's encoder meet, or neither goes on.
-    let meeting = Barrier::new(2);
-    let (encoded, decoded) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let hook = move |graph| {
-        let meets = match graph {
-            Graph::Encoder => encoded.fetch_add(1, Ordering::Relaxed) == 1,
-            Graph::Decoder => decoded.fetch_add(1, Ordering::Relaxed) == 0,
-            Graph::Restorer => false,
-        };
-        if meets {
-            meeting.wait();
-        }
-        Ok(())
-    };
-    let (stages, out) = stages(Arc::new(hook));
+    let (stages, out) = stages(meeting::hook());
     stages.give(job(0, false), 0).unwrap();
     stages.give(job(1, true), 1).unwrap();
     stages.land();

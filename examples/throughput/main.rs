@@ -6,6 +6,8 @@
 //! cargo run --release --no-default-features --example throughput -- --model PACK --execution-provider cuda --json 320x180
 //! ```
 
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod clip;
 mod options;
 mod system;

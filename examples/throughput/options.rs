@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gstdloralvsr::restore::{ColorFix, Settings};
+use gstdloralvsr::restore::Settings;
 use gstdloralvsr::runtime::ModelOptions;
 use lexopt::prelude::*;
+
+use crate::arguments::{color_fix, frame_size};
 
 pub const HELP: &str = "\
 Restores frames of one size as fast as it can, and says how fast that was.
@@ -77,29 +79,9 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
     }))
 }
 
-fn frame_size(text: &str) -> Result<(usize, usize), String> {
-    let sides = text
-        .split_once('x')
-        .map(|(width, height)| (width.parse(), height.parse()));
-    match sides {
-        Some((Ok(width), Ok(height))) if width > 0 && height > 0 => Ok((width, height)),
-        _ => Err(format!("{text:?} is not a size such as 320x180")),
-    }
-}
-
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err(format!("{text:?} is not a count of frames")),
-    }
-}
-
-fn color_fix(text: &str) -> Result<ColorFix, String> {
-    match text {
-        "pack" => Ok(ColorFix::Pack),
-        "none" => Ok(ColorFix::None),
-        "adain" => Ok(ColorFix::AdaIn),
-        "wavelet" => Ok(ColorFix::Wavelet),
-        _ => Err("there are pack, none, adain and wavelet".to_owned()),
     }
 }

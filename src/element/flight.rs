@@ -66,13 +66,9 @@ impl Flight {
         self.stages.land();
     }
 
-    /// While interrupted, nobody waits, and frames that are in flight do not come out. Afterwards nothing is known of
-    /// errors before.
+    /// While interrupted, nobody waits, and frames that are in flight do not come out.
     pub fn interrupt(&self, interrupted: bool) {
         self.stages.interrupt(interrupted);
-        if !interrupted {
-            *self.lock() = Flow::default();
-        }
     }
 
     /// What the last push came to, for upstream.

@@ -1,8 +1,7 @@
 //! Frames through the element, one after the other or in flight, and what is told about each.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
@@ -71,22 +70,36 @@ impl DloralVsr {
             };
         };
         self.tell(&news, &request);
-        let prepared = self.parent_prepare_output_buffer(InputBuffer::Readable(input));
-        let mut output = match prepared.inspect_err(|_| lock(&self.stats).dropped())? {
+        let sent = self.prepare_output(session, input).and_then(|output| {
+            let cargo = Cargo { output, request };
+            let deliverer = || self.deliverer(session);
+            session
+                .launch(&frame, cargo, deliverer)
+                .map_err(|error| self.fail(&error))
+        });
+        sent.map(|()| GenerateOutputSuccess::NoOutput)
+            .inspect_err(|_| lock(&self.stats).dropped())
+    }
+
+    /// The buffer for what becomes of the frame in `input`, with its times, flags and metas.
+    fn prepare_output(&self, session: &Session, input: &gst::BufferRef) -> Result<gst::Buffer, gst::FlowError> {
+        let mut output = match self.parent_prepare_output_buffer(InputBuffer::Readable(input))? {
             PrepareOutputBufferSuccess::Buffer(output) => output,
             // Only in place, which this element never is.
             PrepareOutputBufferSuccess::InputBuffer => return Err(gst::FlowError::NotSupported),
         };
-        if session.take_hole() {
+        if session.take_discont() {
             output.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
-        let (element, weak) = (self.obj().downgrade(), Arc::downgrade(session));
-        let deliver = move |landing| deliver(&element, &weak, landing);
-        match session.launch(&frame, Cargo { output, request }, deliver) {
-            Ok(()) => Ok(GenerateOutputSuccess::NoOutput),
-            Err(error) => {
-                lock(&self.stats).dropped();
-                Err(self.fail(&error))
+        Ok(output)
+    }
+
+    /// What the core calls with every frame that comes out; it does nothing once the element has stopped.
+    fn deliverer(&self, session: &Arc<Session>) -> impl FnMut(Landing) + Send + use<> {
+        let (element, session) = (self.obj().downgrade(), Arc::downgrade(session));
+        move |landing| {
+            if let (Some(element), Some(session)) = (element.upgrade(), session.upgrade()) {
+                element.imp().deliver(&session, landing);
             }
         }
     }
@@ -94,7 +107,8 @@ impl DloralVsr {
     /// Pushes a frame that has come out of the core.
     fn deliver(&self, session: &Session, landing: Landing) {
         let Cargo { mut output, request } = landing.cargo;
-        let Some(outcome) = landing.outcome.filter(|_| session.is_well()) else {
+        let flight = session.in_flight().filter(|flight| flight.is_well());
+        let (Some(flight), Some(outcome)) = (flight, landing.outcome) else {
             lock(&self.stats).dropped();
             return;
         };
@@ -102,13 +116,10 @@ impl DloralVsr {
         let (passage, news) = flow.land(&landing.frame, outcome, output.make_mut());
         self.account(&passage, &news, &request);
         let flow = match passage {
-            Ok(_) => self
-                .obj()
-                .static_pad("src")
-                .map_or(Err(gst::FlowError::Flushing), |pad| pad.push(output)),
+            Ok(_) => self.obj().src_pad().push(output),
             Err(error) => Err(self.fail(&error)),
         };
-        session.set_flow(flow.map(|_| ()));
+        flight.set_flow(flow.map(|_| ()));
     }
 
     fn begin(&self, input: &gst::BufferRef) -> Request {
@@ -143,19 +154,13 @@ impl DloralVsr {
     }
 }
 
-/// Delivers a frame, if there still is somebody to deliver it to.
-fn deliver(element: &glib::WeakRef<super::DloralVsr>, session: &Weak<Session>, landing: Landing) {
-    if let (Some(element), Some(session)) = (element.upgrade(), session.upgrade()) {
-        element.imp().deliver(&session, landing);
-    }
-}
-
 /// What is told.
 impl DloralVsr {
     /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
     /// post it.
     pub(super) fn tell_last_flow(&self) {
-        let error = self.session().and_then(|session| session.untold_error());
+        let session = self.session();
+        let error = session.and_then(|session| session.in_flight()?.untold_error());
         // Whoever answered with an error has posted it, and a flush or an end is none.
         if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
             gst::element_imp_error!(

@@ -315,7 +315,9 @@ impl BaseTransformImpl for DloralVsr {
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
-        session.tell_flow()?;
+        if let Some(flight) = session.in_flight() {
+            flight.tell_flow()?;
+        }
         if self.queued_buffer().is_none() {
             return Ok(GenerateOutputSuccess::NoOutput);
         }

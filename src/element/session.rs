@@ -45,7 +45,7 @@ struct Running {
     /// Whether the frame before the next one was given to be restored.
     holds_previous: bool,
     /// Whether a frame was left out before the next one.
-    hole: bool,
+    discont: bool,
     /// Memory for restored pictures.
     spare: Vec<Vec<u8>>,
     finisher: Finisher,
@@ -136,6 +136,10 @@ impl Session {
     pub fn set_flushing(&self, flushing: bool) {
         self.model.set_flushing(flushing);
         self.interrupt_threads();
+        if let Some(flight) = self.flight.get().filter(|_| !flushing) {
+            // What downstream has answered before the flush holds no more.
+            flight.set_flow(Ok(()));
+        }
     }
 
     /// The element stops: no frame waits for anything any more. Says whether the model is still being opened.
@@ -268,12 +272,12 @@ impl Session {
     pub fn leave_out(&self) {
         let mut running = self.running();
         running.holds_previous = false;
-        running.hole = true;
+        running.discont = true;
     }
 
     /// Whether a frame was left out since this was last asked.
-    pub fn take_hole(&self) -> bool {
-        std::mem::take(&mut self.running().hole)
+    pub fn take_discont(&self) -> bool {
+        std::mem::take(&mut self.running().discont)
     }
 
     /// What became of a frame that nobody waited for, once.
@@ -341,18 +345,18 @@ impl Session {
         true
     }
 
-    /// Sends a frame on its way, as soon as there is room for it. `deliver` is called with every frame that was sent, in
+    /// Sends a frame on its way, as soon as there is room for it. What `deliverer` makes, once, is called with every frame that was sent, in
     /// order, on a thread of the core. Gives a warning if frames fly slower than they could.
     ///
     /// # Errors
     /// [`FrameError`] if the frame was not sent.
-    pub fn launch(
+    pub fn launch<D: FnMut(Landing) + Send + 'static>(
         &self,
         frame: &Arc<Frame>,
         cargo: Cargo,
-        deliver: impl FnMut(Landing) + Send + 'static,
+        deliverer: impl FnOnce() -> D,
     ) -> Result<(), FrameError> {
-        let flight = self.flight(&cargo.request.settings, deliver)?;
+        let flight = self.flight(&cargo.request.settings, deliverer)?;
         let mut running = self.running();
         let job = running.job(frame, &cargo.request.settings);
         // Until it is known that the frame was taken.
@@ -368,49 +372,29 @@ impl Session {
         }
     }
 
+    /// The frames in flight, once one has been sent.
+    pub fn in_flight(&self) -> Option<&Flight> {
+        self.flight.get()
+    }
+
     /// Waits until every frame that flies is out, or for a flush.
     pub fn land(&self) {
-        if let Some(flight) = self.flight.get() {
+        if let Some(flight) = self.in_flight() {
             flight.land();
         }
     }
 
-    /// What the last frame that flew came to, for upstream.
-    ///
-    /// # Errors
-    /// What downstream has answered, or that the frame has ended the stream.
-    pub fn tell_flow(&self) -> Result<(), gst::FlowError> {
-        self.flight.get().map_or(Ok(()), Flight::tell_flow)
-    }
-
-    /// An answer of downstream's that upstream has not learned of.
-    pub fn untold_error(&self) -> Option<gst::FlowError> {
-        self.flight.get()?.untold_error()
-    }
-
-    /// Whether the frames that flew so far went well.
-    pub fn is_well(&self) -> bool {
-        self.flight.get().is_none_or(Flight::is_well)
-    }
-
-    /// Takes down what a frame that flew came to.
-    pub fn set_flow(&self, flow: Result<(), gst::FlowError>) {
-        if let Some(flight) = self.flight.get() {
-            flight.set_flow(flow);
-        }
-    }
-
     /// The frames in flight, begun if there are none yet.
-    fn flight(
+    fn flight<D: FnMut(Landing) + Send + 'static>(
         &self,
         settings: &Settings,
-        deliver: impl FnMut(Landing) + Send + 'static,
+        deliverer: impl FnOnce() -> D,
     ) -> Result<&Flight, FrameError> {
         if let Some(flight) = self.flight.get() {
             return Ok(flight);
         }
         let model = self.wait_for_model()?.side_by_side()?;
-        let fresh = Flight::start(self.stream(model, settings)?, deliver)?;
+        let fresh = Flight::start(self.stream(model, settings)?, deliverer())?;
         let flight = self.flight.get_or_init(|| fresh);
         // A flush that has come meanwhile did not find it.
         self.interrupt_threads();

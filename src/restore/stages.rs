@@ -60,7 +60,7 @@ struct Places<T> {
     /// In the second half, or being delivered: the recalls before it was given.
     in_back: Option<u64>,
     /// Being delivered with its outcome: a recall comes too late for it.
-    delivered: bool,
+    delivering: bool,
     /// Memory for the first half.
     spare: Option<Source>,
     /// Recalls so far: frames that were given before the last one have another number.
@@ -158,7 +158,9 @@ impl<T: Send + 'static> Stages<T> {
     pub fn interrupt(&self, interrupted: bool) {
         let mut places = self.shared.lock();
         if !interrupted && !self.delivers_here() {
-            places = self.shared.wait(places, |places| places.delivered && places.ended == 0);
+            places = self
+                .shared
+                .wait(places, |places| places.delivering && places.ended == 0);
         }
         places.recall += u64::from(interrupted);
         places.interrupted = interrupted;
@@ -231,7 +233,7 @@ impl<T> Shared<T> {
                 in_front: None,
                 midway: None,
                 in_back: None,
-                delivered: false,
+                delivering: false,
                 spare: None,
                 recall: 0,
                 interrupted: false,
@@ -337,7 +339,7 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
         };
         let mut places = shared.lock();
         let recalled = ticket.recall != places.recall;
-        places.delivered = !recalled;
+        places.delivering = !recalled;
         drop(places);
         deliver(Delivery {
             cargo: ticket.cargo,
@@ -346,7 +348,7 @@ fn work_in_back<T>(shared: &Shared<T>, mut back: Back, mut deliver: impl FnMut(D
         });
         let mut places = shared.lock();
         places.in_back = None;
-        places.delivered = false;
+        places.delivering = false;
         places.spare = spare.or(places.spare.take());
         shared.changed.notify_all();
     }

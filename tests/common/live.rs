@@ -139,6 +139,14 @@ pub fn land(rig: &mut Rig) {
     source.peer_query(&mut gst::query::Drain::new());
 }
 
+/// As [`push`], as a picture.
+#[track_caller]
+pub fn push_picture(rig: &mut Rig, picture: &Picture, index: u64) -> Picture {
+    let buffer = push(rig, picture, index).expect("a frame out for a frame in, at once");
+    let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
+    Picture::of_buffer(&buffer, &caps)
+}
+
 /// Pushes a frame that ends the stream: if it flies, whoever pushes learns of it with the frame behind it.
 pub fn push_the_last(rig: &mut Rig, picture: &Picture, index: u64) -> gst::FlowError {
     let flow = rig.harness.push(picture.buffer(index)).and_then(|_| {
@@ -146,14 +154,6 @@ pub fn push_the_last(rig: &mut Rig, picture: &Picture, index: u64) -> gst::FlowE
         rig.harness.push(picture.buffer(index + 1))
     });
     flow.expect_err("the stream goes on")
-}
-
-/// As [`push`], as a picture.
-#[track_caller]
-pub fn push_picture(rig: &mut Rig, picture: &Picture, index: u64) -> Picture {
-    let buffer = push(rig, picture, index).expect("a frame out for a frame in, at once");
-    let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
-    Picture::of_buffer(&buffer, &caps)
 }
 
 /// An RGB picture as the host upscales it: a degraded frame.

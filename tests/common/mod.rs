@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod live;
+pub mod meeting;
 pub mod nearest;
 pub mod picture;
 pub mod tools;
