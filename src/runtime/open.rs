@@ -119,15 +119,17 @@ impl Opener {
 }
 
 fn configure(loaded: &Loaded, options: &ModelOptions) -> ort::Result<SessionBuilder> {
-    Ok(Session::builder(&loaded.environment)?
+    let builder = Session::builder(&loaded.environment)?
         .with_optimization_level(options.optimization_level.into())?
         // Given even where it is the default: left to itself, ONNX Runtime ties its threads to cores, also to those
         // that the process may not use or shares with another stream.
-        .with_intra_threads(options.thread_count())?
-        // Each of the three sessions has threads of its own, which would spin for their next task while another
-        // session computes. A frame of 320×180 on two busy cores took 51 ms of CPU time without spinning, 156 ms with
-        // it, and 91 ms with spinning ended after each run; and between the frames of a live stream nothing is spent.
-        .with_intra_op_spinning(false)?)
+        .with_intra_threads(options.thread_count())?;
+    let spinning = loaded.library.spinning();
+    let builder = builder.with_intra_op_spinning(spinning.is_some())?;
+    match spinning {
+        Some(time) => Ok(builder.with_config_entry("session.intra_op.spin_duration_us", time.as_micros().to_string())?),
+        None => Ok(builder),
+    }
 }
 
 fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {

@@ -114,8 +114,12 @@ fn session(options: &Options, environment: &Environment, graph: Graph) -> Result
     };
     let mut builder = Session::builder(environment)?
         .with_intra_threads(threads)?
-        .with_intra_op_spinning(false)?
         .with_execution_providers(providers)?;
+    let spinning = find_library()?.spinning();
+    builder = builder.with_intra_op_spinning(spinning.is_some())?;
+    if let Some(time) = spinning {
+        builder = builder.with_config_entry("session.intra_op.spin_duration_us", time.as_micros().to_string())?;
+    }
     Ok(match options.pack.graph(graph) {
         GraphSource::File(path) => builder.commit_from_file(path)?,
         GraphSource::Memory(bytes) => builder.commit_from_memory(bytes)?,
