@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the networks need torch: pip install -e 'models[train]'")
 
 from dloral.manifest import GraphSizes  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
-from dloral.model.tiny.codec import bicubic_phases, phases_to_picture  # noqa: E402
+from dloral.model.tiny.codec import TinyDecoder, phases_to_picture  # noqa: E402
 from dloral.model.tiny.retrieval import LocalRetrieval  # noqa: E402
 from dloral.model.warp import flow_warp, warp_by_rows  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
+
+Picture = NDArray[np.float32]
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = Path(__file__).resolve().parents[1] / "tiny"
@@ -38,14 +41,39 @@ def test_warping_by_rows_is_flow_warp(reach: float) -> None:
     torch.testing.assert_close(warp_by_rows(x, flow), flow_warp(x, flow), atol=2e-5, rtol=0.0)
 
 
-def test_bicubic_phases_are_pillow_s_bicubic() -> None:
+def enlarged(picture: Picture, factor: int) -> Picture:
+    """Pillow's bicubic enlargement of [H, W]."""
+    size = (picture.shape[1] * factor, picture.shape[0] * factor)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+@pytest.fixture(name="decoder")
+def _decoder() -> TinyDecoder:
+    return TinyModel(TinyConfig()).decoder
+
+
+def test_without_a_residual_the_picture_is_doubled_twice(decoder: TinyDecoder) -> None:
+    """As Pillow doubles it."""
     picture = np.random.default_rng(0).random((12, 17), dtype=np.float32)
-    expected = np.asarray(Image.fromarray(picture).resize((68, 48), Image.Resampling.BICUBIC))
-    frame = torch.from_numpy(np.stack([picture] * 3))[None]
-    padded = torch.nn.functional.pad(frame, (2, 2, 2, 2), mode="replicate")
-    result = phases_to_picture(torch.nn.functional.conv2d(padded, bicubic_phases()))[0, 1].numpy()
+    frame = torch.from_numpy(np.stack([picture, 1.0 - picture, 0.5 * picture]))[None]
+    result = phases_to_picture(decoder.picture(frame, torch.zeros(1, 12, 14, 19)))[0].numpy()
+    expected = enlarged(enlarged(picture, 2), 2)
     # At the border Pillow leaves taps out and normalises; the graph repeats the edge.
-    np.testing.assert_allclose(result[8:-8, 8:-8], expected[8:-8, 8:-8], atol=1e-5)
+    inner = np.s_[12:-12, 12:-12]
+    for colour, wanted in zip(result, (expected, 1.0 - expected, 0.5 * expected), strict=True):
+        np.testing.assert_allclose(colour[inner], wanted[inner], atol=1e-5)
+
+
+def test_the_residual_is_that_of_the_doubled_picture(decoder: TinyDecoder) -> None:
+    """Its phases lie where they belong, and are doubled once."""
+    doubled = np.random.default_rng(1).random((28, 36), dtype=np.float32)
+    phases = torch.from_numpy(doubled).reshape(1, 14, 2, 18, 2).permute(0, 2, 4, 1, 3).reshape(1, 4, 14, 18)
+    residual = torch.cat([phases, -phases, torch.zeros_like(phases)], dim=1)
+    result = phases_to_picture(decoder.picture(torch.zeros(1, 3, 12, 16), residual))[0].numpy()
+    # Without the rim, which is one pixel of the frame, so four of the picture.
+    expected = enlarged(doubled, 2)[4:-4, 4:-4]
+    for colour, sign in zip(result, (1.0, -1.0, 0.0), strict=True):
+        np.testing.assert_allclose(colour, sign * expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 36), (44, 28)])

@@ -19,6 +19,7 @@ pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip ins
 pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
 
 from torch import Tensor  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import Batch, BatchShape  # noqa: E402
@@ -26,10 +27,12 @@ from dloral.errors import UserError  # noqa: E402
 from dloral.export.tiny import tiny_parts  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
+from dloral.model.tiny.codec import phases_to_picture  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.base import TinyBase  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
+from dloral.train.init import start_from  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
 from dloral.train.step import LossWeights  # noqa: E402
@@ -214,6 +217,21 @@ def test_a_run_starts_from_a_pack_with_blocks_added(stills: Path, tmp_path: Path
             latent, guide = model.encoder(frame)
             results.append(model.decoder(model.restorer(latent, guide, latent, guide), frame))
     assert torch.allclose(results[0], results[1], atol=1e-5)
+
+
+def test_the_16_phases_of_an_earlier_decoder_become_the_mean_of_each_four() -> None:
+    state = TinyModel(SMALL.model).state_dict()
+    weights = {name: value.clone() for name, value in state.items()}
+    width = SMALL.model.decoder_up_width
+    weights["decoder.conv_out.weight"] = torch.rand(48, width, 1, 1)
+    weights["decoder.conv_out.bias"] = torch.rand(48)
+    start_from(state, weights, Path("earlier"))
+
+    x = torch.rand(1, width, 3, 4)
+    earlier = functional.conv2d(x, weights["decoder.conv_out.weight"], weights["decoder.conv_out.bias"])
+    residual = functional.conv2d(x, state["decoder.conv_out.weight"], state["decoder.conv_out.bias"])
+    doubled = residual.reshape(1, 3, 2, 2, 3, 4).permute(0, 1, 4, 2, 5, 3).reshape(1, 3, 6, 8)
+    torch.testing.assert_close(doubled, functional.avg_pool2d(phases_to_picture(earlier), 2))
 
 
 def test_weights_that_do_not_fit_are_refused(stills: Path, tmp_path: Path) -> None:

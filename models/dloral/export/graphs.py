@@ -26,7 +26,8 @@ class DecoderGraph(nn.Module):
     """``restored`` f32 [1, C, h, w] and ``frame`` u8 [1, H, W, 3] to ``picture`` u8 [1, 4H, 4W, 3].
 
     At output size every pass over the picture counts, so the scale to 255 and the half that rounds to nearest are
-    folded into the last convolution, and the phases become bytes before they are moved.
+    folded into the last learned convolution (the filter behind it leaves a constant as it is), and the phases become
+    bytes before they are moved.
     """
 
     def __init__(self, decoder: TinyDecoder) -> None:
@@ -44,8 +45,8 @@ class DecoderGraph(nn.Module):
     def forward(self, restored: Tensor, frame: Tensor) -> Tensor:
         low = to_floats(frame)
         residual = self.decoder.residual(restored, low * (1.0 / 255.0))
-        phases = (self.decoder.base(low) + residual).clamp(0.0, 255.0).byte()
-        return phases_to_frame(phases)
+        planes = [plane.clamp(0.0, 255.0).byte() for plane in self.decoder.planes(low, residual)]
+        return phases_to_frame(torch.stack(planes, dim=2).flatten(1, 2))
 
 
 def to_floats(frame: Tensor) -> Tensor:
@@ -54,7 +55,10 @@ def to_floats(frame: Tensor) -> Tensor:
 
 
 def phases_to_frame(phases: Tensor) -> Tensor:
-    """u8 [B, 48, H, W] of the decoder's phases to u8 [B, 4H, 4W, 3]; whole pixels of one row phase move together."""
+    """u8 [B, 48, H, W] of the decoder's phases to u8 [B, 4H, 4W, 3].
+
+    Row phase by row phase: ONNX Runtime turns planes into pixels fast, and whole rows are all that is left to move.
+    """
     b, _, h, w = phases.shape
-    x = phases.permute(0, 2, 3, 1).reshape(b, h, w, SCALE, SCALE * 3).permute(0, 1, 3, 2, 4)
-    return x.reshape(b, h * SCALE, w * SCALE, 3)
+    rows = [phase.permute(0, 2, 3, 1).reshape(b, h, 1, SCALE * w * 3) for phase in phases.chunk(SCALE, dim=1)]
+    return torch.cat(rows, dim=2).reshape(b, h * SCALE, w * SCALE, 3)

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from dloral.errors import UserError
+from dloral.model.tiny.codec import DOUBLE_CHANNELS, SCALE
 from dloral.train.adversary import without_adversary
 from dloral.train.checkpoint import load_checkpoint
 
@@ -43,12 +44,14 @@ def _pack_weights(folder: Path) -> dict[str, Tensor]:
 def start_from(state: dict[str, Tensor], weights: dict[str, Tensor], source: Path) -> None:
     """Write ``weights`` into the tensors of ``state``, which may have more blocks: those start as the identity.
 
+    Those of a decoder of 16 phases are made into those of four.
     Raises :class:`UserError` where anything else is missing, left over or of another shape.
     """
     added = [name for name in state if name not in weights and _BLOCK.search(name)]
     for name in added:
         if ".project." in name:
             state[name].zero_()
+    weights = _halved_phases(weights, state)
     wrong = sorted(
         {name for name in state if name not in weights and name not in added}
         | {name for name in weights if name not in state}
@@ -59,3 +62,16 @@ def start_from(state: dict[str, Tensor], weights: dict[str, Tensor], source: Pat
     with torch.no_grad():
         for name, value in weights.items():
             state[name].copy_(value)
+
+
+def _halved_phases(weights: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` with the last convolution of an earlier decoder, whose residual had the size of the output, as that
+    of today's, whose residual has half of it: each phase is the mean of the four in its place.
+    """
+    weights = dict(weights)
+    for name in {"decoder.conv_out.weight", "decoder.conv_out.bias"} & weights.keys() & state.keys():
+        value = weights[name]
+        if (len(value), len(state[name])) == (3 * SCALE * SCALE, DOUBLE_CHANNELS):
+            halved = value.reshape(2, 2, 2, 2, 3, *value.shape[1:]).mean(dim=(1, 3))
+            weights[name] = halved.movedim(2, 0).reshape(DOUBLE_CHANNELS, *value.shape[1:])
+    return weights

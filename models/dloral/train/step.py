@@ -78,4 +78,4 @@ def _forward(
         else:
             restored = model.restorer.restore(current[0], previous[0], flow)
         residual = model.decoder.residual(restored, lq)
-    return Pass(phases_to_picture(model.decoder.base(lq) + residual.float()), flow)
+    return Pass(phases_to_picture(model.decoder.picture(lq, residual.float())), flow)

@@ -15,6 +15,7 @@ from dloral.train.losses import (
     luma,
     pixel_loss,
     temporal_loss,
+    weave_loss,
 )
 from dloral.train.motion import motion_loss
 
@@ -33,6 +34,7 @@ class PictureWeights:
     block: float = 0.0
     detail: float = 0.0
     checker: float = 0.0
+    weave: float = 0.0
 
 
 def picture_terms(outputs: Pair, cleans: Pair, weights: PictureWeights) -> dict[str, tuple[float, Tensor]]:
@@ -52,5 +54,6 @@ def picture_terms(outputs: Pair, cleans: Pair, weights: PictureWeights) -> dict[
         "block": (weights.block, lambda: block_loss(*lumas)),
         "detail": (weights.detail, lambda: detail_loss(*lumas)),
         "checker": (weights.checker, lambda: checker_loss(*lumas)),
+        "weave": (weights.weave, lambda: weave_loss(*lumas)),
     }
     return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}

@@ -122,4 +122,4 @@ def _forward(
         else:
             restored = model.restorer.restore(current[0], previous[0], flow)
         residual = model.decoder.residual(restored, lq)
-    return phases_to_picture(model.decoder.base(lq) + residual.float()), flow
+    return phases_to_picture(model.decoder.picture(lq, residual.float())), flow
