@@ -300,15 +300,35 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
         push(&mut rig, 0).unwrap();
         land(&mut rig);
         assert_eq!(push(&mut rig, 1), Err(flow));
-        rig.element.static_pad("src").unwrap().remove_probe(probe);
-        assert_eq!(push(&mut rig, 1), Err(flow), "until a flush");
-        rig.harness.push_event(gst::event::FlushStart::new());
-        rig.harness.push_event(gst::event::FlushStop::new(true));
-        rig.harness
-            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         push(&mut rig, 2).unwrap();
-        assert_out(&mut rig, &[(2, 2)]);
+        land(&mut rig);
+        assert_eq!(
+            push(&mut rig, 3),
+            Err(flow),
+            "downstream is asked again, and says the same"
+        );
+        rig.element.static_pad("src").unwrap().remove_probe(probe);
+        push(&mut rig, 4).unwrap();
+        assert_out(&mut rig, &[(4, 4)]);
     }
+}
+
+/// Without a frame that goes through the base class, which would know.
+#[test]
+fn the_position_is_where_the_last_frame_ended() {
+    let mut rig = plain_rig();
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_time(gst::ClockTime::from_seconds(10));
+    rig.harness.push_event(gst::event::Segment::new(&segment));
+    let position = |rig: &Rig| rig.element.query_position::<gst::ClockTime>();
+    for number in 0..3 {
+        push(&mut rig, number).unwrap();
+        land(&mut rig);
+        let end = gst::ClockTime::from_mseconds(40) * (number as u64 + 1);
+        assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10) + end));
+    }
+    rig.harness.push_event(gst::event::Segment::new(&segment));
+    assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10)));
 }
 
 /// No frame follows with which upstream would learn of it.

@@ -6,6 +6,7 @@ mod fake;
 #[path = "restore_stream/jobs.rs"]
 mod jobs;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -127,13 +128,32 @@ fn dropping_it_does_not_wait_for_a_graph_that_hangs() {
 }
 
 #[test]
-fn a_panic_is_an_error_from_then_on() {
-    let worker = worker(Arc::new(|_| panic!("part of the test")));
-    for _ in 0..3 {
-        let given = worker.restore(job(0, false), None);
-        assert!(matches!(given, Given::Done(Err(RestoreError::Panicked))), "{given:?}");
+fn a_panic_fails_its_frame_and_no_other() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let asked = panics.clone();
+    let worker = worker(Arc::new(move |_| match asked.load(Ordering::SeqCst) {
+        true => panic!("part of the test"),
+        false => Ok(()),
+    }));
+    assert_done(worker.restore(job(0, false), None), 0, 0);
+    panics.store(true, Ordering::SeqCst);
+    let given = worker.restore(job(1, true), None);
+    assert!(matches!(given, Given::Done(Err(RestoreError::Panicked))), "{given:?}");
+    panics.store(false, Ordering::SeqCst);
+    assert_done(worker.restore(job(2, true), None), 2, 2);
+}
+
+/// What a frame took that nobody waited for is not to be lost.
+#[test]
+fn a_worker_takes_no_frame_before_the_last_one_is_taken() {
+    let (worker, _gate) = gated();
+    assert!(worker.give(job(0, false)));
+    while worker.is_busy() {
+        std::thread::yield_now();
     }
-    assert!(!worker.give(job(0, false)));
+    assert!(!worker.give(job(1, true)));
+    assert!(worker.take().is_some());
+    assert!(worker.give(job(1, true)));
 }
 
 /// For race detectors: several threads at all that may be called from several.

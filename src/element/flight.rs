@@ -21,24 +21,8 @@ pub type Landing = Delivery<Cargo>;
 /// The frames in flight, and what became of those before them.
 pub struct Flight {
     stages: Stages<Cargo>,
-    flow: Mutex<Flow>,
-}
-
-/// What the last push came to. The streaming thread learns of it with its next frame.
-#[derive(Clone, Copy)]
-struct Flow {
-    result: Result<(), gst::FlowError>,
-    /// Whether it has.
-    told: bool,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Flow {
-            result: Ok(()),
-            told: false,
-        }
-    }
+    /// What the last push came to, until upstream has learnt of it.
+    flow: Mutex<Result<(), gst::FlowError>>,
 }
 
 impl Flight {
@@ -49,7 +33,7 @@ impl Flight {
     pub fn start(stream: Stream, deliver: impl FnMut(Landing) + Send + 'static) -> io::Result<Flight> {
         Ok(Flight {
             stages: Stages::spawn(stream, deliver)?,
-            flow: Mutex::default(),
+            flow: Mutex::new(Ok(())),
         })
     }
 
@@ -71,33 +55,36 @@ impl Flight {
         self.stages.interrupt(interrupted);
     }
 
-    /// What the last push came to, for upstream.
+    /// What the last push came to, for upstream. Told once: with the frame after that downstream is asked again, which may
+    /// have been linked or have other caps by then. A frame that has ended the stream has ended it for good.
     ///
     /// # Errors
     /// What downstream has answered, or that a frame has ended the stream.
     pub fn tell_flow(&self) -> Result<(), gst::FlowError> {
         let mut flow = self.lock();
-        flow.told = true;
-        flow.result
+        let told = *flow;
+        if told != Err(gst::FlowError::Error) {
+            *flow = Ok(());
+        }
+        told
     }
 
     /// An answer of downstream's that upstream will not learn of, because no frame comes any more.
     pub fn untold_error(&self) -> Option<gst::FlowError> {
-        let flow = *self.lock();
-        flow.result.err().filter(|_| !flow.told)
+        self.lock().err()
     }
 
     /// Whether the last push went well.
     pub fn is_well(&self) -> bool {
-        self.lock().result.is_ok()
+        self.lock().is_ok()
     }
 
     /// Takes down what a push came to.
-    pub fn set_flow(&self, result: Result<(), gst::FlowError>) {
-        *self.lock() = Flow { result, told: false };
+    pub fn set_flow(&self, flow: Result<(), gst::FlowError>) {
+        *self.lock() = flow;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Flow> {
+    fn lock(&self) -> MutexGuard<'_, Result<(), gst::FlowError>> {
         self.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -245,7 +245,7 @@ impl<'s> Flow<'s> {
         let failures = timing.failures_in_a_row;
         drop(timing);
         self.news.failures += 1;
-        if failures == self.request.max_errors {
+        if self.request.max_errors > 0 && failures >= self.request.max_errors {
             return Err(error);
         }
         if failures == 1 {

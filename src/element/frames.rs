@@ -116,7 +116,10 @@ impl DloralVsr {
         let (passage, news) = flow.land(&landing.frame, outcome, output.make_mut());
         self.account(&passage, &news, &request);
         let flow = match passage {
-            Ok(_) => self.obj().src_pad().push(output),
+            Ok(_) => {
+                lock(&self.timing).leaves(&output);
+                self.obj().src_pad().push(output)
+            }
             Err(error) => Err(self.fail(&error)),
         };
         flight.set_flow(flow.map(|_| ()));

@@ -11,6 +11,7 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
 
+use super::flight::Flight;
 use super::session::{Pictures, Session};
 use super::settings::{self, Settings};
 use super::stats::Stats;
@@ -91,6 +92,17 @@ impl DloralVsr {
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
 
+    /// The base class does not see frames that fly leave, and so takes the stream to stand still.
+    fn correct_position(&self, query: &mut gst::query::Position) {
+        let left = lock(&self.timing).left();
+        let segment = self.obj().segment();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        let position = left.and_then(|left| segment?.to_stream_time(left));
+        if let Some(position) = position.filter(|_| query.format() == gst::Format::Time) {
+            query.set(position);
+        }
+    }
+
     /// Has the pipeline ask for the latency again if it has become another.
     pub(super) fn tell_latency(&self) {
         let processing = lock(&self.settings).processing_latency.into();
@@ -98,6 +110,14 @@ impl DloralVsr {
         if lock(&self.timing).is_answer_old(look_ahead, processing) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
+    }
+
+    /// Takes down how late a frame came to the sink.
+    fn note_arrival(&self, late_by: gst::ClockTimeDiff) {
+        if late_by > 0 {
+            lock(&self.stats).late();
+        }
+        lock(&self.timing).governor.arrived(late_by);
     }
 
     /// Waits until every frame in flight is pushed.
@@ -219,7 +239,9 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        *lock(&self.session) = None;
+        // Its threads are waited for, which is not to be done under the lock.
+        let session = lock(&self.session).take();
+        drop(session);
         Ok(())
     }
 
@@ -259,6 +281,9 @@ impl BaseTransformImpl for DloralVsr {
             gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
                 self.add_latency(query);
             }
+            gst::QueryViewMut::Position(query) if answered && direction == gst::PadDirection::Src => {
+                self.correct_position(query);
+            }
             gst::QueryViewMut::Caps(query) if answered => self.explain_refusal(direction, query),
             _ => (),
         }
@@ -279,7 +304,10 @@ impl BaseTransformImpl for DloralVsr {
                 self.reset("new stream");
                 lock(&self.timing).begin();
             }
-            gst::EventView::Segment(_) => self.reset("new segment"),
+            gst::EventView::Segment(_) => {
+                self.reset("new segment");
+                lock(&self.timing).enter_segment();
+            }
             gst::EventView::Gap(_) => self.reset("gap"),
             gst::EventView::Eos(_) => self.tell_last_flow(),
             _ => (),
@@ -290,11 +318,11 @@ impl BaseTransformImpl for DloralVsr {
     fn src_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Qos(qos) => {
-                let (_, _, late_by, _) = qos.get();
-                if late_by > 0 {
-                    lock(&self.stats).late();
+                let (type_, _, late_by, _) = qos.get();
+                // A sink that shows fewer frames than come says the same of every one, and none of them is late.
+                if type_ != gst::QOSType::Throttle {
+                    self.note_arrival(late_by);
                 }
-                lock(&self.timing).governor.arrived(late_by);
                 // Not passed on: a decoder that drops frames because of it tears holes into the window. Nor does the
                 // base class learn of it, which would do the same.
                 return true;
@@ -315,11 +343,13 @@ impl BaseTransformImpl for DloralVsr {
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
-        if let Some(flight) = session.in_flight() {
-            flight.tell_flow()?;
-        }
         if self.queued_buffer().is_none() {
             return Ok(GenerateOutputSuccess::NoOutput);
+        }
+        if let Some(Err(flow)) = session.in_flight().map(Flight::tell_flow) {
+            // The frame that came is left out, as it would be had downstream refused it.
+            drop(self.take_queued_buffer());
+            return Err(flow);
         }
         // Before it may have to wait for the model.
         lock(&self.stats).frame_in();

@@ -92,7 +92,7 @@ pub fn qos_message(drop: &Drop<'_>, source: &super::DloralVsr) -> gst::Message {
     let time_segment = drop.segment.downcast_ref::<gst::ClockTime>();
     let stream_time = time_segment.and_then(|segment| segment.to_stream_time(drop.buffer.pts()));
     let (processed, dropped) = drop.processed_and_dropped;
-    let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Default::from_u64(count));
+    let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
     let jitter = drop.slack.map_or(0, |slack| slack.saturating_neg());
     gst::message::Qos::builder(drop.live)
         .running_time(drop.running_time.and_then(clock_time))

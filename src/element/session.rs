@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gst_video::VideoInfo;
 
+use super::CAT;
 use super::buffers::{self, BufferError, Plane};
 use super::flight::{Cargo, Flight, Landing};
 use super::loader::{Loader, Ticket, Waited};
@@ -18,6 +19,8 @@ use crate::runtime::{Model, RuntimeError};
 
 /// A model on its way, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
+/// The same for frames that fly, which the model itself serves if that does not come.
+type SideLoader = Loader<Arc<Model>, RuntimeError>;
 /// The end of it that the worker holds.
 pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
 
@@ -27,6 +30,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// The shared part of a run; its methods may be called from any thread.
 pub struct Session {
     model: ModelLoader,
+    /// The model for frames that fly, from the first of them on.
+    side: OnceLock<SideLoader>,
+    /// Held while threads are told whether to wait, so that the last one to tell tells what holds.
+    telling: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
     /// From the first frame that is restored alone.
@@ -80,9 +87,6 @@ pub enum FrameError {
     /// The core could not restore the frame.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The model could not be loaded once more, with half of the threads.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
     /// The system gives no thread to restore on.
     #[error("there is no thread to restore on: {0}")]
     Thread(#[from] io::Error),
@@ -114,6 +118,8 @@ impl Session {
             Some(message) => Err(message),
             None => Ok(Session {
                 model,
+                side: OnceLock::new(),
+                telling: Mutex::default(),
                 hook,
                 worker: OnceLock::new(),
                 flight: OnceLock::new(),
@@ -150,7 +156,11 @@ impl Session {
     }
 
     fn interrupt_threads(&self) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let interrupted = self.model.is_interrupted();
+        if let Some(side) = self.side.get() {
+            side.set_flushing(interrupted);
+        }
         if let Some(worker) = self.worker.get() {
             worker.interrupt(interrupted);
         }
@@ -346,7 +356,7 @@ impl Session {
     }
 
     /// Sends a frame on its way, as soon as there is room for it. What `deliverer` makes, once, is called with every frame that was sent, in
-    /// order, on a thread of the core. Gives a warning if frames fly slower than they could.
+    /// order, on a thread of the core.
     ///
     /// # Errors
     /// [`FrameError`] if the frame was not sent.
@@ -384,6 +394,24 @@ impl Session {
         }
     }
 
+    /// The model for frames that fly. It is loaded beside the stream, which a flush or a stop frees from waiting.
+    fn wait_for_side_model(&self) -> Result<Arc<Model>, FrameError> {
+        let model = self.wait_for_model()?;
+        if self.side.get().is_none() {
+            let whole = model.clone();
+            let side = Loader::spawn(move |ticket| load_side(&whole, ticket))?;
+            self.side.get_or_init(|| side);
+            // A flush that has come meanwhile did not find it.
+            self.interrupt_threads();
+        }
+        match self.side.get().map(Loader::wait) {
+            Some(Waited::Ready(side)) => Ok(side),
+            Some(Waited::Interrupted) => Err(FrameError::Interrupted),
+            // Slower, for each graph has all threads, but as good.
+            Some(Waited::Failed) | None => Ok(model),
+        }
+    }
+
     /// The frames in flight, begun if there are none yet.
     fn flight<D: FnMut(Landing) + Send + 'static>(
         &self,
@@ -393,12 +421,26 @@ impl Session {
         if let Some(flight) = self.flight.get() {
             return Ok(flight);
         }
-        let model = self.wait_for_model()?.side_by_side()?;
+        let model = self.wait_for_side_model()?;
         let fresh = Flight::start(self.stream(model, settings)?, deliverer())?;
         let flight = self.flight.get_or_init(|| fresh);
         // A flush that has come meanwhile did not find it.
         self.interrupt_threads();
         Ok(flight)
+    }
+}
+
+fn load_side(model: &Arc<Model>, ticket: &Ticket<Arc<Model>, RuntimeError>) {
+    match model.side_by_side() {
+        Ok(side) => ticket.deliver(side),
+        Err(error) => {
+            gst::warning!(
+                CAT,
+                "frames fly slower than they could, without a model of their own: {error}"
+            );
+            // Nobody asks for an early one.
+            let _ = ticket.fail(error);
+        }
     }
 }
 

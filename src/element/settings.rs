@@ -172,7 +172,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("intra-threads")
             .nick("Intra-op threads")
-            .blurb("Threads of a graph on the CPU, half of them where two run side by side; 0: all cores")
+            .blurb("Threads of a graph on the CPU, half of them where two graphs of a pack up to 256 MiB run side by side; 0: all cores")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())
@@ -182,7 +182,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecString::builder("cache-dir")
             .nick("Cache directory")
-            .blurb("Where engines, timing caches and optimised graphs are kept; empty: the user's cache folder")
+            .blurb("Where TensorRT's engines and timing caches are kept; empty: the user's cache folder")
             .mutable_ready()
             .build(),
     ]

@@ -23,6 +23,8 @@ pub struct Timing {
     last: Option<Nanoseconds>,
     /// Whether upstream is to be asked for its latency.
     asks_upstream: bool,
+    /// Where in the segment the last frame that flew ended.
+    left: Option<gst::ClockTime>,
     /// Frames that failed since the last one that did not.
     pub failures_in_a_row: u32,
     /// The element's own latency, as the last LATENCY query was answered.
@@ -39,6 +41,7 @@ impl Default for Timing {
             frame: None,
             last: None,
             asks_upstream: true,
+            left: None,
             failures_in_a_row: 0,
             answered: None,
             started: Instant::now(),
@@ -80,6 +83,22 @@ impl Timing {
     pub fn begin(&mut self) {
         self.reset();
         self.asks_upstream = true;
+    }
+
+    /// A segment begins: no frame of it has left yet.
+    pub fn enter_segment(&mut self) {
+        self.left = None;
+    }
+
+    /// Where in the segment the last frame that flew ended; none if none has.
+    pub fn left(&self) -> Option<gst::ClockTime> {
+        self.left
+    }
+
+    /// A frame that flew leaves.
+    pub fn leaves(&mut self, buffer: &gst::BufferRef) {
+        let length = buffer.duration().unwrap_or_default();
+        self.left = buffer.pts().map(|pts| pts.saturating_add(length)).or(self.left);
     }
 
     /// Caps have come with this frame rate.

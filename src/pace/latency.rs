@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::{Nanoseconds, nanoseconds};
 
+/// What a sink adds to the latency for processing, unless it is told otherwise (GstBaseSink's `processing-deadline`).
+const PROCESSING_DEADLINE: Duration = Duration::from_millis(20);
+
 /// The latencies that decide when a frame is to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Latencies {
@@ -16,13 +19,15 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// How long after its running time a frame is to leave, at the latest, so that it is in time at the sink: what the
-    /// pipeline has settled on. A pipeline whose sink does not wait for the clock settles on less than its parts have;
-    /// then a frame has what upstream and this element have, and its own length, after which it would hold up the next.
+    /// How long after its running time a frame is to leave, at the latest, so that it is in time at the sink: what
+    /// upstream and this element have, and of what the pipeline has settled on beside that, no more than a sink allows
+    /// for processing, since the rest is of elements downstream, which need it. A pipeline whose sink does not wait for
+    /// the clock settles on less than its parts have; then a frame has its own length on top, after which it would hold
+    /// up the next.
     pub fn allowance(&self, own: Duration, frame: Option<Duration>) -> Nanoseconds {
         let promised = self.upstream.unwrap_or_default().saturating_add(own);
         let allowance = match self.configured {
-            Some(configured) if configured >= promised => configured,
+            Some(configured) if configured >= promised => configured.min(promised.saturating_add(PROCESSING_DEADLINE)),
             _ => promised.saturating_add(frame.unwrap_or_default()),
         };
         nanoseconds(allowance)
@@ -55,13 +60,16 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_has_what_the_pipeline_has_settled_on() {
+    fn a_frame_has_what_is_promised_and_a_sinks_allowance() {
         let mut latencies = Latencies {
             upstream: Some(milliseconds(30)),
             live: true,
-            configured: Some(milliseconds(95)),
+            configured: Some(milliseconds(65)),
         };
-        assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 95_000_000);
+        assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 65_000_000);
+        // An encoder downstream has two seconds of its own.
+        latencies.configured = Some(milliseconds(2070));
+        assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 70_000_000);
         // A sink that does not wait.
         latencies.configured = Some(Duration::ZERO);
         assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 90_000_000);

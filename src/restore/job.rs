@@ -1,5 +1,6 @@
 //! What is given to a thread that restores, and what comes back.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,3 +36,8 @@ pub struct Restored {
 
 /// What became of a frame.
 pub type Outcome = Result<Restored, RestoreError>;
+
+/// A graph that panics fails its frame, and not the thread. What it leaves is scratch memory, and an empty window.
+pub(super) fn caught<R>(work: impl FnOnce() -> Result<R, RestoreError>) -> Result<R, RestoreError> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(RestoreError::Panicked))
+}

@@ -4,7 +4,6 @@
 //! Two halves on half of the cores each keep them busier than one graph after the other on all of them. What it costs is
 //! time: a single frame is longer on its way. So this is for streams in which nobody waits for a particular frame.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -14,7 +13,7 @@ use super::RestoreError;
 use super::back::Back;
 use super::frame::Frame;
 use super::front::{Front, Midway};
-use super::job::{FAREWELL, Job, Outcome, Restored};
+use super::job::{FAREWELL, Job, Outcome, Restored, caught};
 use super::source::Source;
 use super::stream::Stream;
 
@@ -362,11 +361,6 @@ fn finish(
     let midway = half?;
     let (report, source) = caught(|| back.finish(midway, &mut picture))?;
     Ok((Restored { picture, report }, source))
-}
-
-/// A graph that panics fails its frame. What it leaves of either half is scratch memory, and an empty window.
-fn caught<R>(work: impl FnOnce() -> Result<R, RestoreError>) -> Result<R, RestoreError> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(RestoreError::Panicked))
 }
 
 /// Says, when a thread ends, that it has.

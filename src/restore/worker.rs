@@ -7,8 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::RestoreError;
-use super::job::{FAREWELL, Job, Outcome, Restored};
+use super::job::{FAREWELL, Job, Outcome, Restored, caught};
 use super::stream::Stream;
 
 /// What waiting came to.
@@ -42,8 +41,6 @@ struct Slot {
     interrupted: bool,
     /// The thread is to end.
     closed: bool,
-    /// The thread has ended by itself: a graph panicked.
-    ended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -83,9 +80,6 @@ impl Worker {
         if slot.is_busy() {
             return Given::Late;
         }
-        if slot.ended {
-            return Given::Done(Err(RestoreError::Panicked));
-        }
         slot.stage = Stage::Given(job);
         self.shared.changed.notify_all();
         slot = self.shared.wait(slot, deadline, Slot::is_busy);
@@ -100,10 +94,10 @@ impl Worker {
     }
 
     /// Gives a frame to the worker without waiting for it; [`take`](Self::take) gives what becomes of it. A worker that
-    /// is not free does not take it.
+    /// is not free does not take it, nor one whose last frame has not been taken.
     pub fn give(&self, job: Job) -> bool {
         let mut slot = self.shared.lock();
-        let free = !slot.is_busy() && !slot.ended;
+        let free = matches!(slot.stage, Stage::Idle);
         if free {
             slot.stage = Stage::Given(job);
             self.shared.changed.notify_all();
@@ -147,7 +141,7 @@ impl Drop for Worker {
         let working = matches!(slot.stage, Stage::Working);
         drop(slot);
         if let Some(thread) = self.thread.take().filter(|_| !working) {
-            // It has nothing left to do, and says nothing: a panic in there was told where it happened.
+            // It has nothing left to do, and does not panic.
             let _ = thread.join();
         }
     }
@@ -199,8 +193,6 @@ impl Shared {
 
 /// The thread: takes jobs until it is closed.
 fn work(shared: &Shared, mut stream: Stream) {
-    // If a graph panics, the thread ends: whoever waits is to learn of it.
-    let _end = End(shared);
     loop {
         let mut slot = shared.lock();
         while !slot.closed && !matches!(slot.stage, Stage::Given(_)) {
@@ -214,7 +206,7 @@ fn work(shared: &Shared, mut stream: Stream) {
             return;
         };
         drop(slot);
-        let outcome = restore(&mut stream, job);
+        let outcome = caught(|| restore(&mut stream, job));
         shared.lock().stage = Stage::Done(outcome);
         shared.changed.notify_all();
     }
@@ -233,18 +225,4 @@ fn restore(stream: &mut Stream, job: Job) -> Outcome {
     }
     let report = stream.restore_frame(&frame, &mut picture)?;
     Ok(Restored { picture, report })
-}
-
-struct End<'s>(&'s Shared);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        let mut slot = self.0.lock();
-        slot.ended = !slot.closed;
-        if slot.is_busy() {
-            slot.stage = Stage::Done(Err(RestoreError::Panicked));
-        }
-        drop(slot);
-        self.0.changed.notify_all();
-    }
 }

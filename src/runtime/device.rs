@@ -24,8 +24,8 @@ pub(super) struct Device {
     device: Allocator,
     /// The one used last at the end.
     bound: Vec<Bound>,
-    /// Number of the next recorded graph.
-    next: u32,
+    /// How many graphs are recorded; they are numbered from 1.
+    recorded: i32,
 }
 
 /// A graph's tensors of one set of shapes.
@@ -61,8 +61,7 @@ impl Device {
             host,
             device,
             bound: Vec::new(),
-            // ONNX Runtime's own default is 0, and -1 means none.
-            next: 1,
+            recorded: 0,
         }
     }
 
@@ -132,8 +131,7 @@ impl Device {
             bound_outputs.push(pair);
         }
         let mut options = RunOptions::new()?;
-        options.set("gpu_graph_id", self.next.to_string())?;
-        self.next += 1;
+        options.set("gpu_graph_id", self.next_graph().to_string())?;
         Ok(Bound {
             shapes,
             inputs: bound_inputs,
@@ -141,6 +139,17 @@ impl Device {
             binding,
             options,
         })
+    }
+
+    /// The number of a graph to record, or −1 for none: ONNX Runtime keeps every recorded graph for good, so where sizes
+    /// come and go only the first ones are recorded.
+    fn next_graph(&mut self) -> i32 {
+        if self.recorded == KEPT as i32 {
+            return -1;
+        }
+        // ONNX Runtime's own default is 0.
+        self.recorded += 1;
+        self.recorded
     }
 }
 

@@ -100,8 +100,9 @@ pub fn rig(pack: &str, model: &Arc<Model>, picture: &Picture, latency: gst::Cloc
     rig
 }
 
-/// The pipeline has settled on another latency.
+/// Frames are given another time here, and the pipeline has settled on that.
 pub fn set_latency(rig: &mut Rig, latency: gst::ClockTime) {
+    rig.element.set_property("processing-latency", latency.nseconds());
     assert!(rig.harness.push_upstream_event(gst::event::Latency::new(latency)));
 }
 

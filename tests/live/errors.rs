@@ -130,6 +130,21 @@ fn with_max_errors_0_the_stream_never_ends() {
     check_counts(&rig, [51, 1, 50, 0]);
 }
 
+#[test]
+fn max_errors_that_is_lowered_ends_the_stream_with_the_next_failure() {
+    let model = Model::new();
+    let element = live::element_with("nearest", &model);
+    element.set_property("max-errors", 0_u32);
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(frame(0).caps());
+    model.fail(&[Other; 10]);
+    for index in 0..8 {
+        push(&mut rig, &frame(0), index).expect("a degraded frame");
+    }
+    element.set_property("max-errors", 3_u32);
+    assert_eq!(push_the_last(&mut rig, &frame(0), 8), gst::FlowError::Error);
+}
+
 /// While degraded, nobody waits for a probe; its failure is told and counted none the less.
 #[test]
 fn a_probe_that_fails_is_a_failure_like_others() {
@@ -200,7 +215,7 @@ fn smaller_tiles_show_the_same_picture() {
     assert!(worst.unwrap() <= 1, "{worst:?} levels");
 }
 
-/// A bug in a graph's code: the thread that restores ends, and the element says so instead of waiting for ever.
+/// A bug in a graph's code: each frame fails by itself, and the element says so instead of waiting for ever.
 #[test]
 fn a_model_that_panics_ends_the_stream_after_max_errors() {
     let element = crate::common::element("nearest");

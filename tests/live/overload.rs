@@ -216,6 +216,7 @@ fn late_frames_are_dropped_with_qos_messages_when_asked_for() {
         assert_eq!(qos.timestamp(), qos.running_time());
         let (processed, dropped) = qos.stats();
         assert_eq!((processed.value(), dropped.value()), (1, index as i64));
+        assert_eq!(dropped.format(), gst::Format::Buffers);
     }
     let states = all.iter().filter_map(live::state_of);
     assert_eq!(states.take(2).collect::<Vec<_>>(), ["restoring", "dropping"]);
@@ -249,6 +250,19 @@ fn the_sinks_qos_events_shorten_the_time_of_a_frame() {
     assert!(rig.harness.push_upstream_event(late));
     assert_degraded(&mut rig, 1);
     assert_eq!(states(&rig.bus), ["restoring", "degraded"]);
+}
+
+/// A sink that shows a few frames a second says of each frame, late or not, how long it wants none.
+#[test]
+fn a_throttled_sink_does_not_shorten_the_time_of_a_frame() {
+    let model = Model::new();
+    let mut rig = rig(&model, gst::ClockTime::from_mseconds(200));
+    assert_restored(&mut rig, 0, 0);
+    let second = gst::ClockTime::SECOND.nseconds() as i64;
+    let throttled = gst::event::Qos::builder(gst::QOSType::Throttle, 1.0, second).build();
+    assert!(rig.harness.push_upstream_event(throttled));
+    assert_restored(&mut rig, 1, 0);
+    assert_eq!(rig.count("late"), 0);
 }
 
 #[test]
