@@ -27,7 +27,7 @@ COMMANDS = {
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
-    "inspect": Command("dloral.export.inspect", "train", "show what is in a pack or a checkpoint"),
+    "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
 }
 
 

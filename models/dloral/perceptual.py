@@ -1,8 +1,9 @@
 """A perceptual distance between pictures: channel-normalised features of a MobileNetV2's early stages.
 
-The backbone is an ImageNet MobileNetV2, post-training quantised to 8 bits (ONNX ``QLinearConv``). Weights and biases
-are dequantised once and run in float, so the distance is differentiable. An activation follows exactly those
-convolutions whose output zero point is 0; it is ReLU6 as in MobileNetV2.
+The backbone is an ImageNet MobileNetV2, post-training quantised to 8 bits (ONNX ``QLinearConv``), one of the test
+models of the project nnstreamer; ``models/README.md`` says where it is found. Weights and biases are dequantised once
+and run in float, so the distance is differentiable. An activation follows exactly those convolutions whose output zero
+point is 0; it is ReLU6 as in MobileNetV2.
 
 Input normalisation, read off the graph: its input quantiser covers [-2.13, 2.63], which is what [0, 1] becomes under
 ImageNet's mean and standard deviation ((0 - 0.485)/0.229 = -2.12, (1 - 0.406)/0.225 = 2.64), RGB order.
@@ -86,7 +87,8 @@ class PerceptualDistance(nn.Module):
         source = Path(path) if path is not None else backbone_path()
         if not source.is_file():
             raise BackboneError(
-                f"no perceptual backbone at {source}: give its path, or set DLORAL_SHARED to its folder"
+                f"no perceptual backbone at {source}: give its path with --backbone, or set DLORAL_SHARED to the "
+                f"folder that holds backbone/{backbone_path().name} (models/README.md says where it comes from)"
             )
         self._steps: list[_Step] = []
         self._load(onnx.load(source).graph, source)

@@ -22,10 +22,12 @@ from dloral.export.tiny import trained_model  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
+from dloral.model.tiny.codec import phases_to_picture  # noqa: E402
 from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from dloral.train.config import CONFIGS, Config, OptimizerConfig, load_config, parse_config  # noqa: E402
+from dloral.train.dual.base import load_base  # noqa: E402
 from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
 from dloral.train.dual.step import consistency_loss  # noqa: E402
 from dloral.train.dual.tiny import TinyDual  # noqa: E402
@@ -49,6 +51,8 @@ SIZES = TinyConfig(
     decoder_up_width=16,
     decoder_up_expansion=16,
 )
+SHIPPED = Path(__file__).resolve().parents[1]
+"""Where the packs of the repository are."""
 LORA = LoraConfig(targets=("unet", "decoder"), rank_consistency=2, rank_detail=3)
 # Steps 0 and 1 are of the first consistency stage, 2 and 3 of the first detail stage, 4 and 5 of the second
 # consistency stage, 6 is detail.
@@ -75,17 +79,20 @@ def stills(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """The checkpoint of a base, untrained: what is shown here holds for any weights."""
+    """The checkpoint of a base of single frames, untrained: what is shown here holds for any weights."""
+    return save_base(tmp_path / "base", Config(stage="base", model=SIZES))
+
+
+def save_base(folder: Path, config: Config) -> Path:
     torch.manual_seed(1)
-    model = TinyModel(SIZES)
-    state = model.state_dict()
-    save_checkpoint(tmp_path / "base", Checkpoint(0, 0, Config(model=SIZES).to_table(), state, state, {}))
-    return tmp_path / "base"
+    state = TinyModel(config.model).state_dict()
+    save_checkpoint(folder, Checkpoint(0, 0, config.to_table(), state, state, {}))
+    return folder
 
 
 def trainer(base: Path | None, stills: Path, out: Path, config: DualConfig = SMALL) -> Trainer:
     torch.manual_seed(3)
-    task = TinyDual(config, load_checkpoint(base) if base else None, Places([stills], out, backbone=None))
+    task = TinyDual(config, load_base(base) if base else None, Places([stills], out, backbone=None))
     return Trainer(task, out, 3, Runtime())
 
 
@@ -107,6 +114,53 @@ def test_every_arm_starts_as_the_base(base: Path, arm: str) -> None:
         restored = restorer(latent, guide, latent_prev, guide_prev)
         torch.testing.assert_close(restored, expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(model.decoder(restored, frame), plain.decoder(expected, frame), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_of_a_whole_base_looks_at_the_frame_before_as_it_does(arm: str) -> None:
+    torch.manual_seed(2)
+    plain = TinyModel(SIZES)
+    weights = {name: value.clone() for name, value in plain.state_dict().items()}
+    model = branched_model(SIZES, LORA, weights, pairs=True)
+    restorer = merged_restorer(model, ARMS[arm], pairs=True)
+    frame, before = torch.rand(2, 1, 3, 16, 24)
+    with torch.no_grad():
+        inputs = (*model.encoder(frame), *model.encoder(before))
+        expected = plain.restorer(*inputs)
+        torch.testing.assert_close(restorer(*inputs), expected, rtol=1e-5, atol=1e-5)
+        alone = plain.restorer(*inputs[:2], *inputs[:2])
+    assert not torch.allclose(alone, expected, atol=1e-3), "the base does not look at the frame before"
+
+
+def test_branches_of_a_whole_base_keep_its_sight_to_the_pack(stills: Path, tmp_path: Path) -> None:
+    whole = save_base(tmp_path / "whole", Config(model=SIZES))
+    # The first run is resumed without its base, which has to know the same.
+    for given in (whole, None):
+        trainer(given, stills, tmp_path / "run").run(interval=1, workers=0, until=1 if given else 2)
+    command = ["export", "--checkpoint", str(tmp_path / "run"), "--branches", "none", "--out", str(tmp_path / "pack")]
+    assert main(command) == 0
+    frames = [np.random.default_rng(t).integers(0, 256, (16, 24, 3), dtype=np.uint8) for t in range(2)]
+    alone = next(iter(PackRunner(tmp_path / "pack").restore(frames[1:])))
+    assert not np.array_equal(alone, list(PackRunner(tmp_path / "pack").restore(frames))[1])
+
+
+def test_a_base_is_a_run_or_a_pack(base: Path, tmp_path: Path) -> None:
+    assert not load_base(base).pairs
+    assert load_base(save_base(tmp_path / "whole", Config(model=SIZES))).pairs
+    pack = load_base(SHIPPED / "tiny-fp32")
+    assert pack.pairs
+    model = TinyModel(TinyConfig())
+    model.load_state_dict(pack.weights)
+    frames = [np.random.default_rng(t).integers(0, 256, (16, 24, 3), dtype=np.uint8) for t in range(2)]
+    pictures = list(PackRunner(SHIPPED / "tiny-fp32").restore(frames))
+    first, second = (torch.from_numpy(frame).permute(2, 0, 1)[None] / 255.0 for frame in frames)
+    with torch.no_grad():
+        restored = model.restorer(*model.encoder(second), *model.encoder(first))
+        picture = phases_to_picture(model.decoder(restored, second)).clamp(0, 1) * 255.0
+    difference = np.abs(picture[0].permute(1, 2, 0).numpy() - pictures[1])
+    assert difference.max() <= 1.0
+    with pytest.raises(UserError, match="not in fp32"):
+        load_base(SHIPPED / "tiny")
 
 
 def test_stages_train_what_is_theirs(base: Path, stills: Path, tmp_path: Path) -> None:

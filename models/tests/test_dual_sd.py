@@ -19,6 +19,7 @@ from dloral.cli import main  # noqa: E402
 from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
 from dloral.export.reference import read_base  # noqa: E402
+from dloral.export.sd import SdOptions, sd_parts  # noqa: E402
 from dloral.export.sd_trained import trained_restorer  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
@@ -128,6 +129,28 @@ def test_arms_start_as_the_base_and_differ_when_trained(folder: Path, tmp_path: 
         assert not torch.allclose(results[arm], expected, atol=1e-3), arm
 
 
+def test_an_export_of_a_run_tells_and_weighs_its_branches(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer(folder, tmp_path / "run").run(interval=4, workers=0)
+    options = SdOptions(folder / "base", tmp_path / "run", "fp32", prompt_embedding=folder / "prompt.npy")
+    both, weaker, consistency = (
+        sd_parts(changed, "run", {}, {})
+        for changed in (options, replace(options, detail_strength=0.0), replace(options, branches="consistency"))
+    )
+    assert both.provenance.items() >= {"steps": "4", "seed": "0", "branches": "both", "detail_strength": "1"}.items()
+    assert weaker.provenance["detail_strength"] == "0"
+    assert consistency.provenance["branches"] == "consistency"
+    pair = torch.randn(1, 4, 8, 8), torch.rand(1, 3, 8, 8), torch.randn(1, 4, 8, 8), torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        results = [parts.restorer(*pair) for parts in (both, weaker, consistency)]
+    torch.testing.assert_close(results[1], results[2])
+    assert not torch.allclose(results[0], results[1], atol=1e-3)
+
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 1
+    assert "give the folder of their base with --base" in capsys.readouterr().err
+
+
 def test_flow_starts_from_published_weights(folder: Path, tmp_path: Path) -> None:
     from dloral.model.sd.flow import SpyNet
 
@@ -196,6 +219,14 @@ def test_score_distillation_needs_the_empty_prompt(folder: Path, tmp_path: Path)
     prompts = Prompts(embedding=folder / "prompt.npy")
     with pytest.raises(UserError, match="give --negative-embedding"):
         SdDual(SMALL, folder / "base", prompts, Places([folder / "stills"], tmp_path, None))
+
+
+def test_score_distillation_needs_another_prompt_than_the_empty_one(folder: Path, tmp_path: Path) -> None:
+    prompts = Prompts(embedding=folder / "negative.npy", negative_embedding=folder / "negative.npy")
+    places = Places([folder / "stills"], tmp_path, None)
+    with pytest.raises(UserError, match=r"both are the same: say with --prompt \(or --prompt-embedding\)"):
+        SdDual(SMALL, folder / "base", prompts, places)
+    SdDual(replace(SMALL, schedule=replace(SMALL.schedule, csd=0.0)), folder / "base", prompts, places)
 
 
 def test_the_configuration_of_stable_diffusion() -> None:

@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from PIL import Image
 from dloral import cli, metrics
 from dloral.errors import UserError
 from dloral.evaluate.clips import count_frames, find_clips, read_frames, read_truth
+from dloral.evaluate.measure import Instant, Key
 from dloral.evaluate.methods import make_method
 from dloral.evaluate.pictures import detailed_places
 from dloral.evaluate.scores import FrameScores, Row, clip_row, mean_rows
 from dloral.evaluate.table import against_bicubic, markdown
+from dloral.evaluate.video import SideBySide
 from dloral.runner import PackRunner
 
 pytestmark = pytest.mark.skipif(
@@ -68,6 +71,22 @@ def test_frames_are_read_as_they_are(folder: Path, truth: list[np.ndarray], low:
         np.testing.assert_array_equal(read, frame[:160, :176])
     for read, frame in zip(read_frames(folder / "lq" / "cat.medium.mp4"), low, strict=True):
         np.testing.assert_array_equal(read, frame)
+
+
+def test_a_rotation_for_players_is_not_applied(folder: Path, tmp_path: Path, truth: list[np.ndarray]) -> None:
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(rotated((folder / "cat.mp4").read_bytes()))
+    shown = subprocess.run(["ffprobe", "-v", "error", "-show_streams", turned], capture_output=True, check=True).stdout
+    assert b"rotation=" in shown
+    for read, frame in zip(read_frames(turned), truth, strict=True):
+        np.testing.assert_array_equal(read, frame)
+
+
+def rotated(video: bytes) -> bytes:
+    """An MP4 file with another display matrix, a turn by 90°, in its track header."""
+    matrix = video.index(b"tkhd") + 44  # behind the name, and 40 bytes of version, times, number, layer and volume
+    turn = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    return video[:matrix] + turn + video[matrix + len(turn) :]
 
 
 def test_reading_may_stop_early(folder: Path) -> None:
@@ -132,7 +151,7 @@ def test_prints_tables_and_writes_pictures(
         (["--method", "espcn"], "needs --peers"),
         (["--method", "realesrgan", "--peers", "nowhere"], "ncnn|there is no"),
         (["--pack", "nowhere"], "not a model pack"),
-        (["--backbone", "nowhere.onnx"], "no perceptual backbone|--no-perceptual"),
+        (["--backbone", "nowhere.onnx"], "(no perceptual backbone|needs the Python package).*--no-perceptual"),
     ],
 )
 def test_says_what_is_wrong(folder: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +221,20 @@ def test_detailed_places_are_where_the_detail_is() -> None:
     places = detailed_places(picture, 2)
     assert places[0] == (200, 300)
     assert abs(places[1][0] - 200) >= 128 or abs(places[1][1] - 300) >= 128
+
+
+def test_a_video_that_ffmpeg_cannot_write_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "cat.mild.mp4").mkdir()
+    frame = np.zeros((160, 176, 3), np.uint8)
+    instant = Instant(0, {"mild": frame[::4, ::4]}, {Key("mild", "bicubic"): frame})
+
+    def write() -> None:
+        with SideBySide(tmp_path, "cat", "25") as video:
+            for _ in range(100):  # more than a pipe holds
+                video.add(instant)
+
+    with pytest.raises(UserError, match=r"ffmpeg could not write .*cat\.mild\.mp4: .*directory"):
+        write()
 
 
 def test_methods_are_pillows() -> None:

@@ -42,7 +42,7 @@ def test_gmsd_and_haarpsi_equal_piq(cases: list[tuple[np.ndarray, np.ndarray]]) 
 
 def test_equal_pictures(pictures: dict[str, np.ndarray]) -> None:
     picture = pictures["cat"]
-    assert metrics.psnr(picture, picture) == float("inf")
+    assert metrics.psnr(picture, picture) == 100.0
     assert metrics.ssim(picture, picture) == pytest.approx(1, abs=1e-6)
     assert metrics.gmsd(picture, picture) == pytest.approx(0, abs=1e-6)
     assert metrics.haarpsi(picture, picture) == pytest.approx(1, abs=1e-5)
@@ -52,6 +52,14 @@ def test_equal_pictures(pictures: dict[str, np.ndarray]) -> None:
 def test_psnr_of_a_constant_difference() -> None:
     truth = np.full((16, 16, 3), 100, np.uint8)
     assert metrics.psnr(truth + np.uint8(5), truth) == pytest.approx(20 * np.log10(255 / 5), abs=1e-6)
+
+
+def test_psnr_is_at_most_100() -> None:
+    """One level in one byte of 4 million would be 114 dB."""
+    truth = np.full((1200, 1200, 3), 100, np.uint8)
+    almost = truth.copy()
+    almost[0, 0, 0] += 1
+    assert metrics.psnr(almost, truth) == 100.0
 
 
 def test_sharpness_of_ramps() -> None:

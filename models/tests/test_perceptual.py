@@ -141,7 +141,7 @@ def test_features_are_those_of_the_quantised_network(
 
 
 def test_says_what_is_wrong(distance: PerceptualDistance, tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="DLORAL_SHARED"):
+    with pytest.raises(BackboneError, match="set DLORAL_SHARED to the folder that holds backbone/mobilenet"):
         PerceptualDistance(tmp_path / "nothing.onnx")
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Relu", ["x"], ["y"])],

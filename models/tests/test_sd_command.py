@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,19 @@ def operators(path: Path) -> set[tuple[str, str]]:
 
 def table(pack: Path) -> dict[str, Any]:
     return tomllib.loads((pack / "pack.toml").read_text())
+
+
+def test_the_extra_sd_is_enough() -> None:
+    """It has nothing that reads training data or trains, nor what diffusers takes where it happens to be there."""
+    program = """if True:
+        import sys
+        for package in ("av", "accelerate", "tensorboard", "peft"):
+            sys.modules[package] = None
+        import dloral.export.command, dloral.export.sd
+    """
+    package = Path(cli.__file__).parents[1]
+    result = subprocess.run([sys.executable, "-c", program], cwd=package, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_half_precision_with_a_prompt_and_external_weights(
@@ -212,6 +227,7 @@ def test_a_wrong_embedding_is_an_error(tmp_path: Path, values: Any, words: str) 
         (("--prompt", "x", "--prompt-embedding", "prompt.npy"), "exclude each other"),
         (("--prompt-embedding", "nowhere.npy"), "no prompt embedding"),
         (("--codec", "nowhere"), "config.json is missing"),
+        (("--branches", "consistency"), "leave --branches out; --detail-strength 0 gives consistency alone"),
     ],
 )
 def test_wrong_options_say_so(

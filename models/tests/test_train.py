@@ -24,6 +24,7 @@ from torch.nn import functional  # noqa: E402
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import Batch, BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
+from dloral.export.command import _commit  # noqa: E402
 from dloral.export.tiny import tiny_parts  # noqa: E402
 from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
@@ -34,9 +35,10 @@ from dloral.train.checkpoint import load_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
 from dloral.train.init import start_from  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
-from dloral.train.runtime import Runtime  # noqa: E402
+from dloral.train.runtime import Precision, Runtime  # noqa: E402
 from dloral.train.step import LossWeights  # noqa: E402
 from dloral.train.task import Places  # noqa: E402
+from dloral.train.windows import perceptual_crop  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
 torch.set_num_threads(1)
@@ -131,6 +133,32 @@ def test_a_run_stops_where_it_is_told_to(stills: Path, tmp_path: Path) -> None:
         assert trainer.step == until
 
 
+def test_an_interval_is_a_step_at_least(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--data", "nowhere", "--out", "nowhere", "--interval", "0"])
+    assert stopped.value.code == 2
+    assert "--interval: 0: it has to be a whole number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_perceptual_loss_has_the_precision_of_the_run(precision: Precision) -> None:
+    runtime = Runtime(precision)
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(3, 8, 3).to(runtime.device)
+
+    def distance(ours: Tensor, theirs: Tensor) -> Tensor:
+        return (network(ours) - network(theirs)).abs()
+
+    output, clean = torch.rand(2, 1, 3, 24, 24).to(runtime.device)
+    twice = torch.cat([output, output]), torch.cat([clean, clean])
+    got = perceptual_crop(distance, *twice, np.random.default_rng(0), runtime)
+    exact = distance(output, clean).mean()
+    with torch.autocast(runtime.device.type, torch.bfloat16):
+        rounded = distance(output, clean).float().mean()
+    assert not torch.equal(exact, rounded)
+    assert torch.equal(got, exact if precision == "fp32" else rounded)
+
+
 def test_a_run_of_another_configuration_is_not_resumed(stills: Path, tmp_path: Path) -> None:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     with pytest.raises(UserError, match="another configuration"):
@@ -167,6 +195,11 @@ def test_the_decoder_s_sums_stay_in_blocks_of_channels(stills: Path, tmp_path: P
     upsampled = [node.output[0] for node in nodes if node.op_type == "ConvTranspose"]
     assert len(upsampled) == 1
     assert [node.op_type for node in nodes if upsampled[0] in node.input] == ["MaxPool"]
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _commit() == "unknown"
 
 
 def test_no_half_pack_is_left(stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

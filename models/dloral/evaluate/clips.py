@@ -69,9 +69,12 @@ def read_truth(path: Path) -> Iterator[Picture]:
 
 
 def read_frames(path: Path) -> Iterator[Picture]:
-    """All frames of a video, RGB u8 [H,W,3], one after the other; the same number as in the file."""
+    """All frames of a video, RGB u8 [H,W,3], one after the other; the same number as in the file.
+
+    They are as they are coded, whatever rotation the file asks players for: that is the size ffprobe tells.
+    """
     height, width = _size(path)
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    command = ["ffmpeg", "-v", "error", "-noautorotate", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
     command += ["-sws_flags", SWS_FLAGS, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)

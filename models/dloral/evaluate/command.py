@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.evaluate.blind import blind_frames, measure_blind
 from dloral.evaluate.bootstrap import differences
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", type=_names(METHODS), help="of " + ",".join(METHODS) + " (default: all given)")
     parser.add_argument("--peers", type=Path, help="folder of other upscalers' files, for realesrgan, fsrcnn, espcn")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="names of clips, with commas")
-    parser.add_argument("--max-frames", type=_positive, help="measure the first frames only, for a quick look")
+    parser.add_argument("--max-frames", type=positive, help="measure the first frames only, for a quick look")
     parser.add_argument("--backbone", type=Path, help="network of the perceptual distance (default: shared folder's)")
     parser.add_argument("--no-perceptual", action="store_true", help="leave out the perceptual distance (and PyTorch)")
     parser.add_argument("--csv", type=Path, help="write all numbers to this file")
@@ -50,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--row", type=int, help="row of the temporal profiles (default: a detailed one)")
     parser.add_argument("--video", type=Path, help="write side-by-side videos to this folder")
     parser.add_argument(
-        "--bootstrap", type=_positive, metavar="N", help="add 95 %% intervals from N resamples of clips and frames"
+        "--bootstrap", type=positive, metavar="N", help="add 95 %% intervals from N resamples of clips and frames"
     )
     parser.add_argument("--against", help="method that intervals are against (default: the first of several packs)")
-    parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="threads")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="threads")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,14 +83,17 @@ def load_perceptual(backbone: Path | None) -> Perceptual:
     try:
         import torch
 
-        from dloral.perceptual import PerceptualDistance
+        from dloral.perceptual import BackboneError, PerceptualDistance
     except ModuleNotFoundError as error:
         raise UserError(
             f"the perceptual distance needs the Python package {error.name!r}: pip install it, or add --no-perceptual"
         ) from error
     # Frames are measured side by side; threads inside of each would only be in each other's way.
     torch.set_num_threads(1)
-    distance = PerceptualDistance(backbone)
+    try:
+        distance = PerceptualDistance(backbone)
+    except BackboneError as error:
+        raise UserError(f"{error}; or leave the perceptual distance out with --no-perceptual") from error
 
     def measure(pictures: list[Picture], truth: Picture) -> list[float]:
         tensors = [torch.tensor(p).permute(2, 0, 1)[None].float() / 255 for p in (*pictures, truth)]
@@ -173,9 +177,3 @@ def _names(allowed: tuple[str, ...]) -> Callable[[str], list[str]]:
         return given
 
     return names
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text}: it has to be a whole number from 1 on")
-    return int(text)

@@ -67,7 +67,9 @@ class _Writer:
             self.close(keep=True)
 
     def close(self, *, keep: bool) -> None:
-        """End the file; raises :class:`UserError` if ffmpeg failed, unless the video is not wanted any more."""
+        """End the file, once; raises :class:`UserError` if ffmpeg failed, unless the video is not wanted any more."""
+        if self.messages.closed:
+            return
         assert self.process.stdin is not None  # because of stdin=PIPE
         with suppress(BrokenPipeError):  # if ffmpeg is gone already, its status says why
             self.process.stdin.close()

@@ -1,6 +1,6 @@
 """Export a trained model as a pack: ``python -m dloral export --checkpoint runs/tiny --out models/tiny``.
 
-With ``--base`` the checkpoint is DLoRAL's own published one, on its Stable Diffusion base.
+With ``--base`` the checkpoint is DLoRAL's own published one, or a run of branches, on its Stable Diffusion base.
 """
 
 import argparse
@@ -114,7 +114,10 @@ def _quality(path: Path) -> dict[str, float]:
 
 def _commit() -> str:
     here = Path(__file__).resolve().parent
-    result = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, check=False
-    )
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git
+        return "unknown"
     return result.stdout.strip() or "unknown"

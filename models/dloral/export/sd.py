@@ -20,7 +20,7 @@ from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
-from dloral.train.checkpoint import CHECKPOINT_SUFFIX, load_checkpoint
+from dloral.train.checkpoint import CHECKPOINT_SUFFIX, Checkpoint, load_checkpoint
 
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
@@ -49,14 +49,18 @@ class SdOptions:
 
 
 def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
-    """Parts of the published weights: LoRAs merged in f32, then in the type asked for; the prompt inside."""
+    """Parts of the published weights or of a run of our own, merged in f32, then in the type asked for.
+
+    The prompt is inside.
+    """
     _check(options)
     base = read_base(options.base)
     # The prompt comes first: it may fail, and the checkpoint takes minutes.
     prompt = _prompt(options, base)
     codec = read_codec(options.codec, base) if options.codec else base.vae
     encoder, decoder = LatentEncoder(codec), LatentDecoder(codec)
-    restorer = _restorer(options, base, prompt)
+    trained = load_checkpoint(options.checkpoint) if _is_our_own(options.checkpoint) else None
+    restorer = _restorer(options, base, prompt, trained)
     if options.dtype == "fp16":
         for part in (encoder.encoder, encoder.quant_conv, decoder.decoder, decoder.post_quant_conv, restorer.unet):
             # The fused normalisations of the CUDA form have f32 statistics and f16 tensors.
@@ -77,17 +81,24 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         color_fix="adain",
         precision=options.dtype,
         licence=options.licence,
-        provenance=_provenance(options) | provenance,
+        provenance=_provenance(options, trained) | provenance,
         quality=quality,
         for_cuda=options.target == "cuda",
     )
 
 
-def _restorer(options: SdOptions, base: Base, prompt: Tensor) -> SdRestorer | SingleFrameSdRestorer:
+def _is_our_own(checkpoint: Path) -> bool:
+    """Whether it is a run of our own training, and not the published ``model.pkl``."""
+    return checkpoint.is_dir() or checkpoint.suffix == CHECKPOINT_SUFFIX
+
+
+def _restorer(
+    options: SdOptions, base: Base, prompt: Tensor, trained: Checkpoint | None
+) -> SdRestorer | SingleFrameSdRestorer:
     blocks = blocks_for(options.tile**2)
-    if options.checkpoint.is_dir() or options.checkpoint.suffix == CHECKPOINT_SUFFIX:
-        trained = load_checkpoint(options.checkpoint)
-        return trained_restorer(trained, base, prompt, ARMS[options.branches], blocks).eval()
+    if trained is not None:
+        arm = ARMS[options.branches]
+        return trained_restorer(trained, base, prompt, arm, blocks, options.detail_strength).eval()
     checkpoint = read_checkpoint(options.checkpoint)
     cfr = retrieval(base, checkpoint, blocks)
     return SdRestorer(cfr, OneStepUNet(merged_unet(base, checkpoint, options.detail_strength), prompt)).eval()
@@ -110,12 +121,18 @@ def _check(options: SdOptions) -> None:
         )
     if options.prompt and options.prompt_embedding is not None:
         raise UserError("--prompt and --prompt-embedding exclude each other")
+    if options.branches != "both" and not _is_our_own(options.checkpoint):
+        raise UserError(
+            f"--branches {options.branches}: branches can be chosen of a run of our own training, and "
+            f"{options.checkpoint} is none: leave --branches out; --detail-strength 0 gives consistency alone"
+        )
 
 
-def _provenance(options: SdOptions) -> dict[str, str]:
+def _provenance(options: SdOptions, trained: Checkpoint | None) -> dict[str, str]:
     prompt = f"embedding {options.prompt_embedding.name}" if options.prompt_embedding else f'"{options.prompt}"'
     codec = f"{options.codec.name}, in place of the base's autoencoder" if options.codec else "the base's autoencoder"
-    return {
+    run = {"steps": str(trained.step), "seed": str(trained.seed), "branches": options.branches} if trained else {}
+    return run | {
         "base": options.base.resolve().name,
         "checkpoint": options.checkpoint.name,
         "prompt": prompt,

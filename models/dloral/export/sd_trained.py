@@ -15,14 +15,17 @@ from dloral.model.sd.dual import (
 )
 from dloral.model.sd.restorer import SdRestorer
 from dloral.train.checkpoint import Checkpoint
-from dloral.train.config import build_part
 from dloral.train.dual.fingerprint import fingerprint
+from dloral.train.tables import build_part
 
 
 def trained_restorer(
-    checkpoint: Checkpoint, base: Base, prompt: Tensor, arm: Arm, blocks: int
+    checkpoint: Checkpoint, base: Base, prompt: Tensor, arm: Arm, blocks: int, detail_strength: float = 1.0
 ) -> SdRestorer | SingleFrameSdRestorer:
-    """The averaged weights of ``checkpoint`` on ``base``; raises :class:`UserError` if they were trained on another."""
+    """The averaged weights of ``checkpoint`` on ``base``, the detail branch at ``detail_strength``.
+
+    Raises :class:`UserError` if they were trained on another base.
+    """
     if checkpoint.config.get("architecture") != "sd":
         raise UserError("--base is a Stable Diffusion folder, and the checkpoint is of another kind: leave --base out")
     lora = build_part(LoraConfig, checkpoint.config["lora"], "lora")
@@ -32,4 +35,4 @@ def trained_restorer(
     if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
         raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")
     restorer.load_state_dict(checkpoint.ema, strict=False)
-    return merged_sd_restorer(restorer, arm)
+    return merged_sd_restorer(restorer, arm, detail_strength)

@@ -4,6 +4,7 @@ import copy
 
 from torch import nn
 
+from dloral.errors import UserError
 from dloral.export.graphs import DecoderGraph, EncoderGraph
 from dloral.export.pack import PackParts
 from dloral.manifest import GraphSizes
@@ -14,7 +15,9 @@ from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_r
 from dloral.model.warp import warp_by_rows
 from dloral.train.adversary import without_adversary
 from dloral.train.checkpoint import Checkpoint
-from dloral.train.config import build_part, from_table
+from dloral.train.config import from_table
+from dloral.train.dual.base import sees_pairs
+from dloral.train.tables import build_part
 
 # Everything in these networks is local, so tiles are for memory alone: 384 samples are 768 input pixels. The overlap is
 # measured in models/tests/test_tiny.py: tiled and whole pictures differ by no more than a rounding.
@@ -59,13 +62,18 @@ def _networks(checkpoint: Checkpoint, arm: Arm, detail_strength: float) -> tuple
     """The model, all plain weights, and its restorer."""
     model = trained_model(checkpoint)
     if checkpoint.base:
-        return model, merged_restorer(model, arm, detail_strength)
+        return model, merged_restorer(model, arm, detail_strength, pairs=sees_pairs(checkpoint.config))
     single = checkpoint.config.get("stage") == "base"
     return model, SingleFrameRestorer(model.restorer) if single else model.restorer
 
 
 def trained_model(checkpoint: Checkpoint) -> TinyModel:
-    """The networks with the averaged weights of ``checkpoint``, and with its branches if it has any."""
+    """The networks with the averaged weights of ``checkpoint``, and with its branches if it has any.
+
+    Raises :class:`UserError` where they are branches of Stable Diffusion.
+    """
+    if checkpoint.config.get("architecture") == "sd":
+        raise UserError("the checkpoint holds branches of Stable Diffusion: give the folder of their base with --base")
     if checkpoint.base:
         sizes = build_part(TinyConfig, checkpoint.config["model"], "model")
         model = branched_model(sizes, build_part(LoraConfig, checkpoint.config["lora"], "lora"))

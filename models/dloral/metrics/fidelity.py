@@ -12,6 +12,7 @@ Picture = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], np.float32)
+_PSNR_CAP = 100.0
 _SSIM_SIGMA = 1.5
 _SSIM_TAPS = 11
 _GMSD_CONSTANT = 170.0
@@ -26,11 +27,14 @@ def luma(picture: Picture) -> Plane:
 
 
 def psnr(picture: Picture, truth: Picture) -> float:
-    """Peak signal-to-noise ratio over R, G and B in dB, peak 255; higher is better, infinite for equal pictures."""
+    """Peak signal-to-noise ratio over R, G and B in dB, peak 255; higher is better, at most 100.
+
+    The cap stands for equal pictures too, whose ratio is infinite: means over frames stay finite.
+    """
     _check(picture, truth)
     difference = picture.astype(np.float32) - truth
     error = float(np.mean(np.square(difference), dtype=np.float64))
-    return 10.0 * float(np.log10(255.0**2 / error)) if error > 0 else float("inf")
+    return min(10.0 * float(np.log10(255.0**2 / error)), _PSNR_CAP) if error > 0 else _PSNR_CAP
 
 
 def ssim(picture: Picture, truth: Picture) -> float:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 class Arm(NamedTuple):
     """Branches that are on.
 
-    Without ``consistency`` nothing is taken from the frame before: the UNet sees [z, z], retrieval and flow are off,
-    and ``conv_in`` is the base's. So ``none`` is the base itself, frame by frame.
+    On a base of single frames, nothing is taken from the frame before without ``consistency``: the UNet sees [z, z],
+    retrieval and flow are off, and ``conv_in`` is the base's. So ``none`` is the base itself, frame by frame. A base
+    that sees pairs of frames sees them in every arm.
     """
 
     consistency: bool

@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 
+from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.shared import backbone_path
 from dloral.train.base import TinyBase
 from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import Config, from_table, parse_config
+from dloral.train.dual.base import load_base
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
@@ -24,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--base", type=Path, help="frozen base of branches: a run, or a folder of Stable Diffusion")
+    parser.add_argument(
+        "--base", type=Path, help="frozen base of branches: a run, a tiny pack in fp32, or a folder of Stable Diffusion"
+    )
     parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
@@ -35,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
-    parser.add_argument("--interval", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--interval", type=positive, default=200, help="steps between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make training data")
     parser.add_argument("--threads", type=int, default=0, help="threads of the training itself; 0: all cores")
 
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
     if config.architecture == "tiny":
-        return TinyDual(config, None if args.base is None else load_checkpoint(args.base), places)
+        return TinyDual(config, None if args.base is None else load_base(args.base), places)
     if args.base is None:
         raise UserError("the branches are trained on a base: give its folder, in diffusers' layout, with --base")
     try:

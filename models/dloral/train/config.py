@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +11,7 @@ from dloral.data.degrade import Degradation
 from dloral.errors import UserError
 from dloral.model.tiny import TinyConfig
 from dloral.train.step import LossWeights
+from dloral.train.tables import build_part
 
 T = TypeVar("T")
 
@@ -79,11 +80,3 @@ def from_table(table: dict[str, Any]) -> Config:
     if (stage := table.get("stage", "whole")) not in ("whole", "base"):
         raise ValueError(f"unknown stage {stage!r}; there are whole, base and dual")
     return Config(stage=stage, **given)
-
-
-def build_part(part: type[T], table: dict[str, Any], name: str) -> T:
-    """The dataclass ``part`` of one table; unknown keys raise ``ValueError``."""
-    known = {item.name for item in fields(part)}  # type: ignore[arg-type]
-    if unknown := set(table) - known:
-        raise ValueError(f"[{name}] has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
-    return part(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})

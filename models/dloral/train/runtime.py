@@ -30,6 +30,9 @@ class Runtime:
         if precision == "fp16" and not torch.cuda.is_available():
             raise UserError("--precision fp16 needs a GPU: give bf16 or fp32")
         self.precision = precision
+        if precision == "fp32":
+            # By itself cuDNN rounds the inputs of convolutions to ten bits.
+            torch.backends.cudnn.allow_tf32 = False
         self._accelerator = Accelerator(mixed_precision="fp16" if precision == "fp16" else "no")
         self.device = self._accelerator.device
         self.rank, self.processes = self._accelerator.process_index, self._accelerator.num_processes

@@ -62,7 +62,7 @@ def training_losses(
         guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
         terms["flow"] = (weights.flow, flow_loss(second.flow, guides[1], guides[0]))
     if perceptual is not None and weights.perceptual > 0.0:
-        distance = perceptual_crop(perceptual, torch.cat(outputs), torch.cat(cleans), rng)
+        distance = perceptual_crop(perceptual, torch.cat(outputs), torch.cat(cleans), rng, runtime)
         terms["perceptual"] = (weights.perceptual, distance)
     return weighted(terms)
 

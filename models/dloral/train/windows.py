@@ -5,6 +5,8 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
+from dloral.train.runtime import Runtime
+
 SELF_SHARE = 0.12
 """Share of windows whose first pass pairs a frame with itself, as the first frame of a stream is."""
 CUT_SHARE = 0.04
@@ -30,7 +32,7 @@ def frame_before(first: Encoded, second: Encoded, rng: Generator) -> Encoded:
     return latent, guide
 
 
-def perceptual_crop(perceptual: nn.Module, outputs: Tensor, cleans: Tensor, rng: Generator) -> Tensor:
+def perceptual_crop(perceptual: nn.Module, outputs: Tensor, cleans: Tensor, rng: Generator, runtime: Runtime) -> Tensor:
     """Distance of one of two passes, which lie one after the other, on a crop at a random place.
 
     Random to the pixel, so that the network's stride prints no grid.
@@ -39,7 +41,7 @@ def perceptual_crop(perceptual: nn.Module, outputs: Tensor, cleans: Tensor, rng:
     output, clean = outputs.chunk(2)[chosen], cleans.chunk(2)[chosen]
     y, x = (int(rng.integers(max(side - PERCEPTUAL_SIZE, 0) + 1)) for side in output.shape[-2:])
     crop = (..., slice(y, y + PERCEPTUAL_SIZE), slice(x, x + PERCEPTUAL_SIZE))
-    with torch.autocast(output.device.type, torch.bfloat16):
+    with runtime.autocast():
         return perceptual(output[crop], clean[crop]).float().mean()
 
 

@@ -97,8 +97,14 @@ def select_sd_arm(restorer: SdRestorer, arm: Arm) -> None:
     set_strength(restorer.unet, DETAIL, float(arm.detail))
 
 
-def merged_sd_restorer(restorer: SdRestorer, arm: Arm) -> SdRestorer | SingleFrameSdRestorer:
-    """Write the branches of ``arm`` into plain weights of ``restorer``, for good; returns what is to be exported."""
+def merged_sd_restorer(
+    restorer: SdRestorer, arm: Arm, detail_strength: float = 1.0
+) -> SdRestorer | SingleFrameSdRestorer:
+    """Write the branches of ``arm`` into plain weights of ``restorer``, for good; returns what is to be exported.
+
+    ``detail_strength`` scales the detail branch: 1 is the model as trained.
+    """
     select_sd_arm(restorer, arm)
+    set_strength(restorer.unet, DETAIL, detail_strength * arm.detail)
     merge(restorer)
     return restorer if arm.consistency else SingleFrameSdRestorer(restorer.unet)

@@ -20,11 +20,14 @@ class SingleFrameRestorer(nn.Module):
         return self.restorer.restore_single(latent)
 
 
-def branched_model(config: TinyConfig, lora: LoraConfig, base: dict[str, Tensor] | None = None) -> TinyModel:
+def branched_model(
+    config: TinyConfig, lora: LoraConfig, base: dict[str, Tensor] | None = None, *, pairs: bool = False
+) -> TinyModel:
     """The networks with both branches, from the weights of a trained ``base`` if they are given; nothing is trainable.
 
-    With a base, every arm starts as that base: retrieval adds nothing, and ``conv_in``, which gets [warped z_prev, z']
-    where the base saw [z, z], has the base's two halves added up for z' and nothing for z_prev.
+    With a base, every arm starts as that base. One that sees ``pairs`` of frames has a retrieval already, which the
+    consistency stage goes on training. One of single frames has none: retrieval adds nothing, and ``conv_in``, which
+    gets [warped z_prev, z'] where the base saw [z, z], has the base's two halves added up for z' and none for z_prev.
     """
     model = TinyModel(config)
     if base is not None:
@@ -34,13 +37,13 @@ def branched_model(config: TinyConfig, lora: LoraConfig, base: dict[str, Tensor]
     for target in lora.targets:
         add_low_rank(parts[target], lora.ranks)
     add_full_rank(conv_in, CONSISTENCY)
-    if base is not None:
-        _start_as_base(model)
+    if base is not None and not pairs:
+        _start_as_single(model)
     return model.requires_grad_(requires_grad=False)
 
 
 @torch.no_grad()
-def _start_as_base(model: TinyModel) -> None:
+def _start_as_single(model: TinyModel) -> None:
     project = model.restorer.retrieval.project
     project.weight.zero_()
     assert project.bias is not None, "the retrieval's projection has a bias"
@@ -69,12 +72,13 @@ def select_arm(model: TinyModel, arm: Arm) -> None:
     set_strength(model, DETAIL, float(arm.detail))
 
 
-def merged_restorer(model: TinyModel, arm: Arm, detail_strength: float = 1.0) -> nn.Module:
+def merged_restorer(model: TinyModel, arm: Arm, detail_strength: float = 1.0, *, pairs: bool = False) -> nn.Module:
     """Write the branches of ``arm`` into plain weights of ``model``, for good; returns the restorer to export.
 
-    ``detail_strength`` scales the detail branch: 1 is the model as trained, more is sharper than that.
+    ``detail_strength`` scales the detail branch: 1 is the model as trained, more is sharper than that. ``pairs`` says
+    what the base sees: on one of single frames the frame before is the consistency branch's to look at.
     """
     select_arm(model, arm)
     set_strength(model, DETAIL, detail_strength * arm.detail)
     merge(model)
-    return model.restorer if arm.consistency else SingleFrameRestorer(model.restorer)
+    return model.restorer if arm.consistency or pairs else SingleFrameRestorer(model.restorer)

@@ -6,9 +6,10 @@ from typing import Any
 from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
 from dloral.model.branches import LoraConfig
-from dloral.train.config import OptimizerConfig, build_part
+from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
+from dloral.train.tables import build_part
 from dloral.train.terms import PictureWeights
 
 

@@ -73,6 +73,8 @@ class SdDual:
         self.config, self.places, self.optimizer = config, places, config.optimizer
         base = read_base(folder)
         prompt, self.negative = prompts.read(base)
+        if config.schedule.csd > 0.0:
+            _check_prompts(prompt, self.negative)
         self.encoder, self.decoder = LatentEncoder(base.vae), LatentDecoder(base.vae)
         self.model = branched_restorer(base, config.lora, prompt)
         if flow is not None:
@@ -85,11 +87,6 @@ class SdDual:
         if config.schedule.perceptual > 0.0:
             self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
         self.distillation = Distillation(self._predict, scaled_linear_alphas(*BETAS, TIMESTEPS))
-        if config.schedule.csd > 0.0 and self.negative is None:
-            raise UserError(
-                "classifier score distillation needs the embedding of the empty prompt: give --negative-embedding, or "
-                "a base folder with its text encoder, or set csd = 0 in [schedule]"
-            )
 
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
@@ -140,7 +137,8 @@ class SdDual:
             terms["flow"] = (weights.flow, flow_loss(flow, guides[1], guides[0]))
         if self.perceptual is not None and weights.scheduled.perceptual > 0.0:
             both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
-            terms["perceptual"] = (weights.scheduled.perceptual, perceptual_crop(self.perceptual, both, truth, rng))
+            distance = perceptual_crop(self.perceptual, both, truth, rng, self.runtime)
+            terms["perceptual"] = (weights.scheduled.perceptual, distance)
         if weights.scheduled.csd > 0.0 and stage == DETAIL:
             terms["csd"] = (weights.scheduled.csd, self._distil(latents, arm, rng))
         return weighted(terms)
@@ -204,3 +202,16 @@ class SdDual:
         finally:
             # Checkpointed blocks run once more in the backward pass, and then as they did in the forward one.
             select_sd_arm(self.model, arm)
+
+
+def _check_prompts(prompt: Tensor, negative: Tensor | None) -> None:
+    if negative is None:
+        raise UserError(
+            "classifier score distillation needs the embedding of the empty prompt: give --negative-embedding, or "
+            "a base folder with its text encoder, or set csd = 0 in [schedule]"
+        )
+    if torch.equal(prompt, negative):
+        raise UserError(
+            "classifier score distillation learns what the prompt adds to the empty one, and here both are the same: "
+            "say with --prompt (or --prompt-embedding) what pictures should look like, or set csd = 0 in [schedule]"
+        )

@@ -17,12 +17,13 @@ from dloral.model.tiny import TinyConfig
 from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
 from dloral.train.adversary import Adversary
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
-from dloral.train.config import build_part
+from dloral.train.dual.base import PAIRS, Base, sees_pairs
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.dual.step import Judges, StepWeights, dual_losses
 from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
+from dloral.train.tables import build_part
 from dloral.train.task import Places
 
 
@@ -31,17 +32,18 @@ class TinyDual:
 
     runtime: Runtime
 
-    def __init__(self, config: DualConfig, base: Checkpoint | None, places: Places) -> None:
+    def __init__(self, config: DualConfig, base: Base | None, places: Places) -> None:
         """``base`` may be left out where ``places.out`` holds a run already."""
         self.config, self.places, self.optimizer = config, places, config.optimizer
         if base is None:
             checkpoint = self._begun()
-            self.sizes, self.base, weights = checkpoint.config["model"], checkpoint.base, None
+            self.sizes, self.pairs = checkpoint.config["model"], sees_pairs(checkpoint.config)
+            self.base, weights = checkpoint.base, None
         else:
-            if base.base or base.config.get("architecture") != "tiny":
-                raise UserError("--base is not the run of a tiny base without branches, as tiny.toml makes one")
-            self.sizes, self.base, weights = base.config["model"], fingerprint(base.ema), base.ema
-        self.model = branched_model(build_part(TinyConfig, self.sizes, "model"), config.lora, weights)
+            self.sizes, self.pairs = base.sizes, base.pairs
+            self.base, weights = fingerprint(base.weights), base.weights
+        sizes = build_part(TinyConfig, self.sizes, "model")
+        self.model = branched_model(sizes, config.lora, weights, pairs=self.pairs)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
         self.adversary: Adversary | None = None
         if config.has_adversary:
@@ -60,11 +62,11 @@ class TinyDual:
         return checkpoint
 
     def to_table(self) -> dict[str, Any]:
-        return {**self.config.to_table(), "model": self.sizes}
+        return {**self.config.to_table(), "model": self.sizes, PAIRS: self.pairs}
 
     def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
-        own = {name: value for name, value in table.items() if name != "model"}
-        return {**dual_from_table(own).to_table(), "model": table.get("model")}
+        own = {name: value for name, value in table.items() if name not in ("model", PAIRS)}
+        return {**dual_from_table(own).to_table(), "model": table.get("model"), PAIRS: sees_pairs(table)}
 
     def state(self) -> dict[str, Tensor]:
         return self.model.state_dict()
@@ -97,7 +99,7 @@ class TinyDual:
         select_arm(self.model, arm)
         weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
         judges = Judges(self.perceptual, self.adversary)
-        return dual_losses(self.model, batch, arm, weights, judges, rng, self.runtime)
+        return dual_losses(self.model, batch, weights, judges, rng, self.runtime, pairs=self.pairs or arm.consistency)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
         config, shape = self.config, self.config.batch
