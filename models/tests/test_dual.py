@@ -65,7 +65,6 @@ SMALL = DualConfig(
     batch=BatchShape(size=2, patch=24, windows_per_clip=2, clip_frames=3, clip_size=256),
     optimizer=OptimizerConfig(steps=7, warmup=2),
 )
-OPPOSED = replace(SMALL, detail=replace(SMALL.detail, adversarial=0.1))
 
 
 @pytest.fixture
@@ -191,46 +190,16 @@ def test_the_flow_network_is_trained_when_asked(base: Path, stills: Path, tmp_pa
     assert any(not torch.equal(value, before[name]) for name, value in run.model.restorer.flow.state_dict().items())
 
 
-@pytest.mark.parametrize("config", [SMALL, OPPOSED], ids=["plain", "opposed"])
-def test_a_resumed_run_equals_an_uninterrupted_one(
-    base: Path, stills: Path, tmp_path: Path, config: DualConfig
-) -> None:
-    trainer(base, stills, tmp_path / "whole", config).run(interval=2, workers=0)
+def test_a_resumed_run_equals_an_uninterrupted_one(base: Path, stills: Path, tmp_path: Path) -> None:
+    trainer(base, stills, tmp_path / "whole").run(interval=2, workers=0)
     # Stopped inside the first detail stage, and gone on without being told the base again.
-    trainer(base, stills, tmp_path / "parts", config).run(interval=2, workers=0, until=3)
-    trainer(None, stills, tmp_path / "parts", config).run(interval=2, workers=1)
+    trainer(base, stills, tmp_path / "parts").run(interval=2, workers=0, until=3)
+    trainer(None, stills, tmp_path / "parts").run(interval=2, workers=1)
     whole, parts = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "parts")
     assert parts.step == whole.step == 7
-    assert any(name.startswith("adversary.") for name in whole.model) == (config is OPPOSED)
     for name, value in whole.model.items():
         assert torch.equal(value, parts.model[name]), name
         assert torch.equal(whole.ema[name], parts.ema[name]), name
-
-
-def test_the_adversary_learns_in_the_steps_that_have_its_weight(base: Path, stills: Path, tmp_path: Path) -> None:
-    run = trainer(base, stills, tmp_path / "run", OPPOSED)
-    learnt = []
-    for step in range(7):
-        before = {name: value.clone() for name, value in run.model.adversary.state_dict().items()}
-        losses = run._train_step(run.batches[step])
-        run.step += 1
-        state = run.model.adversary.state_dict()
-        learnt.append(any(not torch.equal(value, before[name]) for name, value in state.items()))
-        assert learnt[-1] == ("adversary" in losses) == ("adversarial" in losses)
-    # The weight goes down behind the switch to consistency at step 4, and is back in the middle of detail.
-    assert learnt == [False, False, True, True, False, False, True]
-
-
-def test_the_adversary_stays_behind(base: Path, stills: Path, tmp_path: Path) -> None:
-    """A pack is made from a run with one, and runs with and without one start from each other."""
-    trainer(base, stills, tmp_path / "opposed", OPPOSED).run(interval=7, workers=0)
-    trainer(base, stills, tmp_path / "plain").run(interval=7, workers=0)
-    assert main(["export", "--checkpoint", str(tmp_path / "opposed"), "--out", str(tmp_path / "pack")]) == 0
-    for source, config in (("opposed", SMALL), ("plain", OPPOSED)):
-        run = trainer(base, stills, tmp_path / f"from-{source}", config)
-        run.start_from(tmp_path / source)
-        name = "decoder.conv_in.parametrizations.weight.0.changes.detail.a"
-        assert torch.equal(run.model.state_dict()[name], load_checkpoint(tmp_path / source).ema[name])
 
 
 @pytest.fixture
@@ -383,8 +352,6 @@ def test_configurations() -> None:
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):
         dual_from_table({"lora": {"targets": ["vae"]}})
-    with pytest.raises(ValueError, match="the adversary is for tiny networks"):
-        dual_from_table({"architecture": "sd", "detail": {"adversarial": 0.1}})
 
 
 def test_a_run_from_before_a_setting_came_goes_on(base: Path, stills: Path, tmp_path: Path) -> None:

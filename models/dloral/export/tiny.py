@@ -13,7 +13,6 @@ from dloral.model.branches import LoraConfig
 from dloral.model.tiny import TinyConfig, TinyModel
 from dloral.model.tiny.dual import SingleFrameRestorer, branched_model, merged_restorer
 from dloral.model.warp import warp_by_rows
-from dloral.train.adversary import without_adversary
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.config import from_table
 from dloral.train.dual.base import sees_pairs
@@ -79,5 +78,5 @@ def trained_model(checkpoint: Checkpoint) -> TinyModel:
         model = branched_model(sizes, build_part(LoraConfig, checkpoint.config["lora"], "lora"))
     else:
         model = TinyModel(from_table(checkpoint.config).model)
-    model.load_state_dict(without_adversary(checkpoint.ema))
+    model.load_state_dict(checkpoint.ema)
     return model

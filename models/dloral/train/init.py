@@ -12,7 +12,6 @@ from torch import Tensor
 
 from dloral.errors import UserError
 from dloral.model.tiny.codec import DOUBLE_CHANNELS, SCALE
-from dloral.train.adversary import without_adversary
 from dloral.train.checkpoint import load_checkpoint
 
 _BLOCK = re.compile(r"\.(\d+)\.(depthwise|expand|project)\.(weight|bias)$")
@@ -22,7 +21,7 @@ def load_weights(source: Path) -> dict[str, Tensor]:
     """Averaged weights of a run's folder or a checkpoint file, or the weights of a pack's folder, by their names."""
     if (source / "pack.toml").is_file():
         return _pack_weights(source)
-    return without_adversary(load_checkpoint(source).ema)
+    return load_checkpoint(source).ema
 
 
 def _pack_weights(folder: Path) -> dict[str, Tensor]:

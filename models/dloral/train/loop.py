@@ -13,7 +13,6 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dloral.errors import UserError
-from dloral.train.adversary import without_adversary
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import OptimizerConfig
 from dloral.train.init import load_weights, start_from
@@ -65,7 +64,7 @@ class Trainer:
     def start_from(self, source: Path) -> None:
         """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""
         if self.step == 0:
-            start_from(without_adversary(self.task.state()), load_weights(source), source)
+            start_from(self.task.state(), load_weights(source), source)
             self.ema = {name: value.clone() for name, value in self.task.state().items()}
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:

@@ -25,9 +25,6 @@ class StillShares:
 class SteadyWeights(PictureWeights):
     """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
 
-    adversarial: float = 0.0
-    """Of the loss against an adversary (``dloral.train.adversary``), which learns in steps that have this weight."""
-
     def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
         """``mix`` of the way from these weights to ``other``."""
         ours, theirs = asdict(self), asdict(other)
@@ -56,11 +53,6 @@ class DualConfig:
     stills: StillShares = field(default_factory=StillShares)
     degradation: Degradation = field(default_factory=Degradation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-
-    @property
-    def has_adversary(self) -> bool:
-        """Whether some step has a loss against an adversary."""
-        return max(self.consistency.adversarial, self.detail.adversarial) > 0.0
 
     def steady(self, step: int) -> SteadyWeights:
         """The weights beside the schedule's at ``step``."""
@@ -96,6 +88,4 @@ def dual_from_table(table: dict[str, Any]) -> DualConfig:
     config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
     if architecture == "tiny" and config.schedule.csd > 0.0:
         raise ValueError("[schedule] csd: a tiny base predicts its one step only, so it has no score to distil; set 0")
-    if architecture == "sd" and config.has_adversary:
-        raise ValueError("adversarial: the adversary is for tiny networks, Stable Diffusion has csd instead; set 0")
     return config

@@ -12,7 +12,6 @@ from dloral.data.motion import MotionBatch
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
-from dloral.train.adversary import OWN_WEIGHT, Adversary, adversarial_losses
 from dloral.train.dual.config import SteadyWeights
 from dloral.train.losses import flow_loss
 from dloral.train.runtime import Runtime
@@ -29,13 +28,6 @@ class Outputs(NamedTuple):
     flow: Tensor | None
 
 
-class Judges(NamedTuple):
-    """Networks that losses look at pictures with; None where no loss needs one."""
-
-    perceptual: nn.Module | None
-    adversary: Adversary | None
-
-
 class StepWeights(NamedTuple):
     """Weights of all losses at one step."""
 
@@ -48,7 +40,7 @@ def dual_losses(
     model: TinyModel,
     batch: MotionBatch,
     weights: StepWeights,
-    judges: Judges,
+    perceptual: nn.Module | None,
     rng: Generator,
     runtime: Runtime,
     *,
@@ -65,13 +57,9 @@ def dual_losses(
         guides = [F.avg_pool2d(clean[:, t], LATENT_PIXELS) for t in (1, 2)]
         terms["flow"] = (weights.flow, flow_loss(outputs.flow, guides[1], guides[0]))
     pair, truth = (outputs.first, outputs.second), (clean[:, 1], clean[:, 2])
-    if judges.perceptual is not None and weights.scheduled.perceptual > 0.0:
-        distance = perceptual_crop(judges.perceptual, torch.cat(pair), torch.cat(truth), rng, runtime)
+    if perceptual is not None and weights.scheduled.perceptual > 0.0:
+        distance = perceptual_crop(perceptual, torch.cat(pair), torch.cat(truth), rng, runtime)
         terms["perceptual"] = (weights.scheduled.perceptual, distance)
-    if judges.adversary is not None and weights.steady.adversarial > 0.0:
-        adversarial, own = adversarial_losses(judges.adversary, pair, truth, rng)
-        terms["adversarial"] = (weights.steady.adversarial, adversarial)
-        terms["adversary"] = (OWN_WEIGHT, own)
     return weighted(terms)
 
 

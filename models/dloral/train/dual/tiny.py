@@ -15,12 +15,11 @@ from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.tiny import TinyConfig
 from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
-from dloral.train.adversary import Adversary
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
 from dloral.train.dual.base import PAIRS, Base, sees_pairs
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
-from dloral.train.dual.step import Judges, StepWeights, dual_losses
+from dloral.train.dual.step import StepWeights, dual_losses
 from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.tables import build_part
@@ -45,10 +44,6 @@ class TinyDual:
         sizes = build_part(TinyConfig, self.sizes, "model")
         self.model = branched_model(sizes, config.lora, weights, pairs=self.pairs)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
-        self.adversary: Adversary | None = None
-        if config.has_adversary:
-            # Part of the model, so that checkpoints hold it (dloral.train.adversary.PREFIX).
-            self.adversary = self.model.adversary = Adversary()
         self.perceptual: nn.Module | None = None
         if config.schedule.perceptual > 0.0:
             self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
@@ -78,19 +73,14 @@ class TinyDual:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def trained(self) -> list[nn.Parameter]:
-        networks = [parameter for parameters in self.stages.values() for parameter in parameters]
-        return networks + self._adversary_parameters()
+        return [parameter for parameters in self.stages.values() for parameter in parameters]
 
     def prepare(self, step: int) -> list[nn.Parameter]:
         stage = self.config.schedule.stage(step)
         for name, parameters in self.stages.items():
             for parameter in parameters:
                 parameter.requires_grad_(name == stage)
-        opposed = self.config.steady(step).adversarial > 0.0
-        return self.stages[stage] + (self._adversary_parameters() if opposed else [])
-
-    def _adversary_parameters(self) -> list[nn.Parameter]:
-        return [] if self.adversary is None else list(self.adversary.parameters())
+        return self.stages[stage]
 
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
         config, stage = self.config, self.config.schedule.stage(step)
@@ -98,8 +88,8 @@ class TinyDual:
         arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
         select_arm(self.model, arm)
         weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
-        judges = Judges(self.perceptual, self.adversary)
-        return dual_losses(self.model, batch, weights, judges, rng, self.runtime, pairs=self.pairs or arm.consistency)
+        pairs = self.pairs or arm.consistency
+        return dual_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=pairs)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
         config, shape = self.config, self.config.batch
