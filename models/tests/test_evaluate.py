@@ -97,13 +97,18 @@ def test_reading_may_stop_early(folder: Path) -> None:
 
 def test_numbers_are_those_of_the_measures(folder: Path, truth: list[np.ndarray], low: list[np.ndarray]) -> None:
     table = folder / "table.csv"
-    assert evaluate(folder, "--pack", str(PACK), "--no-perceptual", "--csv", str(table)) == 0
+    options = ["--pack", str(PACK), "--no-perceptual", "--csv", str(table)]
+    assert evaluate(folder, *options) == 0
     rows = {(row["clip"], row["method"]): row for row in csv.DictReader(table.open())}
     assert [method for clip, method in rows if clip == "cat"] == ["bicubic", "lanczos", "pack", "ground truth"]
+    assert evaluate(folder, *options, "--method", "pack,alone") == 0
+    rows = {(row["clip"], row["method"]): row for row in csv.DictReader(table.open())}
+    assert [method for clip, method in rows if clip == "cat"] == ["bicubic", "pack", "alone", "ground truth"]
     cropped = [frame[:160, :176] for frame in truth]
     for method, results in (
         ("bicubic", [np.asarray(Image.fromarray(f).resize((176, 160), Image.Resampling.BICUBIC)) for f in low]),
         ("pack", list(PackRunner(PACK).restore(low))),
+        ("alone", [picture for frame in low for picture in PackRunner(PACK).restore([frame])]),
     ):
         row = rows["cat", method]
         pairs = list(zip(results, cropped, strict=True))

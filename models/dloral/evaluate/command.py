@@ -19,7 +19,7 @@ from dloral.evaluate.blind import blind_frames, measure_blind
 from dloral.evaluate.bootstrap import differences
 from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
-from dloral.evaluate.methods import BICUBIC, METHODS, PACK, Method, make_method, name_packs
+from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
 from dloral.evaluate.scores import Row
 from dloral.evaluate.sights import Sights
 from dloral.evaluate.table import against_bicubic, markdown, with_intervals, write_csv
@@ -144,11 +144,12 @@ def _watched(
 def _chosen_methods(args: argparse.Namespace, packs: Mapping[str, Path]) -> list[str]:
     """Methods asked for, else those that something is given for; bicubic first, because all is compared with it.
 
-    ``pack`` stands for all the packs.
+    ``pack`` stands for all the packs, and ``alone`` for all of them as well.
     """
     given = {PACK: packs, "realesrgan": args.peers}
     names = args.method or [BICUBIC, "lanczos", *(name for name, value in given.items() if value)]
-    spread = [packed for name in names for packed in (packs if name == PACK and packs else [name])]
+    of_packs = {PACK: list(packs), ALONE: [alone(pack) for pack in packs]} if packs else {}
+    spread = [method for name in names for method in of_packs.get(name, [name])]
     return list(dict.fromkeys([BICUBIC, *spread]))
 
 

@@ -16,12 +16,12 @@ Method = Callable[[Iterable[Picture]], Iterator[Picture]]
 
 SCALE = 4
 BICUBIC = "bicubic"
-METHODS = (BICUBIC, "lanczos", "pack", "realesrgan", "fsrcnn", "espcn")
-PEERS = METHODS[3:]
-
-
 PACK = "pack"
-"""Name of a pack that is measured alone; several have the names of their folders."""
+"""Name of a pack where there is one; several have the names of their folders."""
+ALONE = "alone"
+"""A pack whose frames are each paired with themselves: what it lacks to the pack is what the frame before brings."""
+PEERS = ("realesrgan", "fsrcnn", "espcn")
+METHODS = (BICUBIC, "lanczos", PACK, ALONE, *PEERS)
 
 
 def name_packs(packs: Sequence[Path]) -> dict[str, Path]:
@@ -32,19 +32,27 @@ def name_packs(packs: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
+def alone(pack: str) -> str:
+    """The method ``ALONE`` of one of the packs."""
+    return ALONE if pack == PACK else f"{pack} {ALONE}"
+
+
 def make_method(name: str, *, packs: Mapping[str, Path], peers: Path | None, threads: int) -> Method:
-    """The method ``name``, one of ``METHODS`` or of ``packs``.
+    """The method ``name``, one of ``METHODS`` or of ``packs``, or one of these :func:`alone`.
 
     Raises :class:`UserError` if what it needs is not given or not installed.
     """
     if name in packs:
         return PackRunner(packs[name], threads=threads).restore
+    if (pack := {alone(pack): packs[pack] for pack in packs}.get(name)) is not None:
+        runner = PackRunner(pack, threads=threads)
+        return each_frame(lambda frame: next(runner.restore([frame])))
     if name == BICUBIC:
         return each_frame(lambda frame: resized(frame, Image.Resampling.BICUBIC))
     if name == "lanczos":
         return each_frame(lambda frame: resized(frame, Image.Resampling.LANCZOS))
-    if name == PACK:
-        raise UserError("the method pack needs --pack FOLDER")
+    if name in (PACK, ALONE):
+        raise UserError(f"the method {name} needs --pack FOLDER")
     if name in PEERS:
         if peers is None:
             raise UserError(f"the method {name} needs --peers FOLDER")
