@@ -1,0 +1,38 @@
+"""The packs of the repository: what they have to do whichever weights they have."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dloral.runner import PackRunner
+
+MODELS = Path(__file__).resolve().parents[1]
+Pictures = list[np.ndarray]
+
+
+@pytest.fixture
+def panning() -> Pictures:
+    """A texture that moves by fractions of a low-quality pixel, with noise of its own in every frame."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    texture = cv2.resize(coarse, (560, 400), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    frames = []
+    for time in range(4):
+        top, left = 3 * time, 5 * time
+        view = cv2.GaussianBlur(texture[top : top + 256, left : left + 384], (0, 0), 1.6)
+        low = cv2.resize(view, (96, 64), interpolation=cv2.INTER_AREA)
+        frames.append(np.clip(low + rng.normal(0, 6, low.shape) + 0.5, 0, 255).astype(np.uint8))
+    return frames
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny-fp32"])
+def test_the_frame_before_is_looked_at(name: str, panning: Pictures) -> None:
+    """Weights may pair frames in name only: those of one release did, and nothing else told."""
+    pack = PackRunner(MODELS / name, threads=1)
+    alone = [picture for frame in panning for picture in pack.restore([frame])]
+    pairs = list(pack.restore(panning))
+    assert np.array_equal(alone[0], pairs[0])
+    for one, other in zip(alone[1:], pairs[1:], strict=True):
+        assert np.abs(one.astype(int) - other).mean() > 0.4
