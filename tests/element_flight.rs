@@ -310,6 +310,16 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
         rig.element.static_pad("src").unwrap().remove_probe(probe);
         push(&mut rig, 4).unwrap();
         assert_out(&mut rig, &[(4, 4)]);
+        let probe = answer(&rig, flow);
+        push(&mut rig, 5).unwrap();
+        land(&mut rig);
+        rig.element.static_pad("src").unwrap().remove_probe(probe);
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness
+            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        push(&mut rig, 6).unwrap();
+        assert_out(&mut rig, &[(6, 6)]);
     }
 }
 
@@ -329,6 +339,17 @@ fn the_position_is_where_the_last_frame_ended() {
     }
     rig.harness.push_event(gst::event::Segment::new(&segment));
     assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10)));
+    push(&mut rig, 3).unwrap();
+    land(&mut rig);
+    rig.element.set_property_from_str("overload", "degrade");
+    live::set_latency(&mut rig, live::AMPLE);
+    push(&mut rig, 4).unwrap();
+    let end = gst::ClockTime::from_mseconds(40) * 5;
+    assert_eq!(
+        position(&rig),
+        Some(gst::ClockTime::from_seconds(10) + end),
+        "not in flight"
+    );
 }
 
 /// No frame follows with which upstream would learn of it.

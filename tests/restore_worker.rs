@@ -56,6 +56,12 @@ fn gated() -> (Worker, Arc<Gate>) {
     (worker(Arc::new(hook)), gate)
 }
 
+fn wait_until_free(worker: &Worker) {
+    while worker.is_busy() {
+        std::thread::yield_now();
+    }
+}
+
 #[track_caller]
 fn assert_done(given: Given, current: usize, previous: usize) {
     let Given::Done(Ok(restored)) = given else {
@@ -92,9 +98,7 @@ fn a_deadline_ends_the_wait_and_not_the_work() {
 fn what_nobody_waited_for_is_told_once() {
     let (worker, _gate) = gated();
     assert!(worker.give(job(3, false)));
-    while worker.is_busy() {
-        std::thread::yield_now();
-    }
+    wait_until_free(&worker);
     let restored = worker.take().unwrap().unwrap();
     assert!(restored.report.paired_with_itself && worker.take().is_none());
 }
@@ -148,9 +152,7 @@ fn a_panic_fails_its_frame_and_no_other() {
 fn a_worker_takes_no_frame_before_the_last_one_is_taken() {
     let (worker, _gate) = gated();
     assert!(worker.give(job(0, false)));
-    while worker.is_busy() {
-        std::thread::yield_now();
-    }
+    wait_until_free(&worker);
     assert!(!worker.give(job(1, true)));
     assert!(worker.take().is_some());
     assert!(worker.give(job(1, true)));

@@ -27,7 +27,9 @@ impl DloralVsr {
         let flies = unhurried && session.gains_side_by_side();
         if session.switch(flies) {
             gst::debug!(CAT, imp = self, "frames fly: {flies}");
-            lock(&self.timing).reset();
+            let mut timing = lock(&self.timing);
+            timing.reset();
+            timing.forget_left();
         }
         flies
     }

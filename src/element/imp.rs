@@ -94,11 +94,15 @@ impl DloralVsr {
 
     /// The base class does not see frames that fly leave, and so takes the stream to stand still.
     fn correct_position(&self, query: &mut gst::query::Position) {
-        let left = lock(&self.timing).left();
+        let Some(left) = lock(&self.timing)
+            .left()
+            .filter(|_| query.format() == gst::Format::Time)
+        else {
+            return;
+        };
         let segment = self.obj().segment();
         let segment = segment.downcast_ref::<gst::ClockTime>();
-        let position = left.and_then(|left| segment?.to_stream_time(left));
-        if let Some(position) = position.filter(|_| query.format() == gst::Format::Time) {
+        if let Some(position) = segment.and_then(|segment| segment.to_stream_time(left)) {
             query.set(position);
         }
     }
@@ -306,7 +310,7 @@ impl BaseTransformImpl for DloralVsr {
             }
             gst::EventView::Segment(_) => {
                 self.reset("new segment");
-                lock(&self.timing).enter_segment();
+                lock(&self.timing).forget_left();
             }
             gst::EventView::Gap(_) => self.reset("gap"),
             gst::EventView::Eos(_) => self.tell_last_flow(),

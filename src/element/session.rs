@@ -15,14 +15,14 @@ use crate::restore::{
     Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
     RestoreError, Restored, Settings, Stream, Worker,
 };
-use crate::runtime::{Model, RuntimeError};
+use crate::runtime::Model;
 
 /// A model on its way, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
-/// The same for frames that fly, which the model itself serves if that does not come.
-type SideLoader = Loader<Arc<Model>, RuntimeError>;
 /// The end of it that the worker holds.
 pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
+/// A model for frames that fly; if it does not come, the first one serves them too.
+type SideLoader = Loader<Arc<Model>, ()>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -355,8 +355,8 @@ impl Session {
         true
     }
 
-    /// Sends a frame on its way, as soon as there is room for it. What `deliverer` makes, once, is called with every frame that was sent, in
-    /// order, on a thread of the core.
+    /// Sends a frame on its way, as soon as there is room for it. What `deliverer` makes, once, is called with every
+    /// frame that was sent, in order, on a thread of the core.
     ///
     /// # Errors
     /// [`FrameError`] if the frame was not sent.
@@ -397,19 +397,25 @@ impl Session {
     /// The model for frames that fly. It is loaded beside the stream, which a flush or a stop frees from waiting.
     fn wait_for_side_model(&self) -> Result<Arc<Model>, FrameError> {
         let model = self.wait_for_model()?;
-        if self.side.get().is_none() {
-            let whole = model.clone();
-            let side = Loader::spawn(move |ticket| load_side(&whole, ticket))?;
-            self.side.get_or_init(|| side);
-            // A flush that has come meanwhile did not find it.
-            self.interrupt_threads();
-        }
-        match self.side.get().map(Loader::wait) {
-            Some(Waited::Ready(side)) => Ok(side),
-            Some(Waited::Interrupted) => Err(FrameError::Interrupted),
+        match self.side(&model)?.wait() {
+            Waited::Ready(side) => Ok(side),
+            Waited::Interrupted => Err(FrameError::Interrupted),
             // Slower, for each graph has all threads, but as good.
-            Some(Waited::Failed) | None => Ok(model),
+            Waited::Failed => Ok(model),
         }
+    }
+
+    /// What loads it, started if there is nothing yet.
+    fn side(&self, model: &Arc<Model>) -> Result<&SideLoader, FrameError> {
+        if let Some(side) = self.side.get() {
+            return Ok(side);
+        }
+        let model = model.clone();
+        let fresh = Loader::spawn(move |ticket| load_side(&model, ticket))?;
+        let side = self.side.get_or_init(|| fresh);
+        // A flush that has come meanwhile did not find it.
+        self.interrupt_threads();
+        Ok(side)
     }
 
     /// The frames in flight, begun if there are none yet.
@@ -430,17 +436,14 @@ impl Session {
     }
 }
 
-fn load_side(model: &Arc<Model>, ticket: &Ticket<Arc<Model>, RuntimeError>) {
+/// A ticket that is dropped with nothing delivered has failed.
+fn load_side(model: &Arc<Model>, ticket: &Ticket<Arc<Model>, ()>) {
     match model.side_by_side() {
         Ok(side) => ticket.deliver(side),
-        Err(error) => {
-            gst::warning!(
-                CAT,
-                "frames fly slower than they could, without a model of their own: {error}"
-            );
-            // Nobody asks for an early one.
-            let _ = ticket.fail(error);
-        }
+        Err(error) => gst::warning!(
+            CAT,
+            "frames fly slower than they could, without a model of their own: {error}"
+        ),
     }
 }
 

@@ -172,7 +172,10 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("intra-threads")
             .nick("Intra-op threads")
-            .blurb("Threads of a graph on the CPU, half of them where two graphs of a pack up to 256 MiB run side by side; 0: all cores")
+            .blurb(
+                "Threads of a graph on the CPU, half of them where two graphs of a pack up to 256 MiB run side by side; \
+                 0: all cores",
+            )
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())

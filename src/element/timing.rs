@@ -85,8 +85,8 @@ impl Timing {
         self.asks_upstream = true;
     }
 
-    /// A segment begins: no frame of it has left yet.
-    pub fn enter_segment(&mut self) {
+    /// Another segment begins, or frames go another way: none that flew has left since.
+    pub fn forget_left(&mut self) {
         self.left = None;
     }
 

@@ -37,7 +37,8 @@ pub struct Restored {
 /// What became of a frame.
 pub type Outcome = Result<Restored, RestoreError>;
 
-/// A graph that panics fails its frame, and not the thread. What it leaves is scratch memory, and an empty window.
+/// A graph that panics fails its frame, and not the thread. What it leaves is scratch memory, and a window that is empty
+/// or whole.
 pub(super) fn caught<R>(work: impl FnOnce() -> Result<R, RestoreError>) -> Result<R, RestoreError> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(RestoreError::Panicked))
 }

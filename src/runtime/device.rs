@@ -228,5 +228,6 @@ mod tests {
             assert_eq!(bound, plain, "side {side}");
             assert!(device.bound.len() <= KEPT);
         }
+        assert_eq!(device.recorded, KEPT as i32, "graphs recorded where sizes come and go");
     }
 }

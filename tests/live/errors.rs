@@ -20,6 +20,15 @@ fn rigs(model: &Arc<Model>) -> [Rig; 2] {
     [live, file]
 }
 
+/// A stream that is not live.
+fn file_rig(model: &Arc<Model>, max_errors: u32) -> Rig {
+    let element = live::element_with("nearest", model);
+    element.set_property("max-errors", max_errors);
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(frame(0).caps());
+    rig
+}
+
 fn warnings(bus: &gst::Bus) -> Vec<String> {
     let messages = std::iter::from_fn(|| bus.pop());
     let text = |message: gst::Message| match message.view() {
@@ -95,10 +104,7 @@ fn failures_that_are_not_in_a_row_are_warned_of_each_time_and_end_nothing() {
 fn as_many_failures_in_a_row_as_max_errors_end_the_stream() {
     for (max_errors, degraded) in [(1_u32, 0), (3, 2), (5, 4)] {
         let model = Model::new();
-        let element = live::element_with("nearest", &model);
-        element.set_property("max-errors", max_errors);
-        let mut rig = Rig::with(&element);
-        rig.harness.set_src_caps(frame(0).caps());
+        let mut rig = file_rig(&model, max_errors);
         model.fail(&[Other; 5]);
         for index in 0..degraded {
             push(&mut rig, &frame(0), index).expect("a degraded frame");
@@ -117,10 +123,7 @@ fn as_many_failures_in_a_row_as_max_errors_end_the_stream() {
 #[test]
 fn with_max_errors_0_the_stream_never_ends() {
     let model = Model::new();
-    let element = live::element_with("nearest", &model);
-    element.set_property("max-errors", 0u32);
-    let mut rig = Rig::with(&element);
-    rig.harness.set_src_caps(frame(0).caps());
+    let mut rig = file_rig(&model, 0);
     model.fail(&[Other; 50]);
     for index in 0..50 {
         push(&mut rig, &frame(0), index).expect("a degraded frame");
@@ -133,15 +136,12 @@ fn with_max_errors_0_the_stream_never_ends() {
 #[test]
 fn max_errors_that_is_lowered_ends_the_stream_with_the_next_failure() {
     let model = Model::new();
-    let element = live::element_with("nearest", &model);
-    element.set_property("max-errors", 0_u32);
-    let mut rig = Rig::with(&element);
-    rig.harness.set_src_caps(frame(0).caps());
+    let mut rig = file_rig(&model, 0);
     model.fail(&[Other; 10]);
     for index in 0..8 {
         push(&mut rig, &frame(0), index).expect("a degraded frame");
     }
-    element.set_property("max-errors", 3_u32);
+    rig.element.set_property("max-errors", 3_u32);
     assert_eq!(push_the_last(&mut rig, &frame(0), 8), gst::FlowError::Error);
 }
 
