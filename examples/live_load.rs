@@ -71,7 +71,7 @@ fn run(mode: &str, load: u32, length: Duration) -> Result<(), Box<dyn std::error
     let pipeline = gst::parse::launch(&format!(
         "videotestsrc name=source is-live=true ! video/x-raw,format=RGB,width=64,height=36,framerate=25/1 ! queue ! \
          dloralvsr name=vsr execution-provider=cpu overload={mode} processing-latency=60000000 ! \
-         fakesink name=sink sync=true qos=true signal-handoffs=true"
+         queue max-size-buffers=2 max-size-bytes=0 ! fakesink name=sink sync=true qos=true signal-handoffs=true"
     ))?
     .downcast::<gst::Pipeline>()
     .map_err(|_| "a description of several elements is a pipeline")?;

@@ -12,10 +12,20 @@ use std::time::{Duration, Instant};
 
 use fake::{Fake, expected, geometry};
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::{Given, Hook, Hooked, RestoreError, Stream, Worker};
+use gstdloralvsr::restore::{Given, Hook, Hooked, Limit, RestoreError, Stream, Worker};
 use jobs::{job, picture, settings};
 
 const SOON: Duration = Duration::from_millis(30);
+
+fn soon() -> Limit {
+    limit(SOON, Duration::ZERO)
+}
+
+/// Waits for so long, and begins a frame behind another one only if that much is left.
+fn limit(patience: Duration, least: Duration) -> Limit {
+    let deadline = Instant::now() + patience;
+    Limit { deadline, least }
+}
 
 /// A gate that a test closes and opens.
 #[derive(Default)]
@@ -82,16 +92,38 @@ fn frames_are_restored_with_the_one_before() {
 fn a_deadline_ends_the_wait_and_not_the_work() {
     let (worker, gate) = gated();
     gate.close(true);
-    let given = worker.restore(job(0, false), Some(Instant::now() + SOON));
+    let given = worker.restore(job(0, false), Some(soon()));
     assert!(matches!(given, Given::Late) && worker.is_busy());
     // It is not free for another one by its deadline.
-    let given = worker.restore(job(1, true), Some(Instant::now() + SOON));
+    let given = worker.restore(job(1, true), Some(soon()));
     assert!(matches!(given, Given::Late));
     assert!(!worker.give(job(1, true)));
     assert!(worker.take().is_none());
     gate.close(false);
-    // Waits for the first, and takes the second.
+    // Waits for the first, and takes the second; what became of the first is not lost.
     assert_done(worker.restore(job(1, true), None), 1, 0);
+    let first = worker.take().unwrap().unwrap();
+    assert!(first.report.paired_with_itself && worker.take().is_none());
+}
+
+#[test]
+fn a_frame_that_had_to_wait_too_long_is_not_begun() {
+    const LONG: Duration = Duration::from_secs(60);
+    let (worker, gate) = gated();
+    // Without another one before it, it is begun however little time is left.
+    assert_done(worker.restore(job(0, false), Some(limit(LONG, LONG * 2))), 0, 0);
+    gate.close(true);
+    assert!(worker.give(job(1, true)));
+    let given = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| worker.restore(job(2, true), Some(limit(LONG, LONG))));
+        std::thread::sleep(SOON);
+        gate.close(false);
+        waiting.join().unwrap()
+    });
+    assert!(matches!(given, Given::Late) && !worker.is_busy());
+    assert!(worker.take().unwrap().is_ok(), "what became of the one before");
+    // The worker knows nothing of the one left out.
+    assert_done(worker.restore(job(3, true), Some(limit(LONG, SOON))), 3, 1);
 }
 
 #[test]
@@ -170,7 +202,7 @@ fn everything_may_be_called_at_once() {
                 start.wait();
                 for turn in 0..20 {
                     match (thread + turn) % 5 {
-                        0 => drop(worker.restore(job(0, false), Some(Instant::now() + Duration::from_millis(1)))),
+                        0 => drop(worker.restore(job(0, false), Some(limit(Duration::from_millis(1), Duration::ZERO)))),
                         1 => drop(worker.give(job(1, true))),
                         2 => drop(worker.take()),
                         3 => worker.interrupt(turn % 2 == 0),

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::CAT;
 use super::session::{FrameError, Session, Try};
 use super::timing::{Moment, Timing};
 use crate::pace::{Change, Plan, Policy};
-use crate::restore::{Frame, Outcome, Report, Settings};
+use crate::restore::{Frame, Limit, Outcome, Report, Settings};
 
 /// What a frame is to be treated by.
 pub struct Request {
@@ -107,7 +108,14 @@ impl<'s> Flow<'s> {
     fn plan(&self) -> Plan {
         let mut arrival = self.request.moment.arrival;
         arrival.ready = self.session.model().is_some();
-        self.timing().governor.plan(&arrival)
+        let plan = self.timing().governor.plan(&arrival);
+        gst::trace!(
+            CAT,
+            "{:?} left for a frame of {:?}: {plan:?}",
+            arrival.slack,
+            arrival.frame
+        );
+        plan
     }
 
     /// The frame in `input`; none if it is refused.
@@ -138,6 +146,7 @@ impl<'s> Flow<'s> {
         let now = timing.now();
         match outcome {
             Ok(report) => {
+                gst::log!(CAT, "a frame that nobody waited for took {:?}", report.timings.total);
                 timing.governor.measured(now, report.timings.total);
                 drop(timing);
                 self.succeed(&report);
@@ -158,7 +167,7 @@ impl<'s> Flow<'s> {
         output: &mut gst::BufferRef,
     ) -> Result<Passage, FrameError> {
         match plan {
-            Plan::Restore { patience } => self.restore(patience, frame, output),
+            Plan::Restore { patience, least } => self.restore(patience, least, frame, output),
             Plan::Degrade { probe: true } => {
                 self.session.probe(frame, &self.request.settings)?;
                 self.degrade(frame, output)
@@ -177,14 +186,18 @@ impl<'s> Flow<'s> {
     fn restore(
         &mut self,
         patience: Option<Duration>,
+        least: Duration,
         frame: &Arc<Frame>,
         output: &mut gst::BufferRef,
     ) -> Result<Passage, FrameError> {
         let tones = self.timing().governor.policy() != Policy::Stall;
-        let deadline = patience.map(|patience| Instant::now() + patience);
+        let limit = patience.map(|patience| Limit {
+            deadline: Instant::now() + patience,
+            least,
+        });
         match self
             .session
-            .restore(frame, &self.request.settings, deadline, tones, output)
+            .restore(frame, &self.request.settings, limit, tones, output)
         {
             Ok(Try::Done(report)) => self.conclude(Ok(report), frame, output),
             Ok(Try::Late) => {

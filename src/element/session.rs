@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gst_video::VideoInfo;
 
@@ -12,7 +12,7 @@ use super::buffers::{self, BufferError, Plane};
 use super::flight::{Cargo, Flight, Landing};
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
-    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
+    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Limit, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
     RestoreError, Restored, Settings, Stream, Worker,
 };
 use crate::runtime::Model;
@@ -199,7 +199,7 @@ impl Session {
         Ok(Arc::new(Frame::read(&source.view(&bytes)?)?))
     }
 
-    /// Restores a frame into the output, and waits for it until `deadline` at most; without one also for the model.
+    /// Restores a frame into the output, and waits for it within `limit` at most; without one also for the model.
     /// `tones` says whether there are degraded frames before or after it.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl Session {
         &self,
         frame: &Arc<Frame>,
         settings: &Settings,
-        deadline: Option<Instant>,
+        limit: Option<Limit>,
         tones: bool,
         output: &mut gst::BufferRef,
     ) -> Result<Try, FrameError> {
@@ -216,7 +216,7 @@ impl Session {
         let worker = self.worker(&model, settings)?;
         let mut running = self.running();
         let job = running.job(frame, settings);
-        let given = worker.restore(job, deadline);
+        let given = worker.restore(job, limit);
         // Late or interrupted: whether the worker has taken the frame is not known.
         running.holds_previous = matches!(given, Given::Done(Ok(_)));
         drop(running);

@@ -1,27 +1,42 @@
 //! Which frames are restored, degraded or dropped, and when that changes.
 //!
-//! A frame is restored as long as that is done by its deadline. The first one that is not makes the state degraded (or
-//! dropping). While degraded, frames now and then are restored beside the stream, as probes: nobody waits for them, and
-//! at most a tenth of the time goes into them. Once several in a row took clearly less than a frame lasts and than a
-//! frame is given, the state is restoring again. If that turns out to have been too early, more probes are asked for
-//! the next time: a load near the limit does not make the picture go to and fro.
+//! A frame is restored as long as that is done by its deadline; one that is not is degraded. Where that happens now and
+//! then, as on a machine that does other work, it changes nothing else: a plain frame among restored ones is less to see
+//! than a second of them. Where it happens again and again the state is degraded. Then frames now and then are restored
+//! beside the stream, as probes: nobody waits for them, and at most a tenth of the time goes into those that are too
+//! slow. The first one after a rest is not judged by unless it is hopeless, since it pays for the rest: caches are cold
+//! and cores asleep. Once there were several that took clearly less than a frame lasts and than a frame is given, and few
+//! between them that did not, the state is restoring again. If that turns out to have been too early, more probes are
+//! asked for the next time: a load near the limit does not make the picture go to and fro.
 //!
-//! While dropping, every frame for which there seems to be time is restored, and a frame that comes out late is shown
+//! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
+//! would come late, and the next one would have to wait for it in turn.
+//!
+//! With the policy to drop, the first frame that would come late makes the state dropping. While dropping, every frame for which there seems to be time is restored, and a frame that comes out late is shown
 //! all the same if none has been shown for a second.
 
 use std::time::Duration;
 
 use super::{Nanoseconds, duration, nanoseconds};
 
-/// Of a frame's length, and of the time that it is given, a probe may take so much for restoration to fit.
-const HEADROOM: f64 = 0.8;
-/// Good probes in a row that bring restoration back.
+/// So many frames may miss their deadline close upon each other,
+const TOLERATED: f64 = 3.0;
+/// and one is forgotten after so long.
+const FORGOTTEN: Duration = Duration::from_secs(2);
+/// Of a frame's length, and of the time that it is given, a probe may take so much for restoration to fit: the rest is
+/// for copying pictures, and for what happens beside.
+const HEADROOM: f64 = 0.9;
+/// Good probes that bring restoration back,
 const PROBES: u32 = 3;
+/// and the part of them that one which was too slow takes away.
+const SETBACK: u32 = 3;
 /// The same at most, where it was brought back too early again and again.
 const MANY_PROBES: u32 = 96;
 /// Restoration that lasted so long was not brought back too early.
 const STABLE: Duration = Duration::from_secs(10);
-/// After a probe that was too slow, the next one waits for so many times what it took,
+/// The first probe after a rest may take so many times that.
+const COLD: u32 = 2;
+/// After probes that were too slow, the next one waits for so many times what they took,
 const PROBE_REST: u32 = 9;
 /// and at least for so long.
 const SHORTEST_REST: Duration = Duration::from_millis(250);
@@ -107,6 +122,8 @@ pub enum Plan {
     Restore {
         /// How long to wait.
         patience: Option<Duration>,
+        /// If the worker is at another frame first: what has to be left of that time for this one to be begun.
+        least: Duration,
     },
     /// Upscale it plainly; restore it beside that as a probe, if the worker is free.
     Degrade {
@@ -124,11 +141,13 @@ pub struct Governor {
     /// None before the first frame.
     state: Option<State>,
     change: Option<Change>,
-    /// When the state began, and whether the model was not there then.
+    /// When the state began, whether the model was not there then, and whether probes had brought it back.
     since: Duration,
     loading: bool,
-    /// What restoring took last.
+    returned: bool,
+    /// What restoring took last, and what it takes at least.
     cost: Option<Duration>,
+    least: Option<Duration>,
     /// What a frame was given last, and how long it lasts.
     given: Option<Duration>,
     frame: Option<Duration>,
@@ -138,9 +157,15 @@ pub struct Governor {
     behind: bool,
     /// What a degraded frame takes.
     plain: Duration,
+    /// Frames that have missed their deadline and are not forgotten, when the last one did.
+    misses: f64,
+    last_miss: Duration,
     good_probes: u32,
     wanted_probes: u32,
     next_probe: Duration,
+    /// Whether the next probe is the first one after a rest, and what those since that rest took that were too slow.
+    rested: bool,
+    spent: Duration,
     /// Whether the worker is still at a frame that missed its deadline.
     overdue: bool,
     /// When a frame was shown last, and when one was dropped last.
@@ -163,15 +188,21 @@ impl Governor {
             change: None,
             since: Duration::ZERO,
             loading: false,
+            returned: false,
             cost: None,
+            least: None,
             given: None,
             frame: None,
             margin: 0,
             behind: false,
             plain: Duration::ZERO,
+            misses: 0.0,
+            last_miss: Duration::ZERO,
             good_probes: 0,
             wanted_probes: PROBES,
             next_probe: Duration::ZERO,
+            rested: false,
+            spent: Duration::ZERO,
             overdue: false,
             shown: None,
             dropped: Duration::ZERO,
@@ -218,7 +249,10 @@ impl Governor {
             if self.state.is_none() || self.policy == Policy::Stall {
                 self.enter(State::Restoring, Reason::Begin, now);
             }
-            return Plan::Restore { patience: None };
+            return Plan::Restore {
+                patience: None,
+                least: Duration::ZERO,
+            };
         };
         self.behind = slack <= 0;
         if !arrival.ready {
@@ -244,22 +278,16 @@ impl Governor {
     }
 
     fn plan_degrading(&mut self, now: Duration, patience: Duration) -> Plan {
-        let restores = match self.state {
-            None | Some(State::Restoring) => {
-                // Whatever it took before, it is tried: only a wait in vain shows that it does not fit.
-                !patience.is_zero()
-            }
-            Some(_) => self.good_probes >= self.wanted_probes && !patience.is_zero(),
-        };
-        if restores {
-            let reason = match self.state {
-                None => Reason::Begin,
-                Some(_) => self.fits(),
-            };
+        let degraded = !matches!(self.state, None | Some(State::Restoring));
+        // While restoring every frame is tried, whatever the last one took: only a wait in vain shows that it does not
+        // fit.
+        if !patience.is_zero() && (!degraded || self.good_probes >= self.wanted_probes) {
+            let reason = if degraded { self.fits() } else { Reason::Begin };
             self.enter(State::Restoring, reason, now);
-            return Plan::Restore {
-                patience: Some(patience),
-            };
+            return self.restore_within(patience);
+        }
+        if self.state == Some(State::Restoring) && self.tolerates(now) {
+            return Plan::Degrade { probe: false };
         }
         let reason = self.slow(patience);
         self.enter(State::Degraded, reason, now);
@@ -272,15 +300,23 @@ impl Governor {
         let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
         if self.shown.is_none() || silent_for >= SILENCE {
             self.enter_unless_dropping(now);
-            return Plan::Restore { patience: None };
+            return Plan::Restore {
+                patience: None,
+                least: Duration::ZERO,
+            };
         }
-        if patience.is_zero() || self.cost.is_some_and(|cost| cost > patience) {
+        if patience.is_zero() || self.least.is_some_and(|least| least > patience) {
             self.note_drop(now, patience);
             return Plan::Drop;
         }
         self.enter_unless_dropping(now);
+        self.restore_within(patience)
+    }
+
+    fn restore_within(&self, patience: Duration) -> Plan {
         Plan::Restore {
             patience: Some(patience),
+            least: self.least.unwrap_or_default(),
         }
     }
 
@@ -301,7 +337,7 @@ impl Governor {
 
     /// A frame was restored by its deadline, and is shown.
     pub fn restored(&mut self, now: Duration, cost: Duration) {
-        self.cost = Some(cost);
+        self.costs(cost);
         self.shown = Some(now);
         if self.state == Some(State::Restoring) && now.saturating_sub(self.since) >= STABLE {
             self.wanted_probes = PROBES;
@@ -319,10 +355,20 @@ impl Governor {
                 Plan::Drop
             }
             Policy::Degrade | Policy::Stall => {
-                self.enter(State::Degraded, self.slow(patience), now);
+                if !self.tolerates(now) {
+                    self.enter(State::Degraded, self.slow(patience), now);
+                }
                 Plan::Degrade { probe: false }
             }
         }
+    }
+
+    /// Whether one more miss is still an exception.
+    fn tolerates(&mut self, now: Duration) -> bool {
+        let forgotten = now.saturating_sub(self.last_miss).as_secs_f64() / FORGOTTEN.as_secs_f64();
+        self.misses = (self.misses - forgotten).max(0.0) + 1.0;
+        self.last_miss = now;
+        self.misses <= TOLERATED
     }
 
     /// A frame was degraded, which took so long, and is shown.
@@ -334,31 +380,58 @@ impl Governor {
 
     /// What restoring a frame took that nobody waited for, a probe or one that missed its deadline.
     pub fn measured(&mut self, now: Duration, cost: Duration) {
-        self.cost = Some(cost);
+        self.costs(cost);
         // That one frame was slow says little: whether all are is what the first probe shows.
         let overdue = std::mem::take(&mut self.overdue);
+        let cold = std::mem::take(&mut self.rested);
+        // The plain picture was made meanwhile, which is not there to be made where frames are restored.
+        let cost = cost.saturating_sub(self.plain);
+        self.next_probe = now;
+        if self.fits_in(cost) {
+            self.good_probes = self.good_probes.saturating_add(1);
+            self.spent = Duration::ZERO;
+        } else if cold && self.fits_in(cost / COLD) {
+            self.spent = self.spent.saturating_add(cost);
+        } else {
+            self.good_probes = self.good_probes.saturating_sub(self.wanted_probes / SETBACK);
+            if !overdue {
+                self.rest(cost);
+            }
+            self.tell_that_the_model_is_slow();
+        }
+    }
+
+    /// Whether a frame that takes so long fits into its length, and into the time that it is given.
+    fn fits_in(&self, cost: Duration) -> bool {
         let fits =
             |limit: Option<Duration>| limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * limit.as_secs_f64());
-        if fits(self.frame) && fits(self.given) {
-            self.good_probes = self.good_probes.saturating_add(1);
-            self.next_probe = now;
-        } else {
-            self.good_probes = 0;
-            let rest = if overdue {
-                Duration::ZERO
-            } else {
-                cost.saturating_mul(PROBE_REST).max(SHORTEST_REST)
-            };
-            self.next_probe = now.saturating_add(rest);
-            if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
-                // The model has come, and does not help: that is another reason.
-                let reason = self.slow(self.limit());
-                self.change = Some(Change {
-                    state: State::Degraded,
-                    reason,
-                });
-            }
+        fits(self.frame) && fits(self.given)
+    }
+
+    fn rest(&mut self, cost: Duration) {
+        let spent = std::mem::take(&mut self.spent).saturating_add(cost);
+        self.next_probe = (self.next_probe).saturating_add(spent.saturating_mul(PROBE_REST).max(SHORTEST_REST));
+        self.rested = true;
+    }
+
+    /// Where the model has come, and does not help: that is another reason than before.
+    fn tell_that_the_model_is_slow(&mut self) {
+        if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
+            let reason = self.slow(self.limit());
+            self.change = Some(Change {
+                state: State::Degraded,
+                reason,
+            });
         }
+    }
+
+    fn costs(&mut self, cost: Duration) {
+        self.cost = Some(cost);
+        // Falls at once, and grows slowly: a frame that was slow by way of exception is no measure.
+        self.least = Some(
+            self.least
+                .map_or(cost, |least| cost.min(least.saturating_add(least / 8))),
+        );
     }
 
     /// A probe, or a frame that missed its deadline, has failed.
@@ -403,7 +476,7 @@ impl Governor {
             return;
         }
         if self.state == Some(State::Restoring) && state == State::Degraded {
-            let too_early = now.saturating_sub(self.since) < STABLE;
+            let too_early = self.returned && now.saturating_sub(self.since) < STABLE;
             self.wanted_probes = if too_early {
                 (self.wanted_probes * 2).min(MANY_PROBES)
             } else {
@@ -412,9 +485,11 @@ impl Governor {
         }
         self.good_probes = 0;
         self.next_probe = now;
+        (self.rested, self.spent) = (false, Duration::ZERO);
         self.state = Some(state);
         self.since = now;
         self.loading = reason == Reason::Loading;
+        self.returned = matches!(reason, Reason::Fits { .. });
         self.change = Some(Change { state, reason });
     }
 }

@@ -54,7 +54,7 @@ pub use pixels::{PixelLayout, PixelView, PixelViewMut};
 pub use settings::{ColorFix, Report, Settings, Timings};
 pub use stages::{Delivery, Refusal, Stages};
 pub use stream::Stream;
-pub use worker::{Given, Worker};
+pub use worker::{Given, Limit, Worker};
 
 /// How much larger the output is than the input, in each direction.
 pub const SCALE: usize = 4;

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::job::{FAREWELL, Job, Outcome, Restored, caught};
 use super::stream::Stream;
@@ -19,6 +19,22 @@ pub enum Given {
     Late,
     /// Waiting was [interrupted](Worker::interrupt).
     Interrupted,
+}
+
+/// How long to wait for a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Until then at most.
+    pub deadline: Instant,
+    /// What has to be left until then for the frame to be begun, if the worker is at another one first.
+    pub least: Duration,
+}
+
+impl Limit {
+    /// Whether there is too little left.
+    fn is_near(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) < self.least
+    }
 }
 
 /// A thread that restores the frames of one [`Stream`], one at a time.
@@ -37,6 +53,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Slot {
     stage: Stage,
+    /// What became of a frame that nobody waited for, while the next one waited for its turn.
+    earlier: Option<Outcome>,
     /// Nobody is to wait.
     interrupted: bool,
     /// The thread is to end.
@@ -69,18 +87,22 @@ impl Worker {
         })
     }
 
-    /// Restores a frame; waits for the worker to be free, and then for the frame, until `deadline` at most. If that
-    /// comes first the frame is done none the less, unless the worker was not even free.
-    pub fn restore(&self, job: Job, deadline: Option<Instant>) -> Given {
+    /// Restores a frame; waits for the worker to be free, and then for the frame, within `limit` at most. If its end
+    /// comes first the frame is done none the less, if it was begun.
+    pub fn restore(&self, job: Job, limit: Option<Limit>) -> Given {
+        let deadline = limit.map(|limit| limit.deadline);
         let mut slot = self.shared.lock();
+        let waits = slot.is_busy();
         slot = self.shared.wait(slot, deadline, Slot::is_busy);
         if slot.interrupted {
             return Given::Interrupted;
         }
-        if slot.is_busy() {
+        if slot.is_busy() || (waits && limit.is_some_and(|limit| limit.is_near())) {
             return Given::Late;
         }
-        slot.stage = Stage::Given(job);
+        if let Stage::Done(outcome) = std::mem::replace(&mut slot.stage, Stage::Given(job)) {
+            slot.earlier = Some(outcome);
+        }
         self.shared.changed.notify_all();
         slot = self.shared.wait(slot, deadline, Slot::is_busy);
         match std::mem::take(&mut slot.stage) {
@@ -108,6 +130,9 @@ impl Worker {
     /// What became of a frame that nobody waited for, once.
     pub fn take(&self) -> Option<Outcome> {
         let mut slot = self.shared.lock();
+        if let Some(outcome) = slot.earlier.take() {
+            return Some(outcome);
+        }
         match std::mem::take(&mut slot.stage) {
             Stage::Done(outcome) => Some(outcome),
             stage => {
