@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gstdloralvsr::pace::{Arrival, Governor, Plan, Policy, Reason, State};
+use gstdloralvsr::pace::{Arrival, Cost, Governor, Plan, Policy, Reason, State};
 use proptest::prelude::*;
 
 const FRAME: Duration = Duration::from_millis(40);
@@ -83,7 +83,7 @@ impl Simulation {
                 if free + cost <= until {
                     self.busy = None;
                     self.now = free + cost;
-                    self.governor.restored(self.now, cost);
+                    self.governor.restored(self.now, alone(cost));
                     return Fate::Restored;
                 }
                 let begun = free < until && (free == self.now || until - free >= least);
@@ -112,12 +112,20 @@ impl Simulation {
             && done <= self.now
         {
             self.busy = None;
-            self.governor.measured(self.now, cost);
+            self.governor.measured(self.now, alone(cost));
         }
     }
 
     fn states(&self) -> Vec<State> {
         self.changes.iter().map(|(_, state, _)| *state).collect()
+    }
+}
+
+/// Of frames that are restored one after the other.
+fn alone(cost: Duration) -> Cost {
+    Cost {
+        whole: cost,
+        turn: cost,
     }
 }
 
@@ -374,7 +382,7 @@ fn while_the_model_is_opened_frames_are_degraded() {
     // It has come, but is too slow, which is another reason.
     assert_eq!(governor.plan(&arrival(FRAME * 2, true)), Plan::Degrade { probe: true });
     assert_eq!(governor.take_change(), None);
-    governor.measured(FRAME * 4, FRAME);
+    governor.measured(FRAME * 4, alone(FRAME));
     let change = governor.take_change().unwrap();
     assert!(matches!(
         (change.state, change.reason),
@@ -431,10 +439,10 @@ proptest! {
         for (what, time, span, frame) in inputs {
             let (now, cost) = (Duration::from_nanos(time), Duration::from_nanos(span.unsigned_abs()));
             match what % 9 {
-                0 => governor.restored(now, cost),
+                0 => governor.restored(now, Cost { whole: cost, turn: cost / 2 }),
                 1 => governor.degraded(now, cost),
                 2 => { governor.missed(now, cost); }
-                3 => governor.measured(now, cost),
+                3 => governor.measured(now, alone(cost)),
                 4 => governor.probe_failed(now),
                 5 => governor.arrived(span),
                 6 => governor.set_policy([Policy::Degrade, Policy::Drop, Policy::Stall][time as usize % 3]),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use gstdloralvsr::restore::{
-    Delivery, Finisher, Frame, Job, Outcome, PixelLayout, PixelView, PixelViewMut, Report, RestoreError, Restored,
-    SCALE, Settings, Stages, Stream,
+    Delivery, Ending, Finisher, Frame, Job, Outcome, PixelLayout, PixelView, PixelViewMut, Report, RestoreError,
+    Restored, SCALE, Settings, Stages, Stream,
 };
 use gstdloralvsr::runtime::Model;
 
@@ -62,8 +62,8 @@ impl Way {
         let ((lands, landed), (spares, spare)) = (mpsc::channel(), mpsc::channel());
         let (mut finisher, mut output) = (Finisher::new(), blank(width, height));
         let deliver = move |delivery: Delivery<()>| {
-            // Nothing is recalled here.
-            if let Some(outcome) = delivery.outcome {
+            // Nothing is late or recalled here.
+            if let Ending::Done(outcome) = delivery.ending {
                 let report = write(&mut finisher, &delivery.frame, outcome, &mut output, &spares);
                 let _ = lands.send(report);
             }
@@ -104,7 +104,7 @@ impl Way {
                     settings: settings.clone(),
                     picture: spare.try_recv().unwrap_or_default(),
                 };
-                stages.give(job, ()).map_err(|refusal| format!("{refusal:?}"))?;
+                stages.give(job, (), None).map_err(|refusal| format!("{refusal:?}"))?;
             }
         }
         Ok(())

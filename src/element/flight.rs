@@ -1,11 +1,13 @@
-//! Frames in flight, in streams in which no frame can be late: the streaming thread goes on to the next frame while the
-//! core's threads restore the one before and push it.
+//! Frames in flight, in streams in which no frame can be late, or each has time for it: the streaming thread goes on to
+//! the next frame while the core's threads restore the one before and push it.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::flow::Request;
-use crate::restore::{Delivery, Job, Refusal, Stages, Stream};
+use crate::pace::Plan;
+use crate::restore::{Delivery, Frame, Job, Limit, Outcome, Refusal, Stages, Stream};
 
 /// What a frame takes along.
 pub struct Cargo {
@@ -13,6 +15,23 @@ pub struct Cargo {
     pub output: gst::Buffer,
     /// What it is to be treated by.
     pub request: Request,
+    /// The time that it was given.
+    pub patience: Option<Duration>,
+}
+
+impl Cargo {
+    /// For a frame that goes as planned.
+    pub fn new(output: gst::Buffer, request: Request, plan: Plan) -> Cargo {
+        let patience = match plan {
+            Plan::Restore { patience, .. } => patience,
+            Plan::Degrade { .. } | Plan::Drop => None,
+        };
+        Cargo {
+            output,
+            request,
+            patience,
+        }
+    }
 }
 
 /// A frame that has come out of the core.
@@ -37,12 +56,38 @@ impl Flight {
         })
     }
 
-    /// Gives a frame, and waits until there is room for it.
+    /// Waits until there is room for a frame.
+    ///
+    /// # Errors
+    /// If it would not be taken.
+    pub fn wait_for_room(&self) -> Result<(), Refusal> {
+        self.stages.wait_for_room()
+    }
+
+    /// Gives a frame, and waits until it can be begun, within `limit` at most. Says whether it was begun.
     ///
     /// # Errors
     /// If it is not taken.
-    pub fn give(&self, job: Job, cargo: Cargo) -> Result<(), Refusal> {
-        self.stages.give(job, cargo)
+    pub fn give(&self, job: Job, cargo: Cargo, limit: Option<Limit>) -> Result<bool, Refusal> {
+        self.stages.give(job, cargo, limit)
+    }
+
+    /// Gives a frame that is not to be restored.
+    ///
+    /// # Errors
+    /// If it is not taken.
+    pub fn pass_by(&self, frame: Arc<Frame>, cargo: Cargo) -> Result<(), Refusal> {
+        self.stages.pass_by(frame, cargo)
+    }
+
+    /// Restores a frame beside the stream. Says whether there is time for it.
+    pub fn probe(&self, job: Job) -> bool {
+        self.stages.probe(job)
+    }
+
+    /// What became of a frame that was restored beside the stream, once.
+    pub fn take(&self) -> Option<Outcome> {
+        self.stages.take()
     }
 
     /// Waits until every frame is pushed, or for an interruption.

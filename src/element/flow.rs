@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::CAT;
 use super::session::{FrameError, Session, Try};
 use super::timing::{Moment, Timing};
-use crate::pace::{Change, Plan, Policy};
-use crate::restore::{Frame, Limit, Outcome, Report, Settings};
+use crate::pace::{Change, Cost, Plan, Policy};
+use crate::restore::{Ending, Frame, Limit, Report, Settings};
 
 /// What a frame is to be treated by.
 pub struct Request {
@@ -31,6 +31,9 @@ pub enum Passage {
     /// It is left out: its buffer does not hold what the caps say.
     Refused,
 }
+
+/// A frame that goes its way beside the stream, and how.
+pub type Departure = (Arc<Frame>, Plan);
 
 /// What there is to tell about a frame, beside what became of it.
 #[derive(Debug, Default)]
@@ -71,28 +74,46 @@ impl<'s> Flow<'s> {
         (passage, self.news)
     }
 
-    /// Takes the frame out of `input`, to be restored beside the stream; none if it is refused. An error means that the
-    /// stream is to end.
-    pub fn depart(mut self, input: &gst::BufferRef) -> (Result<Option<Arc<Frame>>, FrameError>, News) {
+    /// Takes the frame out of `input`, to go its way beside the stream as planned; none if it is refused. An error means
+    /// that the stream is to end.
+    pub fn depart(mut self, input: &gst::BufferRef) -> (Result<Option<Departure>, FrameError>, News) {
         let frame = self.read(input);
-        if let Ok(Some(_)) = frame {
-            // Every frame is restored, however long it takes; the governor is to know that the stream has begun.
-            self.plan();
-        }
+        let departure = frame.map(|frame| frame.map(|frame| (frame, self.plan())));
         self.news.change = self.timing().governor.take_change();
-        (frame, self.news)
+        (departure, self.news)
     }
 
-    /// Takes a frame that was restored beside the stream to `output`. An error means that the stream is to end.
+    /// Takes a frame whose way beside the stream has ended to `output`; none if it was recalled. An error means that the
+    /// stream is to end. `patience` is what the frame was given.
     pub fn land(
         mut self,
         frame: &Frame,
-        outcome: Outcome,
+        ending: Ending,
+        patience: Option<Duration>,
         output: &mut gst::BufferRef,
-    ) -> (Result<Passage, FrameError>, News) {
-        let restored = self.session.write(frame, outcome, false, output);
-        let passage = self.conclude(restored, frame, output);
+    ) -> (Option<Result<Passage, FrameError>>, News) {
+        let passage = match ending {
+            Ending::Done(outcome) => {
+                let restored = self.session.write(frame, outcome, self.tones(), output);
+                Some(self.conclude(restored, true, frame, output))
+            }
+            Ending::Late => {
+                let mut timing = self.timing();
+                let now = timing.now();
+                timing.governor.missed(now, patience.unwrap_or_default());
+                drop(timing);
+                Some(self.degrade(frame, output))
+            }
+            Ending::Plain => Some(self.degrade(frame, output)),
+            Ending::Recalled => None,
+        };
+        self.news.change = self.timing().governor.take_change();
         (passage, self.news)
+    }
+
+    /// Whether restored and degraded frames may follow each other.
+    fn tones(&self) -> bool {
+        self.timing().governor.policy() != Policy::Stall
     }
 
     fn pass_frame(&mut self, input: &gst::BufferRef, output: &mut gst::BufferRef) -> Result<Passage, FrameError> {
@@ -139,7 +160,7 @@ impl<'s> Flow<'s> {
 
     /// Learns of a frame that nobody waited for.
     fn collect(&mut self) -> Result<(), FrameError> {
-        let Some(outcome) = self.session.outcome() else {
+        let Some((outcome, flew)) = self.session.outcome() else {
             return Ok(());
         };
         let mut timing = self.timing();
@@ -147,7 +168,7 @@ impl<'s> Flow<'s> {
         match outcome {
             Ok(report) => {
                 gst::log!(CAT, "a frame that nobody waited for took {:?}", report.timings.total);
-                timing.governor.measured(now, report.timings.total);
+                timing.governor.measured(now, cost(&report, flew));
                 drop(timing);
                 self.succeed(&report);
                 Ok(())
@@ -190,16 +211,12 @@ impl<'s> Flow<'s> {
         frame: &Arc<Frame>,
         output: &mut gst::BufferRef,
     ) -> Result<Passage, FrameError> {
-        let tones = self.timing().governor.policy() != Policy::Stall;
-        let limit = patience.map(|patience| Limit {
-            deadline: Instant::now() + patience,
-            least,
-        });
+        let (limit, tones) = (limit(patience, least), self.tones());
         match self
             .session
             .restore(frame, &self.request.settings, limit, tones, output)
         {
-            Ok(Try::Done(report)) => self.conclude(Ok(report), frame, output),
+            Ok(Try::Done(report)) => self.conclude(Ok(report), false, frame, output),
             Ok(Try::Late) => {
                 let mut timing = self.timing();
                 let now = timing.now();
@@ -208,7 +225,7 @@ impl<'s> Flow<'s> {
                 drop(timing);
                 self.carry_out(plan, frame, output)
             }
-            Err(error) => self.conclude(Err(error), frame, output),
+            Err(error) => self.conclude(Err(error), false, frame, output),
         }
     }
 
@@ -216,6 +233,7 @@ impl<'s> Flow<'s> {
     fn conclude(
         &mut self,
         restored: Result<Report, FrameError>,
+        flew: bool,
         frame: &Frame,
         output: &mut gst::BufferRef,
     ) -> Result<Passage, FrameError> {
@@ -223,7 +241,7 @@ impl<'s> Flow<'s> {
             Ok(report) => {
                 let mut timing = self.timing();
                 let now = timing.now();
-                timing.governor.restored(now, report.timings.total);
+                timing.governor.restored(now, cost(&report, flew));
                 drop(timing);
                 self.succeed(&report);
                 Ok(Passage::Restored(report))
@@ -270,5 +288,21 @@ impl<'s> Flow<'s> {
     /// Never held while waiting, or while another lock is taken.
     fn timing(&self) -> MutexGuard<'s, Timing> {
         self.timing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until when a frame may take, if it has a patience at all.
+pub fn limit(patience: Option<Duration>, least: Duration) -> Option<Limit> {
+    patience.map(|patience| Limit {
+        deadline: Instant::now() + patience,
+        least,
+    })
+}
+
+fn cost(report: &Report, flew: bool) -> Cost {
+    let whole = report.timings.total;
+    Cost {
+        whole,
+        turn: if flew { report.timings.longer_half() } else { whole },
     }
 }

@@ -1,6 +1,7 @@
 //! Frames through the element, one after the other or in flight, and what is told about each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -10,21 +11,26 @@ use gst_base::subclass::base_transform::{
 };
 
 use super::flight::{Cargo, Landing};
-use super::flow::{Flow, News, Passage, Request};
+use super::flow::{self, Flow, News, Passage, Request};
 use super::imp::{DloralVsr, lock};
 use super::session::{FrameError, Session};
 use super::timing;
 use super::{CAT, failure, news};
-use crate::pace::latency;
+use crate::pace::{Plan, latency};
+use crate::restore::Frame;
 
 /// Ways through the element.
 impl DloralVsr {
-    /// Whether frames are to fly: where upstream says that it is not live, no frame can be late, so that each may take
-    /// longer if only more of them get through. Waits for the model.
+    /// Whether frames are to fly: where upstream says that it is not live, no frame can be late, and where frames have the
+    /// time of two none is, so that each may take longer if only more of them get through. Waits for the model where
+    /// nothing is live.
     pub(super) fn flies(&self, session: &Session) -> bool {
         self.learn_of_upstream();
-        let unhurried = lock(&self.timing).is_unhurried();
-        let flies = unhurried && session.gains_side_by_side();
+        let own = self.own_latency();
+        let timing = lock(&self.timing);
+        let (unhurried, ample) = (timing.is_unhurried(), timing.is_ample(own));
+        drop(timing);
+        let flies = (unhurried && session.gains_side_by_side()) || (ample && session.is_ready_side_by_side());
         if session.switch(flies) {
             gst::debug!(CAT, imp = self, "frames fly: {flies}");
             let mut timing = lock(&self.timing);
@@ -61,26 +67,43 @@ impl DloralVsr {
         session: &Arc<Session>,
         input: &gst::BufferRef,
     ) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        // Before the frame's time is taken.
+        if let Err(error) = session.make_room() {
+            lock(&self.stats).dropped();
+            return Err(self.fail(&error));
+        }
         let request = self.begin(input);
-        let (frame, news) = Flow::new(session, &self.timing, &request).depart(input);
-        let Ok(Some(frame)) = frame else {
-            let passage = frame.map(|_| Passage::Refused);
-            self.account(&passage, &news, &request);
-            return match passage {
-                Ok(_) => Ok(GenerateOutputSuccess::Dropped),
-                Err(error) => Err(self.fail(&error)),
-            };
+        let (departure, news) = Flow::new(session, &self.timing, &request).depart(input);
+        let (frame, plan) = match departure {
+            Ok(Some(departure)) => departure,
+            Ok(None) => {
+                self.account(&Ok(Passage::Refused), &news, &request);
+                return Ok(GenerateOutputSuccess::Dropped);
+            }
+            Err(error) => {
+                let flow = self.fail(&error);
+                self.account(&Err(error), &news, &request);
+                return Err(flow);
+            }
         };
         self.tell(&news, &request);
-        let sent = self.prepare_output(session, input).and_then(|output| {
-            let cargo = Cargo { output, request };
-            let deliverer = || self.deliverer(session);
-            session
-                .launch(&frame, cargo, deliverer)
-                .map_err(|error| self.fail(&error))
-        });
+        let sent = self
+            .prepare_output(session, input)
+            .and_then(|output| self.send(session, &frame, plan, Cargo::new(output, request, plan)));
         sent.map(|()| GenerateOutputSuccess::NoOutput)
             .inspect_err(|_| lock(&self.stats).dropped())
+    }
+
+    /// Sends a frame on its way as planned.
+    fn send(&self, session: &Arc<Session>, frame: &Arc<Frame>, plan: Plan, cargo: Cargo) -> Result<(), gst::FlowError> {
+        let deliverer = || self.deliverer(session);
+        let sent = match plan {
+            Plan::Restore { patience, least } => session.launch(frame, cargo, flow::limit(patience, least), deliverer),
+            Plan::Degrade { probe } => session.launch_plain(frame, cargo, probe, deliverer),
+            // Where frames are dropped none flies; one that was planned for while that changed goes out plainly.
+            Plan::Drop => session.launch_plain(frame, cargo, false, deliverer),
+        };
+        sent.map_err(|error| self.fail(&error))
     }
 
     /// The buffer for what becomes of the frame in `input`, with its times, flags and metas.
@@ -108,14 +131,21 @@ impl DloralVsr {
 
     /// Pushes a frame that has come out of the core.
     fn deliver(&self, session: &Session, landing: Landing) {
-        let Cargo { mut output, request } = landing.cargo;
-        let flight = session.in_flight().filter(|flight| flight.is_well());
-        let (Some(flight), Some(outcome)) = (flight, landing.outcome) else {
+        let Cargo {
+            mut output,
+            request,
+            patience,
+        } = landing.cargo;
+        let Some(flight) = session.in_flight().filter(|flight| flight.is_well()) else {
             lock(&self.stats).dropped();
             return;
         };
         let flow = Flow::new(session, &self.timing, &request);
-        let (passage, news) = flow.land(&landing.frame, outcome, output.make_mut());
+        let (passage, news) = flow.land(&landing.frame, landing.ending, patience, output.make_mut());
+        let Some(passage) = passage else {
+            lock(&self.stats).dropped();
+            return;
+        };
         self.account(&passage, &news, &request);
         let flow = match passage {
             Ok(_) => {
@@ -147,10 +177,16 @@ impl DloralVsr {
         timing.governor.set_policy(policy);
     }
 
+    /// What the element adds to the pipeline's latency, but for a look-ahead of unknown length.
+    fn own_latency(&self) -> Duration {
+        let processing = lock(&self.settings).processing_latency;
+        latency::own(self.look_ahead(), None, processing.into())
+    }
+
     /// What the frame in `buffer` is to be treated by.
     fn request(&self, buffer: &gst::BufferRef) -> Request {
         let settings = lock(&self.settings).clone();
-        let own = latency::own(self.look_ahead(), None, settings.processing_latency.into());
+        let own = self.own_latency();
         Request {
             moment: lock(&self.timing).of_frame(&self.obj(), buffer, own),
             settings: settings.knobs(),

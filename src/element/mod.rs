@@ -18,16 +18,20 @@
 //! `docs/live.md`.
 //!
 //! ```text
-//! gst-launch-1.0 -m videotestsrc is-live=true num-buffers=250 ! video/x-raw,width=320,height=180,framerate=25/1 ! queue ! videoconvert ! dloralvsr processing-latency=60000000 ! fakesink sync=true
+//! gst-launch-1.0 -m videotestsrc is-live=true num-buffers=250 ! video/x-raw,width=320,height=180,framerate=25/1 ! queue ! videoconvert ! dloralvsr processing-latency=60000000 ! queue max-size-buffers=2 max-size-bytes=0 ! fakesink sync=true
 //! ```
 //!
 //! ## Other streams
 //!
 //! Where upstream answers the LATENCY query with not being live, every frame is waited for (`overload` `auto` or
-//! `stall`), and on a CPU with several threads two are on their way at a time: one is decoded on half of the threads
-//! while the next is encoded and restored on the other half. They are pushed by a thread of the element's, in order, and
-//! serialized events and queries wait for those before them; what downstream answers reaches upstream with the next
-//! frame.
+//! `stall`).
+//!
+//! ## Two frames at a time
+//!
+//! There, and in live streams whose frames are given the time of two, two are on their way at a time on a CPU with several
+//! threads: one is decoded on half of the threads while the next is encoded and restored on the other half. They are
+//! pushed by a thread of the element's, in order, each as soon as it is restored or at its deadline. Serialized events
+//! and queries wait for those before them; what downstream answers reaches upstream with the next frame.
 //!
 //! ## Example
 //!
@@ -58,7 +62,7 @@
 //! | `caps` | what is accepted, and which caps follow from which |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
-//! | `session` | one run from start to stop: the worker of the core, its pictures, when its window begins anew |
+//! | `session` | one run from start to stop: the threads of the core, its pictures, when its window begins anew |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
 //! | `frames` | frames through the element, one after the other or in flight, and what is told about each |
 //! | `flow` | one frame's fate: restored, degraded, dropped or refused |

@@ -6,7 +6,7 @@ use gst::prelude::*;
 use gst_base::prelude::*;
 
 use super::DloralVsr;
-use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, Policy, latency};
+use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, Policy, latency, nanoseconds};
 
 /// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
 #[derive(Debug)]
@@ -145,6 +145,13 @@ impl Timing {
     pub fn is_unhurried(&self) -> bool {
         let live = self.latencies.upstream.is_none() || self.latencies.live;
         !live && self.governor.policy() == Policy::Stall
+    }
+
+    /// Whether a live frame has the time of two: then two may be on their way at once, each in its half. `own` is the
+    /// element's own latency.
+    pub fn is_ample(&self, own: Duration) -> bool {
+        let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
+        self.latencies.live && self.governor.policy() == Policy::Degrade && self.frame.is_some_and(ample)
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.

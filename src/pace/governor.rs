@@ -12,8 +12,9 @@
 //! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
 //! would come late, and the next one would have to wait for it in turn.
 //!
-//! With the policy to drop, the first frame that would come late makes the state dropping. While dropping, every frame for which there seems to be time is restored, and a frame that comes out late is shown
-//! all the same if none has been shown for a second.
+//! With the policy to drop, the first frame that would come late makes the state dropping. Then every frame for which
+//! there seems to be time is restored, and a frame that comes out late is shown all the same if none has been shown for a
+//! second.
 
 use std::time::Duration;
 
@@ -102,6 +103,15 @@ pub struct Change {
     pub reason: Reason,
 }
 
+/// What restoring a frame took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// From its begin to its end.
+    pub whole: Duration,
+    /// Until the next one could be begun: less, where two are on their way at a time.
+    pub turn: Duration,
+}
+
 /// A frame that comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
@@ -145,8 +155,8 @@ pub struct Governor {
     since: Duration,
     loading: bool,
     returned: bool,
-    /// What restoring took last, and what it takes at least.
-    cost: Option<Duration>,
+    /// What restoring took last, and what it takes at least from its begin to its end.
+    cost: Option<Cost>,
     least: Option<Duration>,
     /// What a frame was given last, and how long it lasts.
     given: Option<Duration>,
@@ -231,7 +241,7 @@ impl Governor {
     /// What restoring takes, in lengths of a frame; 1 where that is not known.
     pub fn proportion(&self) -> f64 {
         match (self.cost, self.frame) {
-            (Some(cost), Some(frame)) if !frame.is_zero() => cost.as_secs_f64() / frame.as_secs_f64(),
+            (Some(cost), Some(frame)) if !frame.is_zero() => cost.turn.as_secs_f64() / frame.as_secs_f64(),
             _ => 1.0,
         }
     }
@@ -336,7 +346,7 @@ impl Governor {
     }
 
     /// A frame was restored by its deadline, and is shown.
-    pub fn restored(&mut self, now: Duration, cost: Duration) {
+    pub fn restored(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
         self.shown = Some(now);
         if self.state == Some(State::Restoring) && now.saturating_sub(self.since) >= STABLE {
@@ -347,7 +357,10 @@ impl Governor {
     /// A frame was not restored by its deadline, for which it had `patience`: says what is done with it instead.
     pub fn missed(&mut self, now: Duration, patience: Duration) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
-        self.cost = self.cost.max(Some(patience));
+        let (whole, turn) = self
+            .cost
+            .map_or((patience, patience), |cost| (cost.whole.max(patience), cost.turn));
+        self.cost = Some(Cost { whole, turn });
         self.overdue = true;
         match self.policy {
             Policy::Drop => {
@@ -379,33 +392,37 @@ impl Governor {
     }
 
     /// What restoring a frame took that nobody waited for, a probe or one that missed its deadline.
-    pub fn measured(&mut self, now: Duration, cost: Duration) {
+    pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
         // That one frame was slow says little: whether all are is what the first probe shows.
         let overdue = std::mem::take(&mut self.overdue);
         let cold = std::mem::take(&mut self.rested);
         // The plain picture was made meanwhile, which is not there to be made where frames are restored.
-        let cost = cost.saturating_sub(self.plain);
+        let cost = Cost {
+            whole: cost.whole.saturating_sub(self.plain),
+            turn: cost.turn.saturating_sub(self.plain),
+        };
         self.next_probe = now;
-        if self.fits_in(cost) {
+        if self.fits_in(cost, 1) {
             self.good_probes = self.good_probes.saturating_add(1);
             self.spent = Duration::ZERO;
-        } else if cold && self.fits_in(cost / COLD) {
-            self.spent = self.spent.saturating_add(cost);
+        } else if cold && self.fits_in(cost, COLD) {
+            self.spent = self.spent.saturating_add(cost.whole);
         } else {
             self.good_probes = self.good_probes.saturating_sub(self.wanted_probes / SETBACK);
             if !overdue {
-                self.rest(cost);
+                self.rest(cost.whole);
             }
             self.tell_that_the_model_is_slow();
         }
     }
 
-    /// Whether a frame that takes so long fits into its length, and into the time that it is given.
-    fn fits_in(&self, cost: Duration) -> bool {
-        let fits =
-            |limit: Option<Duration>| limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * limit.as_secs_f64());
-        fits(self.frame) && fits(self.given)
+    /// Whether a frame that takes so long fits into so many times its length, and the time that it is given.
+    fn fits_in(&self, cost: Cost, times: u32) -> bool {
+        let fits = |cost: Duration, limit: Option<Duration>| {
+            limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * f64::from(times) * limit.as_secs_f64())
+        };
+        fits(cost.turn, self.frame) && fits(cost.whole, self.given)
     }
 
     fn rest(&mut self, cost: Duration) {
@@ -417,7 +434,8 @@ impl Governor {
     /// Where the model has come, and does not help: that is another reason than before.
     fn tell_that_the_model_is_slow(&mut self) {
         if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
-            let reason = self.slow(self.limit());
+            let (needed, available) = self.tightest();
+            let reason = Reason::Slow { needed, available };
             self.change = Some(Change {
                 state: State::Degraded,
                 reason,
@@ -425,13 +443,11 @@ impl Governor {
         }
     }
 
-    fn costs(&mut self, cost: Duration) {
+    fn costs(&mut self, cost: Cost) {
         self.cost = Some(cost);
         // Falls at once, and grows slowly: a frame that was slow by way of exception is no measure.
-        self.least = Some(
-            self.least
-                .map_or(cost, |least| cost.min(least.saturating_add(least / 8))),
-        );
+        let least = |least: Duration| cost.whole.min(least.saturating_add(least / 8));
+        self.least = Some(self.least.map_or(cost.whole, least));
     }
 
     /// A probe, or a frame that missed its deadline, has failed.
@@ -453,22 +469,27 @@ impl Governor {
 
     fn slow(&self, available: Duration) -> Reason {
         Reason::Slow {
-            needed: self.cost,
+            needed: self.cost.map(|cost| cost.whole),
             available,
         }
     }
 
     fn fits(&self) -> Reason {
-        Reason::Fits {
-            needed: self.cost,
-            available: self.limit(),
-        }
+        let (needed, available) = self.tightest();
+        Reason::Fits { needed, available }
     }
 
-    /// What a frame may take: the time that it is given, and its length.
-    fn limit(&self) -> Duration {
+    /// What a frame took, and what it may take, where that is tightest: from its begin to its end in the time that it is
+    /// given, or until the next one in its own length.
+    fn tightest(&self) -> (Option<Duration>, Duration) {
         let given = self.given.unwrap_or_default();
-        self.frame.map_or(given, |frame| frame.min(given))
+        let Some(cost) = self.cost else {
+            return (None, self.frame.map_or(given, |frame| frame.min(given)));
+        };
+        match self.frame {
+            Some(frame) if share(cost.turn, frame) > share(cost.whole, given) => (Some(cost.turn), frame),
+            _ => (Some(cost.whole), given),
+        }
     }
 
     fn enter(&mut self, state: State, reason: Reason, now: Duration) {
@@ -492,4 +513,8 @@ impl Governor {
         self.returned = matches!(reason, Reason::Fits { .. });
         self.change = Some(Change { state, reason });
     }
+}
+
+fn share(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE)
 }

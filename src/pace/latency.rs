@@ -32,6 +32,11 @@ impl Latencies {
         };
         nanoseconds(allowance)
     }
+
+    /// How much of it there is once a frame has come here, if it came as upstream has promised.
+    pub fn own_allowance(&self, own: Duration) -> Nanoseconds {
+        self.allowance(own, None) - nanoseconds(self.upstream.unwrap_or_default())
+    }
 }
 
 /// The latency of the element itself: `look_ahead` frames of this length, and what the user adds. A frame's length that
@@ -67,6 +72,7 @@ mod tests {
             configured: Some(milliseconds(65)),
         };
         assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 65_000_000);
+        assert_eq!(latencies.own_allowance(milliseconds(20)), 35_000_000);
         // An encoder downstream has two seconds of its own.
         latencies.configured = Some(milliseconds(2070));
         assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 70_000_000);

@@ -12,7 +12,7 @@ pub mod governor;
 pub mod latency;
 
 pub use continuity::Continuity;
-pub use governor::{Arrival, Change, Governor, Plan, Policy, Reason, State};
+pub use governor::{Arrival, Change, Cost, Governor, Plan, Policy, Reason, State};
 pub use latency::Latencies;
 
 /// A running time or a difference of two, in ns: negative before a segment's start, and for what is late.

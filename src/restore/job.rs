@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::RestoreError;
 use super::frame::Frame;
@@ -23,6 +23,22 @@ pub struct Job {
     pub settings: Settings,
     /// Memory for the picture; its content does not matter.
     pub picture: Vec<u8>,
+}
+
+/// How long to wait for a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Until then at most.
+    pub deadline: Instant,
+    /// What has to be left until then for the frame to be begun, if another one is before it.
+    pub least: Duration,
+}
+
+impl Limit {
+    /// Whether there is too little left.
+    pub(super) fn is_near(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) < self.least
+    }
 }
 
 /// A restored frame.

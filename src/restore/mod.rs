@@ -11,9 +11,10 @@
 //! | cropping, and the colour fix against the bicubic picture | [`color`] |
 //! | tight RGB to the output's layout; alpha is upscaled plainly | [`Finisher`] |
 //!
-//! Where nobody waits for a particular frame, [`Stages`] does this for two frames at a time: it decodes one while it
-//! encodes and restores the next. Where somebody waits for frames, a [`Worker`] does this on a thread of its own, and a
-//! [`Finisher`] makes an output of the plainly upscaled frame if the restored one does not come in time.
+//! Where nobody waits for a particular frame, or each has time enough, [`Stages`] does this for two frames at a time: it
+//! decodes one while it encodes and restores the next. Otherwise a [`Worker`] does this on a thread of its own. With both
+//! a frame may have a deadline, and a [`Finisher`] makes an output of the plainly upscaled frame if the restored one does
+//! not come in time.
 //!
 //! The window is two frames, causal: of the frame before, its latent and guide are kept, so each frame is encoded once
 //! and output n depends on inputs n-1 and n alone.
@@ -49,12 +50,12 @@ pub use frame::Frame;
 pub use geometry::Geometry;
 pub use graphs::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 pub use hooked::{Hook, Hooked};
-pub use job::{Job, Outcome, Restored};
+pub use job::{Job, Limit, Outcome, Restored};
 pub use pixels::{PixelLayout, PixelView, PixelViewMut};
 pub use settings::{ColorFix, Report, Settings, Timings};
-pub use stages::{Delivery, Refusal, Stages};
+pub use stages::{Delivery, Ending, Refusal, Stages};
 pub use stream::Stream;
-pub use worker::{Given, Limit, Worker};
+pub use worker::{Given, Worker};
 
 /// How much larger the output is than the input, in each direction.
 pub const SCALE: usize = 4;

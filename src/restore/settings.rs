@@ -73,6 +73,13 @@ pub struct Timings {
     pub total: Duration,
 }
 
+impl Timings {
+    /// The longer one of the two halves that two frames at a time are in: the next frame may follow after that.
+    pub fn longer_half(&self) -> Duration {
+        (self.upscale + self.encode + self.restore).max(self.decode + self.color)
+    }
+}
+
 /// Runs `work`, and adds how long it takes to `duration`.
 pub(super) fn timed<T>(duration: &mut Duration, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();

@@ -5,9 +5,9 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::job::{FAREWELL, Job, Outcome, Restored, caught};
+use super::job::{FAREWELL, Job, Limit, Outcome, Restored, caught};
 use super::stream::Stream;
 
 /// What waiting came to.
@@ -19,22 +19,6 @@ pub enum Given {
     Late,
     /// Waiting was [interrupted](Worker::interrupt).
     Interrupted,
-}
-
-/// How long to wait for a frame.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    /// Until then at most.
-    pub deadline: Instant,
-    /// What has to be left until then for the frame to be begun, if the worker is at another one first.
-    pub least: Duration,
-}
-
-impl Limit {
-    /// Whether there is too little left.
-    fn is_near(&self) -> bool {
-        self.deadline.saturating_duration_since(Instant::now()) < self.least
-    }
 }
 
 /// A thread that restores the frames of one [`Stream`], one at a time.

@@ -80,9 +80,10 @@ impl Model {
     }
 }
 
-/// An element whose model is the test's.
+/// An element whose model is the test's. Frames do not fly: with one thread there is nothing to gain.
 pub fn element_with(pack: &str, model: &Arc<Model>) -> gst::Element {
     let element = super::element(pack);
+    element.set_property("intra-threads", 1_u32);
     element
         .downcast_ref::<DloralVsr>()
         .unwrap()
@@ -171,6 +172,12 @@ pub fn plain(picture: &Picture) -> Picture {
         .unwrap();
     assert_eq!(output.data.len(), picture.data.len() * SCALE * SCALE);
     output
+}
+
+/// Between the values of two pictures.
+pub fn mean_difference(a: &Picture, b: &Picture) -> f64 {
+    let total: u64 = a.data.iter().zip(&b.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    total as f64 / a.data.len() as f64
 }
 
 /// The states that the element has told since this was last asked. Other messages are lost.

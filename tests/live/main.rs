@@ -6,6 +6,7 @@ mod common;
 
 mod bad_input;
 mod errors;
+mod flight;
 mod latency;
 mod long_life;
 mod overload;

@@ -1,7 +1,9 @@
 //! Live streams whose frames would come late: what goes out, what is told, when restoration comes back.
 use std::sync::Arc;
 
-use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture, set_latency, states};
+use crate::common::live::{
+    self, AMPLE, Model, NONE, check_counts, mean_difference, plain, push, push_picture, set_latency, states,
+};
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, within_timeout};
 use gst::prelude::*;
@@ -33,11 +35,6 @@ fn assert_degraded(rig: &mut Rig, index: usize) {
         difference < 2.0,
         "frame {index} differs from a plain one by {difference}"
     );
-}
-
-fn mean_difference(a: &Picture, b: &Picture) -> f64 {
-    let total: u64 = a.data.iter().zip(&b.data).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    total as f64 / a.data.len() as f64
 }
 
 /// Pushes frames, each once the one before has been restored beside the stream if it was given, until one is restored.

@@ -1,15 +1,17 @@
 //! One run of the element from start to stop: the model on its way, the worker that restores, the frame that is on its
 //! way through.
 
+mod in_flight;
+mod side;
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gst_video::VideoInfo;
 
-use super::CAT;
 use super::buffers::{self, BufferError, Plane};
-use super::flight::{Cargo, Flight, Landing};
+use super::flight::Flight;
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
     Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Limit, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
@@ -21,8 +23,6 @@ use crate::runtime::Model;
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
 /// The end of it that the worker holds.
 pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
-/// A model for frames that fly; if it does not come, the first one serves them too.
-type SideLoader = Loader<Arc<Model>, ()>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct Session {
     model: ModelLoader,
     /// The model for frames that fly, from the first of them on.
-    side: OnceLock<SideLoader>,
+    side: OnceLock<side::SideLoader>,
     /// Held while threads are told whether to wait, so that the last one to tell tells what holds.
     telling: Mutex<()>,
     /// Called before each graph, for tests.
@@ -90,6 +90,15 @@ pub enum FrameError {
     /// The system gives no thread to restore on.
     #[error("there is no thread to restore on: {0}")]
     Thread(#[from] io::Error),
+}
+
+impl From<Refusal> for FrameError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Interrupted => FrameError::Interrupted,
+            Refusal::Ended => FrameError::Restore(RestoreError::Panicked),
+        }
+    }
 }
 
 /// What waiting for a restored frame came to.
@@ -290,13 +299,16 @@ impl Session {
         std::mem::take(&mut self.running().discont)
     }
 
-    /// What became of a frame that nobody waited for, once.
-    pub fn outcome(&self) -> Option<Result<Report, RestoreError>> {
-        let outcome: Outcome = self.worker.get()?.take()?;
-        Some(outcome.map(|restored| {
+    /// What became of a frame that nobody waited for, once, and whether it flew.
+    pub fn outcome(&self) -> Option<(Result<Report, RestoreError>, bool)> {
+        let alone = self.worker.get().and_then(Worker::take);
+        let flew = alone.is_none();
+        let outcome: Outcome = alone.or_else(|| self.flight.get()?.take())?;
+        let report = outcome.map(|restored| {
             self.running().spare.push(restored.picture);
             restored.report
-        }))
+        });
+        Some((report, flew))
     }
 
     /// The worker, started if there is none yet.
@@ -332,118 +344,6 @@ impl Session {
     /// the binding; what it leaves is replaced when the element starts again.
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Frames in flight.
-impl Session {
-    /// Whether it pays to have two frames on their way. Waits for the model.
-    pub fn gains_side_by_side(&self) -> bool {
-        self.wait_for_model().is_ok_and(|model| model.gains_side_by_side())
-    }
-
-    /// From the next frame on, frames fly or do not. Says whether that is a change; then those that fly come out first,
-    /// and the stream begins anew.
-    pub fn switch(&self, flies: bool) -> bool {
-        if self.running().flies == flies {
-            return false;
-        }
-        self.land();
-        let mut running = self.running();
-        running.flies = flies;
-        running.reset();
-        true
-    }
-
-    /// Sends a frame on its way, as soon as there is room for it. What `deliverer` makes, once, is called with every
-    /// frame that was sent, in order, on a thread of the core.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the frame was not sent.
-    pub fn launch<D: FnMut(Landing) + Send + 'static>(
-        &self,
-        frame: &Arc<Frame>,
-        cargo: Cargo,
-        deliverer: impl FnOnce() -> D,
-    ) -> Result<(), FrameError> {
-        let flight = self.flight(&cargo.request.settings, deliverer)?;
-        let mut running = self.running();
-        let job = running.job(frame, &cargo.request.settings);
-        // Until it is known that the frame was taken.
-        running.holds_previous = false;
-        drop(running);
-        match flight.give(job, cargo) {
-            Ok(()) => {
-                self.running().holds_previous = true;
-                Ok(())
-            }
-            Err(Refusal::Interrupted) => Err(FrameError::Interrupted),
-            Err(Refusal::Ended) => Err(FrameError::Restore(RestoreError::Panicked)),
-        }
-    }
-
-    /// The frames in flight, once one has been sent.
-    pub fn in_flight(&self) -> Option<&Flight> {
-        self.flight.get()
-    }
-
-    /// Waits until every frame that flies is out, or for a flush.
-    pub fn land(&self) {
-        if let Some(flight) = self.in_flight() {
-            flight.land();
-        }
-    }
-
-    /// The model for frames that fly. It is loaded beside the stream, which a flush or a stop frees from waiting.
-    fn wait_for_side_model(&self) -> Result<Arc<Model>, FrameError> {
-        let model = self.wait_for_model()?;
-        match self.side(&model)?.wait() {
-            Waited::Ready(side) => Ok(side),
-            Waited::Interrupted => Err(FrameError::Interrupted),
-            // Slower, for each graph has all threads, but as good.
-            Waited::Failed => Ok(model),
-        }
-    }
-
-    /// What loads it, started if there is nothing yet.
-    fn side(&self, model: &Arc<Model>) -> Result<&SideLoader, FrameError> {
-        if let Some(side) = self.side.get() {
-            return Ok(side);
-        }
-        let model = model.clone();
-        let fresh = Loader::spawn(move |ticket| load_side(&model, ticket))?;
-        let side = self.side.get_or_init(|| fresh);
-        // A flush that has come meanwhile did not find it.
-        self.interrupt_threads();
-        Ok(side)
-    }
-
-    /// The frames in flight, begun if there are none yet.
-    fn flight<D: FnMut(Landing) + Send + 'static>(
-        &self,
-        settings: &Settings,
-        deliverer: impl FnOnce() -> D,
-    ) -> Result<&Flight, FrameError> {
-        if let Some(flight) = self.flight.get() {
-            return Ok(flight);
-        }
-        let model = self.wait_for_side_model()?;
-        let fresh = Flight::start(self.stream(model, settings)?, deliverer())?;
-        let flight = self.flight.get_or_init(|| fresh);
-        // A flush that has come meanwhile did not find it.
-        self.interrupt_threads();
-        Ok(flight)
-    }
-}
-
-/// A ticket that is dropped with nothing delivered has failed.
-fn load_side(model: &Arc<Model>, ticket: &Ticket<Arc<Model>, ()>) {
-    match model.side_by_side() {
-        Ok(side) => ticket.deliver(side),
-        Err(error) => gst::warning!(
-            CAT,
-            "frames fly slower than they could, without a model of their own: {error}"
-        ),
     }
 }
 
