@@ -507,6 +507,7 @@ impl Governor {
         self.good_probes = 0;
         self.next_probe = now;
         (self.rested, self.spent) = (false, Duration::ZERO);
+        self.misses = 0.0;
         self.state = Some(state);
         self.since = now;
         self.loading = reason == Reason::Loading;
