@@ -16,8 +16,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from dloral.evaluate.clips import read_frames
 from numpy.typing import NDArray
+
+from dloral.evaluate.clips import read_frames
 
 Picture = NDArray[np.float32]
 BLUR = {"mild": 0.8, "medium": 1.6, "heavy": 2.4}
@@ -30,16 +31,13 @@ def main(truths: Path, degraded: Path, count: int) -> None:
     print("|---|---|--:|--:|--:|")
     for level, blur in BLUR.items():
         for truth in sorted(truths.glob("*.mp4")):
-            lq = [
-                frame.astype(np.float32) for frame in islice(read_frames(degraded / f"{truth.stem}.{level}.mp4"), count)
-            ]
+            twin = read_frames(degraded / f"{truth.stem}.{level}.mp4")
+            lq = [frame.astype(np.float32) for frame in islice(twin, count)]
             clean = [reduced(frame, blur, lq[0].shape) for frame in islice(read_frames(truth), count)]
-            alone, aligned, unaligned = np.mean(
-                [errors(*pair) for pair in pairwise(zip(lq, clean, strict=True))], axis=0
-            )
-            print(
-                f"| {truth.stem} | {level} | {alone:.1f} | {aligned / alone - 1:+.0%} | {unaligned / alone - 1:+.0%} |"
-            )
+            each = [errors(*pair) for pair in pairwise(zip(lq, clean, strict=True))]
+            alone, aligned, unaligned = np.mean(each, axis=0)
+            changes = f"{aligned / alone - 1:+.0%} | {unaligned / alone - 1:+.0%}"
+            print(f"| {truth.stem} | {level} | {alone:.1f} | {changes} |")
 
 
 def reduced(truth: NDArray[np.uint8], blur: float, shape: tuple[int, ...]) -> Picture:
@@ -56,9 +54,8 @@ def errors(before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tup
     search.setFinestScale(0)
     flow = search.calc(gray(clean), gray(clean_before), None)
     ys, xs = np.mgrid[0 : lq.shape[0], 0 : lq.shape[1]].astype(np.float32)
-    aligned = cv2.remap(
-        lq_before, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    there = xs + flow[..., 0], ys + flow[..., 1]
+    aligned = cv2.remap(lq_before, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
     def error(picture: Picture) -> float:
         return float(np.square(picture - clean).mean())
@@ -68,7 +65,7 @@ def errors(before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tup
 
 def gray(picture: Picture) -> NDArray[np.uint8]:
     """8-bit luma."""
-    return cv2.cvtColor(np.rint(picture).clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(np.rint(picture).clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY).astype(np.uint8)
 
 
 if __name__ == "__main__":
