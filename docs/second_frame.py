@@ -52,7 +52,7 @@ def errors(before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tup
     (lq_before, clean_before), (lq, clean) = before, now
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
-    flow = search.calc(gray(clean), gray(clean_before), None)
+    flow = search.calc(gray(clean), gray(clean_before), np.zeros((*lq.shape[:2], 2), np.float32))
     ys, xs = np.mgrid[0 : lq.shape[0], 0 : lq.shape[1]].astype(np.float32)
     there = xs + flow[..., 0], ys + flow[..., 1]
     aligned = cv2.remap(lq_before, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
@@ -60,7 +60,8 @@ def errors(before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tup
     def error(picture: Picture) -> float:
         return float(np.square(picture - clean).mean())
 
-    return error(lq), error((lq + aligned) / 2), error((lq + lq_before) / 2)
+    half = np.float32(0.5)
+    return error(lq), error(half * (lq + aligned)), error(half * (lq + lq_before))
 
 
 def gray(picture: Picture) -> NDArray[np.uint8]:
