@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("torch", reason="batches are torch tensors: pip install -e 'models[train]'")
 pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
@@ -99,6 +100,25 @@ def test_some_clips_are_black_and_white() -> None:
     for clip in (gray.clean, gray.lq):
         assert (clip == clip[:, :, :1]).all()
     assert (colored.clean != colored.clean[:, :, :1]).any()
+
+
+def test_some_clips_are_plain_shades() -> None:
+    sources = Sources([textured(8, 288)], [])
+    shades = Batches(sources, PLAIN, replace(SHAPE, gray_share=0.0, shade_share=1.0), seed=1, steps=4)
+    steps = [shades[step].clean.int().diff(dim=-1).abs().amax(dim=(1, 2, 3, 4)) for step in range(4)]
+    changes = torch.cat(steps)
+    assert changes.max() <= 2
+    assert (changes == 0).any()
+    assert (changes > 0).any()
+
+
+def test_without_shades_batches_are_as_they_were() -> None:
+    sources = Sources([textured(8, 288)], [])
+    before = replace(SHAPE, shade_share=0.0)
+    # The first number drawn is that of the clip, as it was before there were shades.
+    clip = sources.sample(np.random.default_rng([1, 0]), before.clip_frames, before.clip_size, before.still_share)
+    ours = Batches(sources, PLAIN, before, seed=1, steps=1)._clean(np.random.default_rng([1, 0]))
+    assert (ours == clip).all()
 
 
 def test_a_moving_camera_moves() -> None:

@@ -38,6 +38,8 @@ class BatchShape:
     still_share: float = 0.45
     gray_share: float = 0.1
     """Share of clips that are made black and white: without them, gray film comes out tinted."""
+    shade_share: float = 0.0
+    """Share of clips that are replaced by plain shades, where nothing hides a pattern or a tint."""
 
 
 class Batches(Dataset[Batch]):
@@ -55,13 +57,20 @@ class Batches(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, step])
         windows: list[tuple[Frames, Frames]] = []
         while len(windows) < self.shape.size:
-            clean = self.sources.sample(rng, self.shape.clip_frames, self.shape.clip_size, self.shape.still_share)
+            clean = self._clean(rng)
             if rng.random() < self.shape.gray_share:
                 clean = _gray(clean)
             lq = self.degradation.apply(clean, rng)
             windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
         lqs, cleans = zip(*windows[: self.shape.size], strict=True)
         return Batch(_tensor(lqs), _tensor(cleans))
+
+    def _clean(self, rng: Generator) -> Frames:
+        shape = self.shape
+        # Without shades nothing is drawn for them, so that runs from before they were there stay what they are.
+        if shape.shade_share > 0.0 and rng.random() < shape.shade_share:
+            return shade(rng, shape.clip_frames, shape.clip_size)
+        return self.sources.sample(rng, shape.clip_frames, shape.clip_size, shape.still_share)
 
     def _window(self, lq: Frames, clean: Frames, rng: Generator) -> tuple[Frames, Frames]:
         frames, patch = self.shape.frames, self.shape.patch
@@ -77,6 +86,15 @@ class Batches(Dataset[Batch]):
         if rng.random() < 0.5:
             a, b = a.swapaxes(1, 2), b.swapaxes(1, 2)
         return a, b
+
+
+def shade(rng: Generator, frames: int, size: int) -> Frames:
+    """A still clip [T, size, size, 3] of one colour, or of a slow change from corner to corner between four near it."""
+    colour = rng.uniform(0.0, 255.0, 3)
+    spread = 0.0 if rng.random() < 0.5 else rng.uniform(0.0, 60.0)
+    corners = np.clip(colour + rng.uniform(-spread, spread, (2, 2, 3)), 0.0, 255.0).astype(np.float32)
+    picture = cv2.resize(corners, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.repeat(np.rint(picture).astype(np.uint8)[None], frames, axis=0)
 
 
 def _gray(clip: Frames) -> Frames:
