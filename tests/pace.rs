@@ -391,6 +391,27 @@ fn while_the_model_is_opened_frames_are_degraded() {
 }
 
 #[test]
+fn a_model_that_has_just_come_may_be_cold() {
+    let mut governor = Governor::new(Policy::Degrade);
+    let plan = |governor: &mut Governor, index: u32, ready| {
+        let arrival = Arrival {
+            now: FRAME * index,
+            slack: Some(60_000_000),
+            frame: Some(FRAME),
+            ready,
+        };
+        governor.plan(&arrival)
+    };
+    assert_eq!(plan(&mut governor, 0, false), Plan::Degrade { probe: false });
+    for (index, cost) in (1..5).zip([60, 30, 30, 30]) {
+        let probed = plan(&mut governor, index, true);
+        assert_eq!(probed, Plan::Degrade { probe: true }, "{index}");
+        governor.measured(FRAME * index, alone(milliseconds(cost)));
+    }
+    assert!(matches!(plan(&mut governor, 5, true), Plan::Restore { .. }));
+}
+
+#[test]
 fn without_a_clock_nothing_is_late() {
     for policy in [Policy::Degrade, Policy::Drop, Policy::Stall] {
         let mut governor = Governor::new(policy);

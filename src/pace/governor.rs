@@ -506,11 +506,12 @@ impl Governor {
         }
         self.good_probes = 0;
         self.next_probe = now;
-        (self.rested, self.spent) = (false, Duration::ZERO);
         self.misses = 0.0;
         self.state = Some(state);
         self.since = now;
         self.loading = reason == Reason::Loading;
+        // A model that has just come is as cold as one that has rested.
+        (self.rested, self.spent) = (self.loading, Duration::ZERO);
         self.returned = matches!(reason, Reason::Fits { .. });
         self.change = Some(Change { state, reason });
     }
