@@ -36,3 +36,17 @@ def test_the_frame_before_is_looked_at(name: str, panning: Pictures) -> None:
     assert np.array_equal(alone[0], pairs[0])
     for one, other in zip(alone[1:], pairs[1:], strict=True):
         assert np.abs(one.astype(int) - other).mean() > 0.4
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny-fp32"])
+def test_plain_shades_stay_plain(name: str) -> None:
+    """No dots that repeat with the decoder's phases, and no tint: nothing hides either there."""
+    pack = PackRunner(MODELS / name, threads=1)
+    drawn = np.random.default_rng(0).integers(0, 256, (12, 3)).tolist()
+    colours = [*drawn, [255, 110, 20], [200, 30, 30], [30, 60, 200]]
+    for colour in colours:
+        flat = np.full((32, 32, 3), colour, dtype=np.uint8)
+        inside = next(iter(pack.restore([flat])))[32:96, 32:96].astype(np.float64)
+        pattern = inside.reshape(8, 8, 8, 8, 3).mean(axis=(0, 2))
+        assert np.ptp(pattern, axis=(0, 1)).max() < 1.5, colour
+        assert np.abs(inside.mean(axis=(0, 1)) - colour).max() < 2.5, colour
