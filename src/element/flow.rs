@@ -98,10 +98,8 @@ impl<'s> Flow<'s> {
                 Some(self.conclude(restored, true, frame, output))
             }
             Ending::Late => {
-                let mut timing = self.timing();
-                let now = timing.now();
-                timing.governor.missed(now, patience.unwrap_or_default());
-                drop(timing);
+                // Frames are dropped in no stream whose frames fly.
+                self.miss(patience);
                 Some(self.degrade(frame, output))
             }
             Ending::Plain => Some(self.degrade(frame, output)),
@@ -218,15 +216,19 @@ impl<'s> Flow<'s> {
         {
             Ok(Try::Done(report)) => self.conclude(Ok(report), false, frame, output),
             Ok(Try::Late) => {
-                let mut timing = self.timing();
-                let now = timing.now();
                 // Never to restore it after all: this ends.
-                let plan = timing.governor.missed(now, patience.unwrap_or_default());
-                drop(timing);
+                let plan = self.miss(patience);
                 self.carry_out(plan, frame, output)
             }
             Err(error) => self.conclude(Err(error), false, frame, output),
         }
+    }
+
+    /// The frame was not restored within its patience: what is to be done with it instead.
+    fn miss(&self, patience: Option<Duration>) -> Plan {
+        let mut timing = self.timing();
+        let now = timing.now();
+        timing.governor.missed(now, patience.unwrap_or_default())
     }
 
     /// Counts what restoring a frame came to; one that could not be restored goes out degraded.

@@ -68,6 +68,15 @@ impl Live {
         panic!("frames never flew");
     }
 
+    /// The model is at a frame for ever, and six frames are given little time.
+    fn hold_six(&mut self) {
+        self.model.hold(true);
+        set_latency(&mut self.rig, SHORT);
+        for _ in 0..6 {
+            self.push();
+        }
+    }
+
     fn flew(&self) -> bool {
         self.threads.lock().unwrap().last() != Some(&std::thread::current().id())
     }
@@ -132,11 +141,7 @@ fn frames_with_less_do_not() {
 #[test]
 fn whatever_the_model_does_they_leave_by_their_deadlines() {
     let mut live = Live::flying();
-    live.model.hold(true);
-    set_latency(&mut live.rig, SHORT);
-    for _ in 0..6 {
-        live.push();
-    }
+    live.hold_six();
     let first = live.next - 6;
     for (picture, current) in live.pictures(6).iter().zip(first..) {
         assert!(
@@ -155,11 +160,7 @@ fn whatever_the_model_does_they_leave_by_their_deadlines() {
 #[test]
 fn restoration_comes_back_in_flight() {
     let mut live = Live::flying();
-    live.model.hold(true);
-    set_latency(&mut live.rig, SHORT);
-    for _ in 0..6 {
-        live.push();
-    }
+    live.hold_six();
     live.pictures(6);
     live.model.hold(false);
     set_latency(&mut live.rig, AMPLE);

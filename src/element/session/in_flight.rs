@@ -17,9 +17,11 @@ impl Session {
 
     /// The same, and whether what that takes is there and warm; it is begun to be loaded if it is not. Waits for nothing.
     pub fn is_ready_side_by_side(&self) -> bool {
-        let model = self.model().filter(|model| model.gains_side_by_side());
-        let warm = self.pictures();
-        model.is_some_and(|model| self.side(&model, warm).is_ok_and(|side| side.get().is_some()))
+        let Some(model) = self.model().filter(|model| model.gains_side_by_side()) else {
+            return false;
+        };
+        let side = self.side.get().map_or_else(|| self.side(&model, self.pictures()), Ok);
+        side.is_ok_and(|side| side.get().is_some())
     }
 
     /// From the next frame on, frames fly or do not. Says whether that is a change; then those that fly come out first,

@@ -8,7 +8,7 @@
 mod places;
 mod threads;
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{fmt, io};
@@ -90,9 +90,7 @@ impl<T: Send + 'static> Stages<T> {
     /// # Errors
     /// If it would not be taken.
     pub fn wait_for_room(&self) -> Result<(), Refusal> {
-        let places = self.shared.lock();
-        let places = self.shared.wait(places, |places| places.takes() && places.is_full());
-        places.check()
+        self.room().check()
     }
 
     /// Gives a frame, with which `cargo` will be delivered. Waits until there is room, the first half is free for it and
@@ -105,8 +103,7 @@ impl<T: Send + 'static> Stages<T> {
     /// If the frame is not taken.
     pub fn give(&self, job: Job, cargo: T, limit: Option<Limit>) -> Result<bool, Refusal> {
         let deadline = limit.map(|limit| limit.deadline);
-        let places = self.shared.lock();
-        let places = self.shared.wait(places, |places| places.takes() && places.is_full());
+        let places = self.room();
         let waits = places.front_is_taken();
         let wanting = |places: &Places<T>| places.takes() && places.front_is_taken();
         let mut places = self.shared.wait_until(places, deadline, wanting);
@@ -132,8 +129,7 @@ impl<T: Send + 'static> Stages<T> {
     /// # Errors
     /// If the frame is not taken.
     pub fn pass_by(&self, frame: Arc<Frame>, cargo: T) -> Result<(), Refusal> {
-        let places = self.shared.lock();
-        let mut places = self.shared.wait(places, |places| places.takes() && places.is_full());
+        let mut places = self.room();
         places.check()?;
         places.enter(frame, cargo, None, Some(Ending::Plain));
         self.shared.changed.notify_all();
@@ -189,6 +185,12 @@ impl<T: Send + 'static> Stages<T> {
 }
 
 impl<T> Stages<T> {
+    /// The places, once there is room for a frame or none is taken.
+    fn room(&self) -> MutexGuard<'_, Places<T>> {
+        let places = self.shared.lock();
+        self.shared.wait(places, |places| places.takes() && places.is_full())
+    }
+
     /// Whether this is called from a delivery, which cannot wait for itself.
     fn delivers_here(&self) -> bool {
         let own = std::thread::current().id();
