@@ -71,9 +71,12 @@ fn what_cannot_be_restored_is_refused_and_the_log_says_why() {
         ),
         (
             "format=GRAY8, width=64, height=64",
-            "format GRAY8 is not 8-bit RGB: put videoconvert",
+            "format GRAY8 is not 8-bit RGB or YUV: put videoconvert",
         ),
-        ("format=I420, width=64, height=64", "format I420 is not 8-bit RGB"),
+        (
+            "format=AYUV, width=64, height=64",
+            "format AYUV is not 8-bit RGB or YUV",
+        ),
         (
             "format=RGB10A2_LE, width=64, height=64",
             "format RGB10A2_LE is not 8-bit RGB",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstdloralvsr::pack::{Graph, Pack};
 use gstdloralvsr::restore::plan::{TilePlan, TileRule, padded_size};
-use gstdloralvsr::restore::{Frame, PixelLayout, PixelView};
+use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, Place, YuvLayout, YuvView};
 use sha2::{Digest, Sha256};
 
 /// How long a target runs beyond its corpus in the normal test run.
@@ -225,6 +225,32 @@ fn picture() {
         let layout = PixelLayout::ALL[numbers.size() % PixelLayout::ALL.len()];
         let data = vec![7; numbers.size() % 100_000];
         if let Ok(view) = PixelView::new(&data, width, height, stride, layout) {
+            let frame = Frame::read(&view).unwrap();
+            assert_eq!(frame.rgb().len(), width * height * 3);
+        }
+    });
+}
+
+/// The same of YUV, and the places of its components.
+#[test]
+fn yuv() {
+    run("yuv", |input, _| {
+        let mut numbers = Numbers(input);
+        let (width, height) = (numbers.size(), numbers.size());
+        let data = vec![7; numbers.size() % 100_000];
+        let places = std::array::from_fn(|_| Place {
+            offset: numbers.size(),
+            stride: numbers.size(),
+            step: numbers.size(),
+        });
+        let bits = numbers.size();
+        let layout = YuvLayout {
+            halved: [bits & 1 > 0, bits & 2 > 0],
+            cosited: [bits & 4 > 0, bits & 8 > 0],
+            matrix: Matrix::Bt709,
+            full_range: bits & 16 > 0,
+        };
+        if let Ok(view) = YuvView::new(&data, width, height, places, layout) {
             let frame = Frame::read(&view).unwrap();
             assert_eq!(frame.rgb().len(), width * height * 3);
         }

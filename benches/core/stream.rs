@@ -6,8 +6,8 @@ use criterion::Criterion;
 use gstdloralvsr::restore::plan::TileRule;
 use gstdloralvsr::restore::scene::{Digest, score};
 use gstdloralvsr::restore::{
-    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, PixelLayout, PixelView, PixelViewMut, Settings,
-    Stream,
+    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut, Place,
+    Settings, Stream, YuvLayout, YuvView, YuvViewMut,
 };
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
@@ -86,6 +86,12 @@ pub fn copy(criterion: &mut Criterion) {
             one_frame(stream.unwrap(), layout, width, height)
         });
     }
+    for (name, interleaved) in [("I420", false), ("NV12", true)] {
+        at_every_size(criterion, &format!("copy/{name}"), |width, height| {
+            let stream = Stream::with_geometry(Arc::new(Nothing), geometry.clone(), settings.clone());
+            one_yuv_frame(stream.unwrap(), interleaved, width, height)
+        });
+    }
 }
 
 /// A whole frame, from the input's bytes to the output's.
@@ -109,6 +115,39 @@ fn one_frame(mut stream: Stream, layout: PixelLayout, width: usize, height: usiz
         let input = PixelView::new(&frame, width, height, width * bytes, layout).unwrap();
         let (width, height) = (width * SCALE, height * SCALE);
         let mut output = PixelViewMut::new(&mut output, width, height, width * bytes, layout).unwrap();
+        stream.restore(&input, &mut output).unwrap();
+    }
+}
+
+/// 4:2:0, planar or with interleaved chroma; sides are even.
+fn one_yuv_frame(mut stream: Stream, interleaved: bool, width: usize, height: usize) -> impl FnMut() {
+    let layout = YuvLayout {
+        halved: [true, true],
+        cosited: [false, true],
+        matrix: Matrix::Bt709,
+        full_range: false,
+    };
+    let places = move |width: usize, height: usize| {
+        let place = |offset, stride, step| Place { offset, stride, step };
+        let (luma, chroma) = (width * height, width * height / 4);
+        match interleaved {
+            true => [place(0, width, 1), place(luma, width, 2), place(luma + 1, width, 2)],
+            false => [
+                place(0, width, 1),
+                place(luma, width / 2, 1),
+                place(luma + chroma, width / 2, 1),
+            ],
+        }
+    };
+    let frame: Vec<u8> = picture(width, height, 0)
+        .into_iter()
+        .take(width * height * 3 / 2)
+        .collect();
+    let mut output = vec![0; frame.len() * SCALE * SCALE];
+    move || {
+        let input = YuvView::new(&frame, width, height, places(width, height), layout).unwrap();
+        let (width, height) = (width * SCALE, height * SCALE);
+        let mut output = YuvViewMut::new(&mut output, width, height, places(width, height), layout).unwrap();
         stream.restore(&input, &mut output).unwrap();
     }
 }

@@ -62,14 +62,14 @@ impl ContainerColour {
     }
 }
 
-/// Keep the decoded video's colour description through RGB and back, and the first frame's size to the end: neither
-/// encoders nor muxers take a change of size in mid-file, so later sizes are fitted into the first.
-pub fn pin(decoded: &gst::Element, rgb: &gst::Element, coded: &gst::Element, source: &Source) {
+/// Keep the decoded video's colour description from end to end, and the first frame's size: neither encoders nor muxers
+/// take a change of size in mid-file, so later sizes are fitted into the first.
+pub fn pin(decoded: &gst::Element, restorable: &gst::Element, coded: &gst::Element, source: &Source) {
     let Some(pad) = decoded.static_pad("sink") else {
         return;
     };
     let turned = source.upright() != (source.width, source.height);
-    let (rgb, coded) = (rgb.clone(), coded.clone());
+    let (restorable, coded) = (restorable.clone(), coded.clone());
     let pinned = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view()) else {
@@ -79,7 +79,7 @@ pub fn pin(decoded: &gst::Element, rgb: &gst::Element, coded: &gst::Element, sou
             && !pinned.swap(true, Ordering::Relaxed)
         {
             let colour = colorimetry(&video);
-            rgb.set_property("caps", rgb_caps(&colour));
+            restorable.set_property("caps", restorable_caps(&video, &colour));
             coded.set_property("caps", coded_caps(&video, &colour, turned));
         }
         gst::PadProbeReturn::Ok
@@ -102,18 +102,48 @@ fn colorimetry(video: &gst_video::VideoInfo) -> gst_video::VideoColorimetry {
     gst_video::VideoColorimetry::new(range, matrix, stated.transfer(), stated.primaries())
 }
 
-/// RGB with the input's transfer function and primaries, so that no conversion touches them.
-fn rgb_caps(colour: &gst_video::VideoColorimetry) -> gst::Caps {
+/// What the element takes, in the order in which it is to be chosen. The colour description stays, so that no conversion
+/// touches it: YUV in 8 bits by its own matrix where that can be, anything else as RGB of the same transfer function and
+/// primaries.
+fn restorable_caps(video: &gst_video::VideoInfo, colour: &gst_video::VideoColorimetry) -> gst::Caps {
+    use gst_video::{VideoColorMatrix, VideoFormat};
     let rgb = gst_video::VideoColorimetry::new(
         gst_video::VideoColorRange::Range0_255,
-        gst_video::VideoColorMatrix::Rgb,
+        VideoColorMatrix::Rgb,
         colour.transfer(),
         colour.primaries(),
     );
-    gst_video::VideoCapsBuilder::new()
-        .format(gst_video::VideoFormat::Rgb)
+    let rgb = gst_video::VideoCapsBuilder::new()
+        .format(VideoFormat::Rgb)
         .field("colorimetry", rgb.to_string())
-        .build()
+        .build();
+    let matrix = video.colorimetry().matrix();
+    let known = matches!(
+        matrix,
+        VideoColorMatrix::Bt601
+            | VideoColorMatrix::Bt709
+            | VideoColorMatrix::Bt2020
+            | VideoColorMatrix::Smpte240m
+            | VideoColorMatrix::Fcc
+    );
+    if !known {
+        return rgb;
+    }
+    let mut caps = gst_video::VideoCapsBuilder::new()
+        .format_list([
+            VideoFormat::I420,
+            VideoFormat::Yv12,
+            VideoFormat::Nv12,
+            VideoFormat::Nv21,
+            VideoFormat::Yuy2,
+            VideoFormat::Uyvy,
+            VideoFormat::Y42b,
+            VideoFormat::Y444,
+        ])
+        .field("colorimetry", colour.to_string())
+        .build();
+    caps.merge(rgb);
+    caps
 }
 
 fn coded_caps(video: &gst_video::VideoInfo, colour: &gst_video::VideoColorimetry, turned: bool) -> gst::Caps {

@@ -1,7 +1,7 @@
 //! The pipeline: read, take apart, restore the video, copy the audio, write.
 //!
 //! ```text
-//! filesrc ! parsebin ─┬─ multiqueue ! decodebin ! [deinterlace] ! videoconvert ! [videoflip] ! RGB ! dloralvsr
+//! filesrc ! parsebin ─┬─ multiqueue ! decodebin ! [deinterlace] ! videoconvert ! [videoflip] ! caps ! dloralvsr
 //!                     │      ! queue ! videoconvert ! videoscale ! I420 ! encoder ─┬─ muxer ! filesink
 //!                     └─ multiqueue ! [parser | decoder and encoder] ──────────────┘
 //! ```
@@ -215,7 +215,7 @@ fn video_chain(
         deinterlace.set_property_from_str("fields", "top");
         elements.push(deinterlace);
     }
-    let (decoded, rgb) = (converter()?, element("capsfilter")?);
+    let (decoded, restorable) = (converter()?, element("capsfilter")?);
     elements.push(decoded.clone());
     if let Some(orientation) = source.orientation.as_deref() {
         elements.push(flip(orientation)?);
@@ -226,7 +226,7 @@ fn video_chain(
     handover.set_property("max-size-bytes", 0u32);
     handover.set_property("max-size-time", 0u64);
     elements.extend([
-        rgb.clone(),
+        restorable.clone(),
         restorer.clone(),
         handover,
         converter()?,
@@ -237,8 +237,8 @@ fn video_chain(
     pipeline.add_many(&elements).map_err(cannot_build)?;
     gst::Element::link_many(&elements).map_err(cannot_build)?;
 
-    formats::pin(&decoded, &rgb, &coded, source);
-    if let Some(pad) = rgb.static_pad("src") {
+    formats::pin(&decoded, &restorable, &coded, source);
+    if let Some(pad) = restorable.static_pad("src") {
         gate.watch_video(&pad);
     }
     if let Some(pad) = restorer.static_pad("src") {

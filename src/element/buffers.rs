@@ -1,9 +1,9 @@
 //! Where the picture lies in a buffer: strides and offsets of its video meta, its crop.
 
-use gst_video::{VideoCropMeta, VideoInfo, VideoMeta};
+use gst_video::{VideoCropMeta, VideoFormat, VideoFormatInfo, VideoInfo, VideoMeta};
 
-use super::caps;
-use crate::restore::{PixelLayout, PixelView, PixelViewMut, RestoreError};
+use super::formats::Layout;
+use crate::restore::{PictureView, PictureViewMut, PixelView, PixelViewMut, Place, RestoreError, YuvView, YuvViewMut};
 
 /// A buffer that does not hold what the caps say.
 #[derive(Debug, thiserror::Error)]
@@ -33,25 +33,45 @@ pub enum BufferError {
         /// Format and size.
         caps: String,
     },
+    /// A crop that begins between the samples of a component.
+    #[error(
+        "the buffer's crop meta begins at column {x} and row {y}, between chroma samples of {format}: put videocrop before"
+    )]
+    CropBetween {
+        /// Pixels.
+        x: u32,
+        /// Pixels.
+        y: u32,
+        /// Of the caps.
+        format: VideoFormat,
+    },
 }
 
-/// The one plane of a packed picture within its buffer, and the picture's size.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Plane {
+/// Where a plane begins, and its rows, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Plane {
     offset: usize,
     stride: usize,
-    width: usize,
-    height: usize,
-    layout: PixelLayout,
 }
 
-impl Plane {
+/// The planes of a picture within its buffer, its size, and what its samples mean.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// As many as the format has; the others are not looked at.
+    planes: [Plane; 3],
+    width: usize,
+    height: usize,
+    format: VideoFormatInfo,
+    layout: Layout,
+}
+
+impl Picture {
     /// The picture in an input buffer. A crop meta is applied.
     ///
     /// # Errors
-    /// [`BufferError`] if the buffer's metas and the caps contradict each other.
-    pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: PixelLayout) -> Result<Self, BufferError> {
-        let mut plane = Self::of_output(buffer, info, layout)?;
+    /// [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
+    pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
+        let mut picture = Self::of_output(buffer, info, layout)?;
         if let Some(crop) = buffer.meta::<VideoCropMeta>() {
             let rect = crop.rect();
             if (rect.2, rect.3) != (info.width(), info.height()) {
@@ -60,29 +80,72 @@ impl Plane {
                     caps: describe(info.format(), info.width(), info.height()),
                 });
             }
-            plane.offset += rect.1 as usize * plane.stride + rect.0 as usize * layout.bytes_per_pixel();
+            picture.begin_at(rect.0, rect.1)?;
         }
-        Ok(plane)
+        Ok(picture)
     }
 
     /// The picture in an output buffer.
     ///
     /// # Errors
     /// [`BufferError`] if the buffer's video meta and the caps contradict each other.
-    pub fn of_output(buffer: &gst::BufferRef, info: &VideoInfo, layout: PixelLayout) -> Result<Self, BufferError> {
-        let (offset, stride) = match buffer.meta::<VideoMeta>() {
+    pub fn of_output(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
+        let planes = match buffer.meta::<VideoMeta>() {
             Some(meta) => {
                 check_meta(&meta, info)?;
-                (meta.offset()[0], meta.stride()[0])
+                planes(meta.offset(), meta.stride())
             }
-            None => (info.offset()[0], info.stride()[0]),
+            None => planes(info.offset(), info.stride()),
         };
-        Ok(Plane {
-            offset,
-            stride: usize::try_from(stride).map_err(|_| BufferError::Stride(stride))?,
+        Ok(Picture {
+            planes: planes?,
             width: info.width() as usize,
             height: info.height() as usize,
+            format: info.format_info(),
             layout,
+        })
+    }
+
+    /// Leaves out the columns before `x` and the rows before `y`.
+    fn begin_at(&mut self, x: u32, y: u32) -> Result<(), BufferError> {
+        for component in 0..self.format.n_components() as usize {
+            let subsampling = (self.format.w_sub()[component], self.format.h_sub()[component]);
+            if !(x.is_multiple_of(1 << subsampling.0) && y.is_multiple_of(1 << subsampling.1)) {
+                return Err(BufferError::CropBetween {
+                    x,
+                    y,
+                    format: self.format.format(),
+                });
+            }
+        }
+        for plane in 0..self.format.n_planes() as usize {
+            // The components of one plane advance alike.
+            let of_plane = |component: &usize| self.format.plane()[*component] as usize == plane;
+            let Some(component) = (0..self.format.n_components() as usize).find(of_plane) else {
+                continue;
+            };
+            let column = (x >> self.format.w_sub()[component]) as usize * self.step(component);
+            let row = (y >> self.format.h_sub()[component]) as usize;
+            self.planes[plane].offset += row * self.planes[plane].stride + column;
+        }
+        Ok(())
+    }
+
+    /// Bytes from one sample of a component to the next.
+    fn step(&self, component: usize) -> usize {
+        // Positive in every format with 8-bit samples of its own.
+        usize::try_from(self.format.pixel_stride()[component]).unwrap_or(0)
+    }
+
+    /// Where the samples of Y, U and V lie.
+    fn places(&self) -> [Place; 3] {
+        std::array::from_fn(|component| {
+            let plane = self.planes[self.format.plane()[component] as usize];
+            Place {
+                offset: plane.offset + self.format.poffset()[component] as usize,
+                stride: plane.stride,
+                step: self.step(component),
+            }
         })
     }
 
@@ -90,29 +153,45 @@ impl Plane {
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if they are too few.
-    pub fn view<'a>(&self, data: &'a [u8]) -> Result<PixelView<'a>, RestoreError> {
-        PixelView::new(
-            data.get(self.offset..).unwrap_or_default(),
-            self.width,
-            self.height,
-            self.stride,
-            self.layout,
-        )
+    pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
+        match self.layout {
+            Layout::Rgb(layout) => {
+                let Plane { offset, stride } = self.planes[0];
+                let data = data.get(offset..).unwrap_or_default();
+                PixelView::new(data, self.width, self.height, stride, layout).map(PictureView::Rgb)
+            }
+            Layout::Yuv(layout) => {
+                YuvView::new(data, self.width, self.height, self.places(), layout).map(PictureView::Yuv)
+            }
+        }
     }
 
     /// The picture in the buffer's bytes, for writing.
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if they are too few.
-    pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PixelViewMut<'a>, RestoreError> {
-        let data = data.get_mut(self.offset..).unwrap_or_default();
-        PixelViewMut::new(data, self.width, self.height, self.stride, self.layout)
+    pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
+        match self.layout {
+            Layout::Rgb(layout) => {
+                let Plane { offset, stride } = self.planes[0];
+                let data = data.get_mut(offset..).unwrap_or_default();
+                PixelViewMut::new(data, self.width, self.height, stride, layout).map(PictureViewMut::Rgb)
+            }
+            Layout::Yuv(layout) => {
+                YuvViewMut::new(data, self.width, self.height, self.places(), layout).map(PictureViewMut::Yuv)
+            }
+        }
     }
 }
 
-/// The core's layout of the caps' format. The pad templates let no other format through.
-pub fn layout(info: &VideoInfo) -> Result<PixelLayout, gst::LoggableError> {
-    caps::layout(info.format()).ok_or_else(|| gst::loggable_error!(super::CAT, "{} is not accepted", info.format()))
+/// Planes as GStreamer describes them.
+fn planes(offsets: &[usize], strides: &[i32]) -> Result<[Plane; 3], BufferError> {
+    let mut planes = [Plane::default(); 3];
+    for ((plane, offset), stride) in planes.iter_mut().zip(offsets).zip(strides) {
+        plane.offset = *offset;
+        plane.stride = usize::try_from(*stride).map_err(|_| BufferError::Stride(*stride))?;
+    }
+    Ok(planes)
 }
 
 /// A meta may describe a picture larger than the caps (padding), never another format or a smaller one.
@@ -127,17 +206,19 @@ fn check_meta(meta: &VideoMeta, info: &VideoInfo) -> Result<(), BufferError> {
     })
 }
 
-fn describe(format: gst_video::VideoFormat, width: u32, height: u32) -> String {
+fn describe(format: VideoFormat, width: u32, height: u32) -> String {
     format!("{format} {width}x{height}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gst_video::{VideoFormat, VideoFrameFlags};
+    use crate::element::formats;
+    use gst_video::VideoFrameFlags;
 
-    fn info(width: u32, height: u32) -> VideoInfo {
-        VideoInfo::builder(VideoFormat::Rgb, width, height).build().unwrap()
+    fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
+        gst::init().unwrap();
+        VideoInfo::builder(format, width, height).build().unwrap()
     }
 
     fn buffer(metas: impl FnOnce(&mut gst::BufferRef)) -> gst::Buffer {
@@ -147,43 +228,79 @@ mod tests {
         buffer
     }
 
-    fn add_meta(buffer: &mut gst::BufferRef, size: (u32, u32), offset: usize, stride: i32) {
+    fn add_meta(buffer: &mut gst::BufferRef, format: VideoFormat, size: (u32, u32), planes: &[(usize, i32)]) {
+        let (offsets, strides): (Vec<_>, Vec<_>) = planes.iter().copied().unzip();
         VideoMeta::add_full(
             buffer,
             VideoFrameFlags::empty(),
-            VideoFormat::Rgb,
+            format,
             size.0,
             size.1,
-            &[offset],
-            &[stride],
+            &offsets,
+            &strides,
         )
         .unwrap();
+    }
+
+    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<Picture, BufferError> {
+        Picture::of_input(buffer, info, formats::layout(info).unwrap())
+    }
+
+    fn rgb(buffer: &gst::BufferRef) -> Result<Picture, BufferError> {
+        picture(buffer, &info(VideoFormat::Rgb, 17, 16))
     }
 
     #[test]
     fn without_metas_the_caps_say_where_rows_lie() {
         // GStreamer rounds rows up to four bytes: 17 pixels are 51 bytes.
-        let plane = Plane::of_input(&buffer(|_| ()), &info(17, 16), PixelLayout::Rgb).unwrap();
-        assert_eq!(
-            plane,
-            Plane {
-                offset: 0,
-                stride: 52,
-                width: 17,
-                height: 16,
-                layout: PixelLayout::Rgb
-            }
-        );
+        let picture = rgb(&buffer(|_| ())).unwrap();
+        assert_eq!(picture.planes[0], Plane { offset: 0, stride: 52 });
+        assert_eq!((picture.width, picture.height), (17, 16));
     }
 
     #[test]
     fn video_meta_and_crop_say_where_rows_lie() {
         let buffer = buffer(|buffer| {
-            add_meta(buffer, (40, 30), 7, 123);
+            add_meta(buffer, VideoFormat::Rgb, (40, 30), &[(7, 123)]);
             VideoCropMeta::add(buffer, (5, 2, 17, 16));
         });
-        let plane = Plane::of_input(&buffer, &info(17, 16), PixelLayout::Rgb).unwrap();
-        assert_eq!((plane.offset, plane.stride), (7 + 2 * 123 + 5 * 3, 123));
+        let expected = Plane {
+            offset: 7 + 2 * 123 + 5 * 3,
+            stride: 123,
+        };
+        assert_eq!(rgb(&buffer).unwrap().planes[0], expected);
+    }
+
+    /// A crop of (6, 2) from planes that begin at 10, 5000 and 8000, in rows of 64, 40 and 48 bytes.
+    #[track_caller]
+    fn check_cropped_places(format: VideoFormat, expected: [(usize, usize, usize); 3]) {
+        let planes = [(10, 64), (5000, 40), (8000, 48)];
+        let info = info(format, 16, 16);
+        let buffer = buffer(|buffer| {
+            add_meta(buffer, format, (24, 20), &planes[..info.n_planes() as usize]);
+            VideoCropMeta::add(buffer, (6, 2, 16, 16));
+        });
+        let places = picture(&buffer, &info).unwrap().places();
+        let expected = expected.map(|(offset, stride, step)| Place { offset, stride, step });
+        assert_eq!(places, expected, "{format}");
+    }
+
+    #[test]
+    fn components_of_yuv_lie_where_format_meta_and_crop_say() {
+        let y = (10 + 2 * 64 + 6, 64, 1);
+        check_cropped_places(VideoFormat::I420, [y, (5000 + 40 + 3, 40, 1), (8000 + 48 + 3, 48, 1)]);
+        // V is the second plane.
+        check_cropped_places(VideoFormat::Yv12, [y, (8000 + 48 + 3, 48, 1), (5000 + 40 + 3, 40, 1)]);
+        check_cropped_places(VideoFormat::Nv12, [y, (5000 + 40 + 6, 40, 2), (5000 + 40 + 7, 40, 2)]);
+        let start = 10 + 2 * 64 + 6 * 2;
+        check_cropped_places(
+            VideoFormat::Yuy2,
+            [(start, 64, 2), (start + 1, 64, 4), (start + 3, 64, 4)],
+        );
+        check_cropped_places(
+            VideoFormat::Y444,
+            [y, (5000 + 2 * 40 + 6, 40, 1), (8000 + 2 * 48 + 6, 48, 1)],
+        );
     }
 
     #[test]
@@ -191,26 +308,37 @@ mod tests {
         let cropped = buffer(|buffer| {
             VideoCropMeta::add(buffer, (0, 0, 20, 16));
         });
-        let smaller = buffer(|buffer| add_meta(buffer, (16, 16), 0, 60));
+        let smaller = buffer(|buffer| add_meta(buffer, VideoFormat::Rgb, (16, 16), &[(0, 60)]));
         for (buffer, text) in [(cropped, "crop meta is 20x16+0+0"), (smaller, "meta says RGB 16x16")] {
-            let error = Plane::of_input(&buffer, &info(17, 16), PixelLayout::Rgb)
-                .unwrap_err()
-                .to_string();
+            let error = rgb(&buffer).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
     }
 
     #[test]
+    fn a_crop_between_chroma_samples_is_an_error() {
+        for (format, x, y, fits) in [
+            (VideoFormat::I420, 1, 0, false),
+            (VideoFormat::I420, 0, 1, false),
+            (VideoFormat::Y42b, 1, 0, false),
+            (VideoFormat::Y42b, 0, 1, true),
+            (VideoFormat::Y444, 1, 1, true),
+        ] {
+            let buffer = buffer(|buffer| {
+                VideoCropMeta::add(buffer, (x, y, 16, 16));
+            });
+            let picture = picture(&buffer, &info(format, 16, 16));
+            assert_eq!(picture.is_ok(), fits, "{format} from ({x}, {y}): {picture:?}");
+        }
+    }
+
+    #[test]
     fn too_few_bytes_are_an_error() {
-        let plane = Plane {
-            offset: 10,
-            stride: 60,
-            width: 17,
-            height: 2,
-            layout: PixelLayout::Rgb,
-        };
-        assert!(plane.view(&[0; 10 + 60 + 51]).is_ok());
-        assert!(plane.view(&[0; 10 + 60 + 50]).is_err());
-        assert!(plane.view(&[0; 5]).is_err());
+        let mut picture = rgb(&buffer(|_| ())).unwrap();
+        picture.planes[0] = Plane { offset: 10, stride: 60 };
+        picture.height = 2;
+        assert!(picture.view(&[0; 10 + 60 + 51]).is_ok());
+        assert!(picture.view(&[0; 10 + 60 + 50]).is_err());
+        assert!(picture.view(&[0; 5]).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! Which caps are accepted, and which follow from which: width and height change, every other field stays.
 
 use gst::prelude::*;
-use gst_video::VideoFormat;
 
-use crate::restore::{PixelLayout, SCALE};
+use super::formats;
+use crate::restore::SCALE;
 
 /// Smallest side of an input, pixels.
 const MIN_SIDE: i32 = 16;
@@ -12,28 +12,6 @@ const MAX_SIDE: i32 = 4096;
 /// [`SCALE`] as caps hold it.
 const FACTOR: i32 = SCALE as i32;
 
-/// Every accepted format and the core's name for it.
-const FORMATS: [(VideoFormat, PixelLayout); 10] = [
-    (VideoFormat::Rgb, PixelLayout::Rgb),
-    (VideoFormat::Bgr, PixelLayout::Bgr),
-    (VideoFormat::Rgbx, PixelLayout::Rgbx),
-    (VideoFormat::Bgrx, PixelLayout::Bgrx),
-    (VideoFormat::Xrgb, PixelLayout::Xrgb),
-    (VideoFormat::Xbgr, PixelLayout::Xbgr),
-    (VideoFormat::Rgba, PixelLayout::Rgba),
-    (VideoFormat::Bgra, PixelLayout::Bgra),
-    (VideoFormat::Argb, PixelLayout::Argb),
-    (VideoFormat::Abgr, PixelLayout::Abgr),
-];
-
-/// The core's name for a format, if it is accepted.
-pub fn layout(format: VideoFormat) -> Option<PixelLayout> {
-    FORMATS
-        .iter()
-        .find(|(known, _)| *known == format)
-        .map(|(_, layout)| *layout)
-}
-
 /// Caps of the pad template on one side.
 pub fn template(direction: gst::PadDirection) -> gst::Caps {
     let side = match direction {
@@ -41,7 +19,7 @@ pub fn template(direction: gst::PadDirection) -> gst::Caps {
         _ => gst::IntRange::new(MIN_SIDE, MAX_SIDE),
     };
     gst_video::VideoCapsBuilder::new()
-        .format_list(FORMATS.iter().map(|(format, _)| *format))
+        .format_list(formats::accepted())
         .field("width", side)
         .field("height", side)
         .field("interlace-mode", "progressive")
@@ -236,7 +214,7 @@ fn field_refusal(field: &str, given: &gst::glib::SendValue, accepted: &gst::glib
     };
     let given = text(given);
     match field {
-        "format" => format!("format {given} is not 8-bit RGB: put videoconvert before"),
+        "format" => format!("format {given} is not 8-bit RGB or YUV: put videoconvert before"),
         "interlace-mode" => format!("{given} video is not progressive: put deinterlace before"),
         _ => format!("{field} {given} is not in {}", text(accepted)),
     }
@@ -383,16 +361,5 @@ mod tests {
         }
         let either = caps("video/x-raw, format=GRAY8; video/x-raw, format=RGB, width=64, height=64");
         assert_eq!(refusal(Sink, &either), None);
-    }
-
-    #[test]
-    fn formats_are_the_cores_layouts() {
-        assert_eq!(FORMATS.map(|(_, layout)| layout), PixelLayout::ALL);
-        for (format, layout) in FORMATS {
-            let info = gst_video::VideoFormatInfo::from_format(format);
-            let offsets = layout.channel_offsets().map(|offset| offset as u32);
-            assert_eq!(info.poffset()[..3], offsets, "{format:?}");
-            assert_eq!(info.has_alpha(), layout.alpha_offset().is_some(), "{format:?}");
-        }
     }
 }

@@ -6,6 +6,9 @@
 //! goes in (but with `overload=drop`), with its timestamps, duration, flags and metas; regions of interest are scaled
 //! along.
 //!
+//! Frames are 8-bit YUV or RGB, and come out in the format in which they go in. Models work on RGB; YUV is read and
+//! written with the matrix, range and chroma sites that the caps on either side say.
+//!
 //! The model pack is opened on a thread of its own when the element goes from READY to PAUSED, announced by PROGRESS
 //! messages (code `open-model`); in a stream that is not live the first frame waits for it. If it cannot be opened, an
 //! error message with the remedy is posted, and the state change fails if that shows at once.
@@ -60,6 +63,7 @@
 //! | `imp` | the subclass: which virtual method leads where |
 //! | `settings`, `enums` | properties |
 //! | `caps` | what is accepted, and which caps follow from which |
+//! | `formats` | accepted formats, and the core's words for what their samples mean |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
 //! | `session` | one run from start to stop: the threads of the core, its pictures, when its window begins anew |
@@ -85,6 +89,7 @@ mod enums;
 mod failure;
 mod flight;
 mod flow;
+mod formats;
 mod frames;
 mod imp;
 mod loader;

@@ -1,9 +1,10 @@
 //! From a picture to the output's bytes: a restored one, or the frame plainly upscaled where there is none.
 
 use super::frame::Frame;
-use super::pixels::PixelViewMut;
+use super::picture::PictureViewMut;
 use super::tone::Tone;
 use super::upscale::{Samples, Upscaler};
+use super::yuv::Packer;
 use super::{RestoreError, SCALE, convert};
 
 /// Writes outputs; keeps its scratch memory, and what is known of the restored pictures' colours, from frame to frame.
@@ -14,6 +15,7 @@ pub struct Finisher {
     plain: Vec<u8>,
     /// The upscaled alpha plane; empty where there is none.
     alpha: Vec<u8>,
+    yuv: Packer,
     tone: Tone,
 }
 
@@ -27,11 +29,20 @@ impl Finisher {
     ///
     /// # Errors
     /// [`RestoreError`] if the output has another size than 4W×4H or is not valid.
-    pub fn write(&mut self, frame: &Frame, picture: &[u8], output: &mut PixelViewMut<'_>) -> Result<(), RestoreError> {
-        check_output(frame, output)?;
-        self.make_alpha(frame, output)?;
+    pub fn write<'o>(
+        &mut self,
+        frame: &Frame,
+        picture: &[u8],
+        output: impl Into<PictureViewMut<'o>>,
+    ) -> Result<(), RestoreError> {
+        let mut output = output.into();
+        check_output(frame, &output)?;
+        self.make_alpha(frame, &output)?;
         let alpha = (!self.alpha.is_empty()).then_some(&self.alpha[..]);
-        convert::pack(picture, alpha, output);
+        match &mut output {
+            PictureViewMut::Rgb(view) => convert::pack(picture, alpha, view),
+            PictureViewMut::Yuv(view) => self.yuv.pack(picture, view)?,
+        }
         Ok(())
     }
 
@@ -40,11 +51,11 @@ impl Finisher {
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_toned(
+    pub fn write_toned<'o>(
         &mut self,
         frame: &Frame,
         picture: &mut [u8],
-        output: &mut PixelViewMut<'_>,
+        output: impl Into<PictureViewMut<'o>>,
     ) -> Result<(), RestoreError> {
         self.tone.restored(frame.rgb(), picture);
         self.write(frame, picture, output)
@@ -55,7 +66,7 @@ impl Finisher {
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn degrade(&mut self, frame: &Frame, output: &mut PixelViewMut<'_>) -> Result<(), RestoreError> {
+    pub fn degrade<'o>(&mut self, frame: &Frame, output: impl Into<PictureViewMut<'o>>) -> Result<(), RestoreError> {
         let mut plain = std::mem::take(&mut self.plain);
         plain.resize(frame.rgb().len() * SCALE * SCALE, 0);
         let upscaled = self
@@ -75,27 +86,33 @@ impl Finisher {
     }
 
     /// Upscales the input's alpha plane where both sides have one.
-    fn make_alpha(&mut self, frame: &Frame, output: &PixelViewMut<'_>) -> Result<(), RestoreError> {
+    fn make_alpha(&mut self, frame: &Frame, output: &PictureViewMut<'_>) -> Result<(), RestoreError> {
         self.alpha.clear();
-        let (Some(plane), Some(_)) = (frame.alpha(), output.layout.alpha_offset()) else {
+        let Some(plane) = frame.alpha().filter(|_| output.has_alpha()) else {
             return Ok(());
         };
-        self.alpha.resize(output.width * output.height, 0);
+        self.alpha.resize(plane.len() * SCALE * SCALE, 0);
         self.upscaler
             .upscale(plane, frame.width(), frame.height(), Samples::Single, &mut self.alpha)
     }
 }
 
-fn check_output(frame: &Frame, output: &PixelViewMut<'_>) -> Result<(), RestoreError> {
+fn check_output(frame: &Frame, output: &PictureViewMut<'_>) -> Result<(), RestoreError> {
     output.check()?;
-    let (width, height) = (frame.width() * SCALE, frame.height() * SCALE);
-    if (output.width, output.height) == (width, height) {
+    check_size([frame.height(), frame.width()], output.size())
+}
+
+/// Whether an output has exactly four times the rows and columns of its input.
+pub(super) fn check_size(input: [usize; 2], output: [usize; 2]) -> Result<(), RestoreError> {
+    let [height, width] = input.map(|side| side * SCALE);
+    if output == [height, width] {
         return Ok(());
     }
+    let [actual_height, actual_width] = output;
     Err(RestoreError::OutputSize {
         width,
         height,
-        actual_width: output.width,
-        actual_height: output.height,
+        actual_width,
+        actual_height,
     })
 }

@@ -1,7 +1,8 @@
 //! A frame's pixels, apart from the memory they came in.
 
+use super::picture::PictureView;
 use super::pixels::{PixelLayout, PixelView};
-use super::{RestoreError, convert};
+use super::{RestoreError, convert, yuv};
 
 /// One input frame: tight RGB, and its alpha plane if it has one. Can be handed to another thread while the buffer it
 /// was read from goes on.
@@ -15,22 +16,28 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Copies the picture out of `view`.
+    /// Copies the picture out of `view`, YUV as RGB.
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if the view is not valid.
-    pub fn read(view: &PixelView<'_>) -> Result<Frame, RestoreError> {
+    pub fn read<'a>(view: impl Into<PictureView<'a>>) -> Result<Frame, RestoreError> {
+        let view = view.into();
         view.check()?;
-        let mut rgb = vec![0; view.width * view.height * 3];
-        convert::unpack(view, &mut rgb, view.width * 3);
-        let mut alpha = Vec::new();
-        convert::unpack_alpha(view, &mut alpha);
-        Ok(Frame {
-            width: view.width,
-            height: view.height,
-            rgb,
-            alpha,
-        })
+        let [height, width] = view.size();
+        let mut frame = Frame {
+            width,
+            height,
+            rgb: vec![0; width * height * 3],
+            alpha: Vec::new(),
+        };
+        match &view {
+            PictureView::Rgb(view) => {
+                convert::unpack(view, &mut frame.rgb, width * 3);
+                convert::unpack_alpha(view, &mut frame.alpha);
+            }
+            PictureView::Yuv(view) => yuv::unpack(view, &mut frame.rgb)?,
+        }
+        Ok(frame)
     }
 
     /// Pixels.

@@ -4,12 +4,13 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | any of ten layouts to tight RGB, padded to what the graphs take by repeating the right and lower edge | [`PixelView`] |
+//! | packed RGB or YUV to tight RGB | [`PictureView`] |
+//! | padding to what the graphs take, by repeating the right and lower edge | [`Stream`] |
 //! | a digest is compared with that of the frame before: a cut pairs the frame with itself | [`scene`] |
 //! | the bicubic picture ×4, if the encoder or the colour fix takes it | [`upscale`] |
 //! | encoder, restorer and decoder, in [tiles](plan) that are [blended](blend), through [`Graphs`] | [`Stream`] |
 //! | cropping, and the colour fix against the bicubic picture | [`color`] |
-//! | tight RGB to the output's layout; alpha is upscaled plainly | [`Finisher`] |
+//! | tight RGB to the output's layout, RGB or YUV; alpha is upscaled plainly | [`Finisher`] |
 //!
 //! Where nobody waits for a particular frame, or each has time enough, [`Stages`] does this for two frames at a time: it
 //! decodes one while it encodes and restores the next. Otherwise a [`Worker`] does this on a thread of its own. With both
@@ -31,6 +32,7 @@ mod geometry;
 mod graphs;
 mod hooked;
 mod job;
+mod picture;
 mod pixels;
 pub mod plan;
 pub mod scene;
@@ -43,7 +45,9 @@ mod tone;
 pub mod upscale;
 mod window;
 mod worker;
+mod yuv;
 
+pub use self::yuv::{Matrix, Place, YuvLayout, YuvView, YuvViewMut};
 pub use error::RestoreError;
 pub use finish::Finisher;
 pub use frame::Frame;
@@ -51,6 +55,7 @@ pub use geometry::Geometry;
 pub use graphs::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 pub use hooked::{Hook, Hooked};
 pub use job::{Job, Limit, Outcome, Restored};
+pub use picture::{PictureView, PictureViewMut};
 pub use pixels::{PixelLayout, PixelView, PixelViewMut};
 pub use settings::{ColorFix, Report, Settings, Timings};
 pub use stages::{Delivery, Ending, Refusal, Stages};

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::RestoreError;
 use super::back::Back;
-use super::finish::Finisher;
+use super::finish::{self, Finisher};
 use super::frame::Frame;
 use super::front::Front;
 use super::geometry::Geometry;
 use super::graphs::Graphs;
-use super::pixels::{PixelView, PixelViewMut};
+use super::picture::{PictureView, PictureViewMut};
 use super::settings::{Report, Settings};
-use super::{RestoreError, SCALE};
 use crate::pack::Manifest;
 
 /// One video stream: the window of frames with its cached latents, and scratch memory.
@@ -75,15 +75,23 @@ impl Stream {
     /// # Errors
     /// [`RestoreError`] if a view is not valid, the output has another size, or a graph fails. The output's content
     /// is then undefined, and the next frame is paired with itself.
-    pub fn restore(&mut self, input: &PixelView<'_>, output: &mut PixelViewMut<'_>) -> Result<Report, RestoreError> {
+    pub fn restore<'i, 'o>(
+        &mut self,
+        input: impl Into<PictureView<'i>>,
+        output: impl Into<PictureViewMut<'o>>,
+    ) -> Result<Report, RestoreError> {
         let started = Instant::now();
-        let mut report = self.restore_into(input, output).inspect_err(|_| self.reset())?;
+        let report = self.restore_into(input.into(), output.into());
+        let mut report = report.inspect_err(|_| self.reset())?;
         report.timings.total = started.elapsed();
         Ok(report)
     }
 
-    fn restore_into(&mut self, input: &PixelView<'_>, output: &mut PixelViewMut<'_>) -> Result<Report, RestoreError> {
-        check_views(input, output)?;
+    fn restore_into(&mut self, input: PictureView<'_>, output: PictureViewMut<'_>) -> Result<Report, RestoreError> {
+        // Before the model's work, not after it.
+        input.check()?;
+        output.check()?;
+        finish::check_size(input.size(), output.size())?;
         let frame = Frame::read(input)?;
         let mut picture = std::mem::take(&mut self.picture);
         let report = self.restore_frame(&frame, &mut picture)?;
@@ -103,19 +111,4 @@ impl Stream {
         self.front.recycle(source);
         Ok(report)
     }
-}
-
-fn check_views(input: &PixelView<'_>, output: &PixelViewMut<'_>) -> Result<(), RestoreError> {
-    input.check()?;
-    output.check()?;
-    let (width, height) = (input.width * SCALE, input.height * SCALE);
-    if (output.width, output.height) == (width, height) {
-        return Ok(());
-    }
-    Err(RestoreError::OutputSize {
-        width,
-        height,
-        actual_width: output.width,
-        actual_height: output.height,
-    })
 }

@@ -26,7 +26,7 @@ use picture::Picture;
 /// Longest wait for anything: far more than it takes on a busy machine, and an end to a hang.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The ten accepted formats.
+/// The ten RGB formats; those of YUV are in `element_yuv.rs`.
 pub const FORMATS: [VideoFormat; 10] = [
     VideoFormat::Rgb,
     VideoFormat::Bgr,

@@ -5,3 +5,4 @@ mod fake;
 mod formats;
 mod tiling;
 mod window;
+mod yuv;

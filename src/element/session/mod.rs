@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use gst_video::VideoInfo;
 
-use super::buffers::{self, BufferError, Plane};
+use super::buffers::{BufferError, Picture};
 use super::flight::Flight;
+use super::formats::{self, Layout};
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
-    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Limit, Outcome, PixelLayout, PixelViewMut, Refusal, Report,
-    RestoreError, Restored, Settings, Stream, Worker,
+    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Limit, Outcome, PictureViewMut, Refusal, Report, RestoreError,
+    Restored, Settings, Stream, Worker,
 };
 use crate::runtime::Model;
 
@@ -65,8 +66,11 @@ pub struct Pictures {
     pub input: VideoInfo,
     /// Of the output.
     pub output: VideoInfo,
-    /// Of both.
-    pub layout: PixelLayout,
+    /// What the input's samples mean.
+    pub input_layout: Layout,
+    /// What the output's samples mean: the same, but where caps do not say how luma is weighted, which GStreamer takes
+    /// from the size then.
+    pub output_layout: Layout,
 }
 
 /// Why a frame that went in did not come out, or came out degraded.
@@ -203,9 +207,9 @@ impl Session {
     /// [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
-        let source = Plane::of_input(input, &pictures.input, pictures.layout)?;
+        let source = Picture::of_input(input, &pictures.input, pictures.input_layout)?;
         let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
-        Ok(Arc::new(Frame::read(&source.view(&bytes)?)?))
+        Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
     }
 
     /// Restores a frame into the output, and waits for it within `limit` at most; without one also for the model.
@@ -365,12 +369,12 @@ impl Running {
     fn write(
         &mut self,
         output: &mut gst::BufferRef,
-        write: impl FnOnce(&mut Finisher, &mut PixelViewMut<'_>) -> Result<(), RestoreError>,
+        write: impl FnOnce(&mut Finisher, PictureViewMut<'_>) -> Result<(), RestoreError>,
     ) -> Result<(), FrameError> {
         let pictures = self.pictures.as_ref().ok_or(FrameError::NotNegotiated)?;
-        let target = Plane::of_output(output, &pictures.output, pictures.layout)?;
+        let target = Picture::of_output(output, &pictures.output, pictures.output_layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.finisher, &mut target.view_mut(&mut bytes)?)?)
+        Ok(write(&mut self.finisher, target.view_mut(&mut bytes)?)?)
     }
 }
 
@@ -378,12 +382,13 @@ impl Pictures {
     /// What negotiated caps say.
     ///
     /// # Errors
-    /// If the format is none of the accepted ones.
+    /// If a format is none of the accepted ones, or does not go with its colorimetry.
     pub fn new(input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
         Ok(Pictures {
             input: input.clone(),
             output: output.clone(),
-            layout: buffers::layout(input)?,
+            input_layout: formats::layout(input)?,
+            output_layout: formats::layout(output)?,
         })
     }
 }
