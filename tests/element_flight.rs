@@ -261,6 +261,35 @@ fn a_pipeline_stops_while_downstream_holds_a_frame() {
     within_timeout("stopping", move || inner.set_state(gst::State::Null).unwrap());
 }
 
+/// An application that asks in PAUSED, before it sets PLAYING, would wait for ever.
+#[test]
+fn a_position_query_waits_for_no_frame_in_flight() {
+    let pipeline = Running::launch(
+        "videotestsrc ! video/x-raw,format=RGB,width=32,height=32,framerate=25/1 ! \
+         dloralvsr name=vsr execution-provider=cpu intra-threads=2 ! fakesink sync=true",
+    );
+    let vsr = pipeline.element("vsr");
+    vsr.set_property("model", pack("nearest").to_str().unwrap());
+    pipeline.0.set_state(gst::State::Paused).unwrap();
+    pipeline.settle();
+    // Until no more frames fit on the way, and the streaming thread waits for room.
+    let frames_in = || {
+        let stats = vsr.property::<gst::Structure>("stats");
+        stats.get::<u64>("frames-in").unwrap()
+    };
+    let mut seen = 0;
+    while frames_in() > seen {
+        seen = frames_in();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let position = within_timeout("a position query", move || vsr.query_position::<gst::ClockTime>());
+    assert_eq!(
+        position,
+        Some(gst::ClockTime::from_mseconds(40)),
+        "the first frame's end"
+    );
+}
+
 /// Sought again and again while frames fly: each time the first frame that comes is the one that was sought.
 #[test]
 fn a_pipeline_may_be_sought_while_frames_fly() {

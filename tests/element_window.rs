@@ -44,6 +44,23 @@ fn every_frame_goes_with_the_one_before() {
     }
 }
 
+/// Frames at 30 frames/s without durations, whose caps name a rate that is none: nothing is missing between them.
+#[test]
+fn a_rate_that_only_bounds_the_frames_makes_no_gaps() {
+    for rate in ["0/1", "0/1, max-framerate=60/1", "1000/1"] {
+        let mut rig = Rig::new("nearest");
+        let caps = format!("video/x-raw, format=RGB, width=34, height=18, framerate={rate}");
+        rig.harness.set_src_caps(caps.parse().unwrap());
+        for time in 0..4 {
+            let mut buffer = frame(time).buffer(0);
+            let writable = buffer.get_mut().unwrap();
+            writable.set_pts(gst::ClockTime::from_mseconds(33) * time as u64);
+            writable.set_duration(gst::ClockTime::NONE);
+            check_buffer(&mut rig, buffer, time, time.saturating_sub(1));
+        }
+    }
+}
+
 #[test]
 fn a_discontinuity_begins_anew() {
     let mut rig = started();

@@ -91,7 +91,7 @@ impl Simulation {
                     self.busy = Some((free + cost, cost));
                 }
                 self.now = if begun { until } else { free.min(until) };
-                let plan = self.governor.missed(self.now, patience.unwrap());
+                let plan = self.governor.missed(self.now, patience.unwrap(), true);
                 assert!(!matches!(plan, Plan::Restore { .. }), "that would never end");
                 self.carry_out(plan, cost)
             }
@@ -462,7 +462,7 @@ proptest! {
             match what % 9 {
                 0 => governor.restored(now, Cost { whole: cost, turn: cost / 2 }),
                 1 => governor.degraded(now, cost),
-                2 => { governor.missed(now, cost); }
+                2 => { governor.missed(now, cost, true); }
                 3 => governor.measured(now, alone(cost)),
                 4 => governor.probe_failed(now),
                 5 => governor.arrived(span),

@@ -1,5 +1,6 @@
 """``pack.toml``, format 1, as far as running a pack needs it (the whole format: ``models/README.md``)."""
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from dloral.errors import UserError
 
 FORMAT = 1
+GRAPHS = ("encoder", "restorer", "decoder")
 SCALE = 4
 
 # The bounds of the format, which the element checks as well (src/pack/manifest.rs): a pack is untrusted.
@@ -73,6 +75,28 @@ def read_manifest(folder: Path) -> Manifest:
         return _manifest(folder, table)
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a pack of format {FORMAT}: {error!r}") from error
+
+
+def open_pack(folder: Path) -> Manifest:
+    """As :func:`read_manifest`, and compares the files' hashes with it.
+
+    Raises :class:`UserError` also where a file is missing or is not the one that is listed.
+    """
+    manifest = read_manifest(folder)
+    files = tomllib.loads((folder / "pack.toml").read_text(encoding="utf-8")).get("files", {})
+    if missing := [f"{graph}.onnx" for graph in GRAPHS if f"{graph}.onnx" not in files]:
+        raise UserError(f"{folder / 'pack.toml'}: [files] does not list {', '.join(missing)}")
+    for name, listed in files.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UserError(f"{folder / 'pack.toml'}: [files] lists {name!r}, which may lead out of the folder")
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{folder} is not a whole model pack: {name} is missing")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != listed.lower():
+            raise UserError(f"{path} is not the file that pack.toml lists (SHA-256 {found[:8]}…): get the pack again")
+    return manifest
 
 
 def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dloral import color
 from dloral.errors import UserError
-from dloral.manifest import SCALE, GraphSizes, Manifest, read_manifest
+from dloral.manifest import SCALE, GraphSizes, Manifest, open_pack
 from dloral.tiles import Blender, plan_tiles
 
 Picture = NDArray[np.uint8]
@@ -49,7 +49,7 @@ class PackRunner:
         ``threads``: of ONNX Runtime, 0: all cores. ``tile_size`` and ``tile_overlap``: of the restorer, in output
         pixels, 0: the pack's. Raises :class:`UserError` if the pack cannot be read.
         """
-        self.manifest = read_manifest(Path(folder))
+        self.manifest = open_pack(Path(folder))
         self.restorer_sizes = _restorer_sizes(self.manifest, tile_size, tile_overlap)
         self.color_fix = self.manifest.color_fix if color_fix == "pack" else color_fix
         self._encoder, self._restorer, self._decoder = (

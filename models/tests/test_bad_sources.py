@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -37,20 +38,39 @@ def test_a_clip_shorter_than_the_window_or_too_small_is_named(tmp_path: Path) ->
 def test_frames_that_change_in_size_are_named(tmp_path: Path) -> None:
     (tmp_path / "changes.mp4").write_bytes(stream(3, 64) + stream(3, 96))
     with pytest.raises(UserError, match=r"changes\.mp4: the frame size changes"):
-        decode(tmp_path / "changes.mp4")
+        list(decode(tmp_path / "changes.mp4"))
 
 
 def test_a_full_disk_leaves_no_half_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "clip.mp4").write_bytes(stream(3, 64))
 
-    def full(path: Path, _: object) -> None:
-        path.write_bytes(b"half of it")
+    def full(file: BinaryIO, _: object) -> None:
+        file.write(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(np, "save", full)
-        with pytest.raises(UserError, match=r"clip\.mp4: its 0 MB of frames could not be written.*No space left"):
+        patch.setattr("dloral.data.sources._write_frames", full)
+        with pytest.raises(UserError, match=r"clip\.mp4: its frames could not be written.*No space left"):
             open_sources([tmp_path], tmp_path / "cache", 3, 64)
     assert not list((tmp_path / "cache").iterdir())
     # With room again, nothing is in the way.
     assert len(open_sources([tmp_path], tmp_path / "cache", 3, 64).videos) == 1
+
+
+def test_the_cache_holds_the_frames(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(stream(6, 64))
+    cached = open_sources([tmp_path], tmp_path / "cache", 3, 64).videos[0]
+    np.testing.assert_array_equal(cached, np.stack(list(decode(tmp_path / "clip.mp4"))))
+
+
+def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "clip.mp4").write_bytes(stream(3, 64))
+    (tmp_path / "empty").mkdir()
+    for folder, reason in (
+        (tmp_path / "god", "is no folder"),
+        (tmp_path / "good" / "clip.mp4", "is no folder"),
+        (tmp_path / "empty", "holds no video or picture"),
+    ):
+        with pytest.raises(UserError, match=f"{folder.name} {reason}"):
+            open_sources([tmp_path / "good", folder], tmp_path / "cache", 3, 64)

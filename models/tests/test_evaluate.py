@@ -22,6 +22,7 @@ from dloral.evaluate.pictures import detailed_places
 from dloral.evaluate.scores import FrameScores, Row, clip_row, mean_rows
 from dloral.evaluate.table import against_bicubic, markdown
 from dloral.evaluate.video import SideBySide
+from dloral.quality import read_quality
 from dloral.runner import PackRunner
 
 pytestmark = pytest.mark.skipif(
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 FRAMES = 8
 PACK = REPOSITORY / "tests" / "packs" / "nearest"
+TINY = REPOSITORY / "models" / "tiny"
 
 
 def write_clip(path: Path, frames: list[np.ndarray]) -> None:
@@ -180,6 +182,38 @@ def test_twin_of_another_length_or_size_is_refused(
     (tmp_path / "cat.mp4").write_bytes(b"no video")
     with pytest.raises(UserError, match="not a video"):
         next(read_truth(tmp_path / "cat.mp4"))
+
+
+def test_frames_are_counted_as_they_decode(tmp_path: Path, low: list[np.ndarray]) -> None:
+    """A cut that is not recoded keeps packets of frames before it, which are not shown."""
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    write_clip(whole, low * 4)
+    command = ["ffmpeg", "-v", "error", "-ss", "0.5", "-i", str(whole), "-c", "copy", str(cut)]
+    subprocess.run(command, check=True)
+    probe = ["ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"]
+    packets = int(subprocess.check_output([*probe, str(cut)], text=True).strip().rstrip(","))
+    assert count_frames(cut) == len(list(read_frames(cut))) < packets
+
+
+def test_frames_that_change_in_size_are_refused(tmp_path: Path, low: list[np.ndarray]) -> None:
+    parts = [tmp_path / "small.ts", tmp_path / "large.ts"]
+    for part, frames in zip(parts, (low, [np.tile(frame, (2, 2, 1)) for frame in low]), strict=True):
+        write_clip(part, frames)
+    changing = tmp_path / "changing.ts"
+    changing.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(UserError, match=r"changing\.ts: the frame size changes"):
+        count_frames(changing)
+
+
+def test_a_pack_s_figures_are_kept(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "quality.toml"
+    options = ["--no-perceptual", "--pack", str(PACK), "--quality", str(file)]
+    assert evaluate(folder, *options) == 0
+    figures = read_quality(file)
+    assert set(figures) == {f"{key}_medium{of}" for key in ("psnr", "ssim", "tof") for of in ("", "_bicubic")}
+    assert figures["psnr_medium"] != figures["psnr_medium_bicubic"]
+    assert evaluate(folder, *options, "--pack", str(PACK), str(TINY)) == 1
+    assert "give --clips and one --pack" in capsys.readouterr().err
 
 
 def test_truncated_clip_is_an_error(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``pack.toml`` as the package reads it: the bounds of the format, which the element checks too."""
 
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from dloral.errors import UserError
-from dloral.manifest import read_manifest
+from dloral.manifest import open_pack, read_manifest
 
 tomli_w = pytest.importorskip("tomli_w", reason="manifests are written with tomli-w: pip install -e 'models[train]'")
 
@@ -45,3 +46,19 @@ def test_the_shipped_manifest_is_within_bounds(tmp_path: Path) -> None:
 def test_values_out_of_bounds_are_named(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_with(tmp_path, section, **values)
+
+
+def test_files_are_those_that_are_listed(tmp_path: Path) -> None:
+    shutil.copytree(TINY, tmp_path / "pack")
+    open_pack(tmp_path / "pack")
+    (tmp_path / "pack" / "decoder.onnx").write_bytes((TINY / "encoder.onnx").read_bytes())
+    with pytest.raises(UserError, match=r"decoder\.onnx is not the file that pack\.toml lists"):
+        open_pack(tmp_path / "pack")
+    (tmp_path / "pack" / "decoder.onnx").unlink()
+    with pytest.raises(UserError, match=r"decoder\.onnx is missing"):
+        open_pack(tmp_path / "pack")
+    table = tomllib.loads((TINY / "pack.toml").read_text())
+    table["files"] = {"../weights.bin": "0" * 64, **table["files"]}
+    (tmp_path / "pack" / "pack.toml").write_text(tomli_w.dumps(table))
+    with pytest.raises(UserError, match="may lead out of the folder"):
+        open_pack(tmp_path / "pack")

@@ -68,6 +68,14 @@ def test_sharpness_of_ramps() -> None:
     assert metrics.sharpness(np.ascontiguousarray(3 * steps), steps) == pytest.approx(3.0, rel=1e-5)
 
 
+def test_black_and_flat_frames_have_no_measure_that_fails() -> None:
+    black = np.zeros((32, 32, 3), np.uint8)
+    noisy = np.random.default_rng(0).integers(0, 2, black.shape, np.uint8)
+    assert metrics.haarpsi(black, black) == 1.0
+    assert 0.0 < metrics.haarpsi(noisy, black) < 1.0
+    assert np.isnan(metrics.sharpness(noisy, black))
+
+
 def test_different_sizes_are_refused() -> None:
     for measure in (metrics.psnr, metrics.ssim, metrics.gmsd, metrics.haarpsi, metrics.sharpness):
         with pytest.raises(ValueError, match="pictures must both be"):

@@ -1,6 +1,9 @@
 """Training: a resumed run equals an uninterrupted one, bad losses stop it, and what it leaves can be exported."""
 
+import errno
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -31,7 +34,7 @@ from dloral.model.tiny import TinyConfig, TinyModel  # noqa: E402
 from dloral.model.tiny.codec import phases_to_picture  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.base import TinyBase  # noqa: E402
-from dloral.train.checkpoint import load_checkpoint  # noqa: E402
+from dloral.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from dloral.train.config import Config, OptimizerConfig, from_table, load_config  # noqa: E402
 from dloral.train.init import start_from  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
@@ -77,8 +80,8 @@ def trainer_of(config: Config, stills: Path, out: Path, seed: int = 3) -> Traine
     return Trainer(TinyBase(config, Places([stills], out, backbone=None)), out, seed, Runtime())
 
 
-def train(config: Config, stills: Path, out: Path) -> None:
-    trainer_of(config, stills, out).run(interval=2, workers=1)
+def train(config: Config, stills: Path, out: Path, interval: int = 2) -> None:
+    trainer_of(config, stills, out).run(interval, workers=1)
 
 
 def stop_after(steps: int, train_step: Step) -> Step:
@@ -165,6 +168,45 @@ def test_a_run_of_another_configuration_is_not_resumed(stills: Path, tmp_path: P
         trainer_of(SMALL, stills, tmp_path / "run")
 
 
+def test_a_run_on_other_data_or_in_another_precision_is_not_resumed(stills: Path, tmp_path: Path) -> None:
+    train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
+    config = replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2))
+    places = Places([stills], tmp_path / "run", None)
+    with pytest.raises(UserError, match=r"another precision, .* --init"):
+        Trainer(TinyBase(config, places), tmp_path / "run", seed=3, runtime=Runtime("fp32"))
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(stills, moved)
+    train(config, moved, tmp_path / "run")  # the same data at another place
+    shutil.copy(next(moved.iterdir()), moved / "one_more.png")
+    with pytest.raises(UserError, match=r"another data, .* --init"):
+        train(config, moved, tmp_path / "run")
+
+
+def test_curves_that_cannot_be_written_stop_the_run_with_the_step(
+    stills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.add_scalar", full)
+    config = replace(SMALL, optimizer=replace(SMALL.optimizer, steps=20))
+    with pytest.raises(UserError, match=r"curves of step 20 could not be written .*No space left"):
+        train(config, stills, tmp_path / "run", interval=10)
+    assert load_checkpoint(tmp_path / "run").step == 10
+
+
+def test_weights_that_are_not_finite_are_not_exported(
+    stills: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(SMALL, stills, tmp_path / "run")
+    checkpoint = load_checkpoint(tmp_path / "run")
+    checkpoint.ema["decoder.conv_out.weight"][0] = float("nan")
+    save_checkpoint(tmp_path / "run", checkpoint)
+    assert main(["export", "--checkpoint", str(tmp_path / "run"), "--out", str(tmp_path / "pack")]) == 1
+    assert re.search(r"the decoder's \S*conv_out\.weight holds values that are not finite", capsys.readouterr().err)
+    assert not (tmp_path / "pack").exists()
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(stills: Path, tmp_path: Path) -> None:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
     trainer = trainer_of(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), stills, tmp_path / "run")
@@ -230,7 +272,7 @@ def test_missing_and_foreign_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no checkpoint at"):
         load_checkpoint(tmp_path)
     (tmp_path / "latest.pt").write_bytes(b"not one")
-    with pytest.raises(UserError, match="is not a checkpoint of this program"):
+    with pytest.raises(UserError, match="refused, because it is no plain pickle of tensors"):
         load_checkpoint(tmp_path)
 
 

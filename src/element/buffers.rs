@@ -22,9 +22,9 @@ pub enum BufferError {
     /// Rows from bottom to top.
     #[error("the buffer's stride is {0}; only positive ones are taken")]
     Stride(i32),
-    /// A crop of another size than the caps have.
+    /// A crop of another size than the caps have, or one that reaches out of the picture.
     #[error(
-        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps, or put videocrop before",
+        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps and within the picture, or put videocrop before",
         rect.2, rect.3, rect.0, rect.1
     )]
     Crop {
@@ -74,7 +74,12 @@ impl Picture {
         let mut picture = Self::of_output(buffer, info, layout)?;
         if let Some(crop) = buffer.meta::<VideoCropMeta>() {
             let rect = crop.rect();
-            if (rect.2, rect.3) != (info.width(), info.height()) {
+            let inside = |at: u32, length: u32, whole: u32| at.checked_add(length).is_some_and(|end| end <= whole);
+            let whole = buffer
+                .meta::<VideoMeta>()
+                .map_or((info.width(), info.height()), |meta| (meta.width(), meta.height()));
+            let fits = inside(rect.0, rect.2, whole.0) && inside(rect.1, rect.3, whole.1);
+            if (rect.2, rect.3) != (info.width(), info.height()) || !fits {
                 return Err(BufferError::Crop {
                     rect,
                     caps: describe(info.format(), info.width(), info.height()),
@@ -243,7 +248,7 @@ mod tests {
     }
 
     fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<Picture, BufferError> {
-        Picture::of_input(buffer, info, formats::layout(info).unwrap())
+        Picture::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
     }
 
     fn rgb(buffer: &gst::BufferRef) -> Result<Picture, BufferError> {
@@ -309,7 +314,19 @@ mod tests {
             VideoCropMeta::add(buffer, (0, 0, 20, 16));
         });
         let smaller = buffer(|buffer| add_meta(buffer, VideoFormat::Rgb, (16, 16), &[(0, 60)]));
-        for (buffer, text) in [(cropped, "crop meta is 20x16+0+0"), (smaller, "meta says RGB 16x16")] {
+        let outside = buffer(|buffer| {
+            add_meta(buffer, VideoFormat::Rgb, (40, 30), &[(0, 120)]);
+            VideoCropMeta::add(buffer, (24, 2, 17, 16));
+        });
+        let beyond = buffer(|buffer| {
+            VideoCropMeta::add(buffer, (u32::MAX, 0, 17, 16));
+        });
+        for (buffer, text) in [
+            (cropped, "crop meta is 20x16+0+0"),
+            (smaller, "meta says RGB 16x16"),
+            (outside, "crop meta is 17x16+24+2"),
+            (beyond, "within the picture"),
+        ] {
             let error = rgb(&buffer).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
@@ -324,10 +341,13 @@ mod tests {
             (VideoFormat::Y42b, 0, 1, true),
             (VideoFormat::Y444, 1, 1, true),
         ] {
+            let info = info(format, 16, 16);
             let buffer = buffer(|buffer| {
+                let planes = [(0, 64), (2000, 64), (4000, 64)];
+                add_meta(buffer, format, (20, 20), &planes[..info.n_planes() as usize]);
                 VideoCropMeta::add(buffer, (x, y, 16, 16));
             });
-            let picture = picture(&buffer, &info(format, 16, 16));
+            let picture = picture(&buffer, &info);
             assert_eq!(picture.is_ok(), fits, "{format} from ({x}, {y}): {picture:?}");
         }
     }

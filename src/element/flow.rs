@@ -85,7 +85,7 @@ impl<'s> Flow<'s> {
 
     /// Takes a frame whose way beside the stream has ended to `output`; none if it was recalled. An error means that the
     /// stream is to end. `patience` is what the frame was given.
-    pub fn land(
+    pub fn arrive(
         mut self,
         frame: &Frame,
         ending: Ending,
@@ -98,8 +98,8 @@ impl<'s> Flow<'s> {
                 Some(self.conclude(restored, true, frame, output))
             }
             Ending::Late => {
-                // Frames are dropped in no stream whose frames fly.
-                self.miss(patience);
+                // Frames are dropped in no stream whose frames fly. Nor are they finished when they are late.
+                self.miss(patience, false);
                 Some(self.degrade(frame, output))
             }
             Ending::Plain => Some(self.degrade(frame, output)),
@@ -209,7 +209,7 @@ impl<'s> Flow<'s> {
         frame: &Arc<Frame>,
         output: &mut gst::BufferRef,
     ) -> Result<Passage, FrameError> {
-        let (limit, tones) = (limit(patience, least), self.tones());
+        let (limit, tones) = (limit(&self.request.moment, patience, least), self.tones());
         match self
             .session
             .restore(frame, &self.request.settings, limit, tones, output)
@@ -217,18 +217,19 @@ impl<'s> Flow<'s> {
             Ok(Try::Done(report)) => self.conclude(Ok(report), false, frame, output),
             Ok(Try::Late) => {
                 // Never to restore it after all: this ends.
-                let plan = self.miss(patience);
+                let plan = self.miss(patience, true);
                 self.carry_out(plan, frame, output)
             }
             Err(error) => self.conclude(Err(error), false, frame, output),
         }
     }
 
-    /// The frame was not restored within its patience: what is to be done with it instead.
-    fn miss(&self, patience: Option<Duration>) -> Plan {
+    /// The frame was not restored within its patience: what is to be done with it instead. `continues` says whether it is
+    /// restored all the same, for what it takes to be known.
+    fn miss(&self, patience: Option<Duration>, continues: bool) -> Plan {
         let mut timing = self.timing();
         let now = timing.now();
-        timing.governor.missed(now, patience.unwrap_or_default())
+        timing.governor.missed(now, patience.unwrap_or_default(), continues)
     }
 
     /// Counts what restoring a frame came to; one that could not be restored goes out degraded.
@@ -293,10 +294,10 @@ impl<'s> Flow<'s> {
     }
 }
 
-/// Until when a frame may take, if it has a patience at all.
-pub fn limit(patience: Option<Duration>, least: Duration) -> Option<Limit> {
+/// Until when a frame may take, if it has a patience at all: counted from when its times were taken.
+pub fn limit(moment: &Moment, patience: Option<Duration>, least: Duration) -> Option<Limit> {
     patience.map(|patience| Limit {
-        deadline: Instant::now() + patience,
+        deadline: moment.taken + patience,
         least,
     })
 }

@@ -49,7 +49,7 @@ pub fn accepted() -> impl Iterator<Item = VideoFormat> {
 /// # Errors
 /// If the format is none of the accepted ones, which the pad templates do not let through, or luma is not weighted as
 /// in one of the [`Matrix`] kinds (YCgCo).
-pub fn layout(info: &VideoInfo) -> Result<Layout, gst::LoggableError> {
+pub fn layout(caps: &gst::CapsRef, info: &VideoInfo) -> Result<Layout, gst::LoggableError> {
     let format = info.format();
     if let Some((_, layout)) = RGB.iter().find(|(known, _)| *known == format) {
         return Ok(Layout::Rgb(*layout));
@@ -64,9 +64,10 @@ pub fn layout(info: &VideoInfo) -> Result<Layout, gst::LoggableError> {
     })?;
     Ok(Layout::Yuv(YuvLayout {
         halved: [info.format_info().h_sub()[1] > 0, info.format_info().w_sub()[1] > 0],
-        cosited: cosited(info.chroma_site()),
+        cosited: cosited(caps),
         matrix,
-        full_range: colorimetry.range() == VideoColorRange::Range0_255,
+        // GStreamer, too, scales nothing where the range is not known.
+        full_range: colorimetry.range() != VideoColorRange::Range16_235,
     }))
 }
 
@@ -81,12 +82,17 @@ fn matrix(matrix: VideoColorMatrix) -> Option<Matrix> {
     })
 }
 
-/// Whether chroma lies on the first of its rows and columns. Where caps say how luma is weighted and not this, as MPEG-2,
-/// H.264 and H.265 have it; where they say neither, GStreamer has filled in both.
-fn cosited(site: VideoChromaSite) -> [bool; 2] {
-    if site.is_empty() {
+/// Whether chroma lies on the first of its rows and columns; where caps do not say, as MPEG-2, H.264 and H.265 have it.
+/// By the caps themselves: what [`VideoInfo`] makes of silent ones depends on the size and on GStreamer's version, and
+/// 1.22 forgets what they say where they are silent on colorimetry.
+fn cosited(caps: &gst::CapsRef) -> [bool; 2] {
+    let stated = caps
+        .structure(0)
+        .and_then(|fields| fields.get::<&str>("chroma-site").ok());
+    let site = stated.and_then(|site| site.parse::<VideoChromaSite>().ok());
+    let Some(site) = site.filter(|site| !site.is_empty()) else {
         return [false, true];
-    }
+    };
     [VideoChromaSite::V_COSITED, VideoChromaSite::H_COSITED].map(|flag| site.contains(flag))
 }
 
@@ -96,8 +102,8 @@ mod tests {
 
     fn yuv(caps: &str) -> Result<YuvLayout, String> {
         gst::init().unwrap();
-        let info = VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
-        match layout(&info) {
+        let parsed: gst::Caps = caps.parse().unwrap();
+        match layout(&parsed, &VideoInfo::from_caps(&parsed).unwrap()) {
             Ok(Layout::Yuv(layout)) => Ok(layout),
             Ok(Layout::Rgb(_)) => panic!("{caps} is RGB"),
             Err(error) => Err(format!("{error:?}")),
@@ -152,18 +158,25 @@ mod tests {
     /// input.
     #[test]
     fn silent_caps_mean_what_gstreamer_takes_them_for() {
-        for (height, matrix, cosited) in [(180, Matrix::Bt601, false), (720, Matrix::Bt709, true)] {
+        for (height, matrix) in [(180, Matrix::Bt601), (720, Matrix::Bt709)] {
             let caps = format!("video/x-raw, format=I420, width=320, height={height}, framerate=25/1");
             let layout = yuv(&caps).unwrap();
             assert_eq!((layout.matrix, layout.full_range), (matrix, false), "{height} rows");
-            assert_eq!(layout.cosited, [false, cosited], "{height} rows");
+            assert_eq!(layout.cosited, [false, true], "{height} rows: as H.264 has it");
         }
     }
 
     #[test]
-    fn caps_that_are_silent_on_chroma_alone_mean_h264s() {
-        let caps = "video/x-raw, format=I420, width=320, height=180, framerate=25/1, colorimetry=bt709";
-        assert_eq!(yuv(caps).unwrap().cosited, [false, true]);
+    fn chroma_sites_and_ranges_are_read_without_a_colorimetry_too() {
+        let caps = "video/x-raw, format=I420, width=320, height=180, framerate=25/1";
+        let cosited = |more: &str| yuv(&format!("{caps}, {more}")).unwrap().cosited;
+        assert_eq!(cosited("chroma-site=cosited"), [true, true]);
+        assert_eq!(cosited("chroma-site=jpeg"), [false, false]);
+        assert_eq!(cosited("colorimetry=bt709"), [false, true]);
+        assert!(
+            yuv(&format!("{caps}, colorimetry=0:4:5:1")).unwrap().full_range,
+            "not known"
+        );
     }
 
     #[test]

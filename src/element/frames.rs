@@ -21,10 +21,10 @@ use crate::restore::Frame;
 
 /// Ways through the element.
 impl DloralVsr {
-    /// Whether frames are to fly: where upstream says that it is not live, no frame can be late, and where frames have the
-    /// time of two none is, so that each may take longer if only more of them get through. Waits for the model where
-    /// nothing is live.
-    pub(super) fn flies(&self, session: &Session) -> bool {
+    /// Chooses the way of the next frame: says whether it is to fly. Where upstream says that it is not live, no frame can
+    /// be late, and where frames have the time of two none is, so that each may take longer if only more of them get
+    /// through. Waits for the model where nothing is live, and, where the way is another than before, for the frames on it.
+    pub(super) fn choose_way(&self, session: &Session) -> bool {
         self.learn_of_upstream();
         let own = self.own_latency();
         let timing = lock(&self.timing);
@@ -98,7 +98,10 @@ impl DloralVsr {
     fn send(&self, session: &Arc<Session>, frame: &Arc<Frame>, plan: Plan, cargo: Cargo) -> Result<(), gst::FlowError> {
         let deliverer = || self.deliverer(session);
         let sent = match plan {
-            Plan::Restore { patience, least } => session.launch(frame, cargo, flow::limit(patience, least), deliverer),
+            Plan::Restore { patience, least } => {
+                let limit = flow::limit(&cargo.request.moment, patience, least);
+                session.launch(frame, cargo, limit, deliverer)
+            }
             Plan::Degrade { probe } => session.launch_plain(frame, cargo, probe, deliverer),
             // Where frames are dropped none flies; one that was planned for while that changed goes out plainly.
             Plan::Drop => session.launch_plain(frame, cargo, false, deliverer),
@@ -140,25 +143,27 @@ impl DloralVsr {
             lock(&self.stats).dropped();
             return;
         };
-        let flow = Flow::new(session, &self.timing, &request);
-        let (passage, news) = flow.land(&landing.frame, landing.ending, patience, output.make_mut());
+        let arriving = Flow::new(session, &self.timing, &request);
+        let (passage, news) = arriving.arrive(&landing.frame, landing.ending, patience, output.make_mut());
         let Some(passage) = passage else {
             lock(&self.stats).dropped();
             return;
         };
         self.account(&passage, &news, &request);
-        let flow = match passage {
+        let pushed = match passage {
             Ok(_) => {
                 lock(&self.timing).leaves(&output);
                 self.obj().src_pad().push(output)
             }
             Err(error) => Err(self.fail(&error)),
         };
-        flight.set_flow(flow.map(|_| ()));
+        flight.set_flow(pushed.map(|_| ()));
     }
 
     fn begin(&self, input: &gst::BufferRef) -> Request {
         if input.flags().contains(gst::BufferFlags::DISCONT) {
+            // What flies belongs to what was before.
+            self.land();
             self.reset("discontinuity");
         }
         self.request(input)
@@ -174,7 +179,12 @@ impl DloralVsr {
         let mut timing = lock(&self.timing);
         timing::note_upstream(&mut timing, answer);
         let policy = overload.policy(timing.latencies.live);
-        timing.governor.set_policy(policy);
+        if timing.governor.policy() != policy {
+            drop(timing);
+            // What flies was sent by the former policy, and is to come out by it.
+            self.land();
+            lock(&self.timing).governor.set_policy(policy);
+        }
     }
 
     /// What the element adds to the pipeline's latency, but for a look-ahead of unknown length.
@@ -253,10 +263,11 @@ impl DloralVsr {
         let processed_and_dropped = lock(&self.stats).processed_and_dropped();
         let timing = lock(&self.timing);
         let (live, proportion) = (timing.latencies.live, timing.governor.proportion());
+        let segment = timing.segment().cloned();
         drop(timing);
         let drop = news::Drop {
             buffer,
-            segment: &element.segment(),
+            segment: segment.as_ref(),
             live,
             running_time: request.moment.running_time,
             slack: request.moment.arrival.slack,

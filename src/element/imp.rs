@@ -19,7 +19,7 @@ use super::timing::Timing;
 use super::{CAT, caps, metas, model, news};
 use crate::restore::Hook;
 
-/// The element. None of the locks is held while another is taken, nor while waiting.
+/// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
 #[derive(Default)]
 pub struct DloralVsr {
     pub(super) settings: Mutex<Settings>,
@@ -94,15 +94,10 @@ impl DloralVsr {
 
     /// The base class does not see frames that fly leave, and so takes the stream to stand still.
     fn correct_position(&self, query: &mut gst::query::Position) {
-        let Some(left) = lock(&self.timing)
-            .left()
-            .filter(|_| query.format() == gst::Format::Time)
-        else {
+        if query.format() != gst::Format::Time {
             return;
-        };
-        let segment = self.obj().segment();
-        let segment = segment.downcast_ref::<gst::ClockTime>();
-        if let Some(position) = segment.and_then(|segment| segment.to_stream_time(left)) {
+        }
+        if let Some(position) = lock(&self.timing).position() {
             query.set(position);
         }
     }
@@ -125,7 +120,7 @@ impl DloralVsr {
     }
 
     /// Waits until every frame in flight is pushed.
-    fn land(&self) {
+    pub(super) fn land(&self) {
         if let Some(session) = self.session() {
             session.land();
         }
@@ -303,14 +298,15 @@ impl BaseTransformImpl for DloralVsr {
             gst::EventView::FlushStop(_) => {
                 self.session().iter().for_each(|session| session.set_flushing(false));
                 self.reset("flush");
+                lock(&self.timing).set_segment(None);
             }
             gst::EventView::StreamStart(_) => {
                 self.reset("new stream");
                 lock(&self.timing).begin();
             }
-            gst::EventView::Segment(_) => {
+            gst::EventView::Segment(event) => {
                 self.reset("new segment");
-                lock(&self.timing).forget_left();
+                lock(&self.timing).set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
             gst::EventView::Eos(_) => self.tell_last_flow(),
@@ -357,7 +353,12 @@ impl BaseTransformImpl for DloralVsr {
         }
         // Before it may have to wait for the model.
         lock(&self.stats).frame_in();
-        if !self.flies(&session) {
+        let flies = self.choose_way(&session);
+        if session.is_interrupted() {
+            lock(&self.stats).dropped();
+            return Err(gst::FlowError::Flushing);
+        }
+        if !flies {
             let generated = self.parent_generate_output();
             return generated.inspect_err(|_| lock(&self.stats).settle());
         }
@@ -391,8 +392,8 @@ impl VideoFilterImpl for DloralVsr {
         out_info: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
-        let pictures = Pictures::new(in_info, out_info)?;
-        lock(&self.timing).set_rate(in_info.fps());
+        let pictures = Pictures::new((incaps, in_info), (outcaps, out_info))?;
+        lock(&self.timing).set_rate(in_info);
         self.session()
             .iter()
             .for_each(|session| session.set_pictures(pictures.clone()));

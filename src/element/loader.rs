@@ -149,9 +149,13 @@ impl<T, E> Drop for Loader<T, E> {
 }
 
 impl<T, E> Ticket<T, E> {
-    /// Hands the value to those who wait.
-    pub fn deliver(&self, value: T) {
-        self.0.change(|slot| slot.outcome = Outcome::Ready(value));
+    /// Hands the value to those who wait. Says whether somebody still wanted it: whoever abandoned it before knows that
+    /// it was pending.
+    pub fn deliver(&self, value: T) -> bool {
+        self.0.change(|slot| {
+            slot.outcome = Outcome::Ready(value);
+            !slot.abandoned
+        })
     }
 
     /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the worker to
@@ -195,7 +199,7 @@ mod tests {
     fn held() -> (TestLoader, mpsc::Sender<Result<u32, &'static str>>) {
         let (sender, receiver) = mpsc::channel();
         let load = move |ticket: &Ticket<u32, &'static str>| match receiver.recv() {
-            Ok(Ok(value)) => ticket.deliver(value),
+            Ok(Ok(value)) => drop(ticket.deliver(value)),
             Ok(Err(error)) => drop(ticket.fail(error)),
             Err(_) => (),
         };

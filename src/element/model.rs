@@ -27,8 +27,9 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
     match load(request, &mut |text| tell(gst::ProgressType::Continue, text)) {
         Ok(model) => {
             let text = describe(&model);
-            ticket.deliver(model);
-            tell(gst::ProgressType::Complete, &text);
+            if let Some(element) = element.upgrade().filter(|_| ticket.deliver(model)) {
+                post_progress(&element, gst::ProgressType::Complete, &text);
+            }
         }
         Err(error) => {
             tell(gst::ProgressType::Error, &error.to_string());

@@ -71,8 +71,8 @@ fn clock_time(time: Nanoseconds) -> Option<gst::ClockTime> {
 pub struct Drop<'a> {
     /// Its buffer.
     pub buffer: &'a gst::BufferRef,
-    /// The segment that it is in.
-    pub segment: &'a gst::Segment,
+    /// The segment that it is in, if there is one.
+    pub segment: Option<&'a gst::Segment>,
     /// Whether upstream is live.
     pub live: bool,
     /// When it was to be shown.
@@ -89,7 +89,9 @@ pub struct Drop<'a> {
 pub fn qos_message(drop: &Drop<'_>, source: &super::DloralVsr) -> gst::Message {
     /// Quality is at its best, as the base class tells it.
     const QUALITY: i32 = 1_000_000;
-    let time_segment = drop.segment.downcast_ref::<gst::ClockTime>();
+    let time_segment = drop
+        .segment
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
     let stream_time = time_segment.and_then(|segment| segment.to_stream_time(drop.buffer.pts()));
     let (processed, dropped) = drop.processed_and_dropped;
     let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));

@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_base::prelude::*;
+use gst_video::{VideoFlags, VideoInfo};
 
 use super::DloralVsr;
 use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, Policy, latency, nanoseconds};
+
+/// Frames a second from which on a rate in caps is no promise of when frames come.
+const ABSURD_RATE: i32 = 1000;
 
 /// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub struct Timing {
     last: Option<Nanoseconds>,
     /// Whether upstream is to be asked for its latency.
     asks_upstream: bool,
+    /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
+    /// stream's lock, for which a query would have to wait.
+    segment: Option<gst::Segment>,
     /// Where in the segment the last frame that flew ended.
     left: Option<gst::ClockTime>,
     /// Frames that failed since the last one that did not.
@@ -41,6 +48,7 @@ impl Default for Timing {
             frame: None,
             last: None,
             asks_upstream: true,
+            segment: None,
             left: None,
             failures_in_a_row: 0,
             answered: None,
@@ -54,6 +62,8 @@ impl Default for Timing {
 pub struct Moment {
     /// For the governor, but for whether there is a model.
     pub arrival: Arrival,
+    /// When the arrival's times were taken.
+    pub taken: Instant,
     /// Whether it follows the frame before.
     pub follows: bool,
     /// When it is to be shown, if that can be told.
@@ -85,14 +95,26 @@ impl Timing {
         self.asks_upstream = true;
     }
 
-    /// Another segment begins, or frames go another way: none that flew has left since.
+    /// Another segment begins, or, after a flush, none yet.
+    pub fn set_segment(&mut self, segment: Option<gst::Segment>) {
+        self.segment = segment;
+        self.left = None;
+    }
+
+    /// What the frames' times are counted in; none before the first.
+    pub fn segment(&self) -> Option<&gst::Segment> {
+        self.segment.as_ref()
+    }
+
+    /// Frames go another way: none that flew has left since.
     pub fn forget_left(&mut self) {
         self.left = None;
     }
 
-    /// Where in the segment the last frame that flew ended; none if none has.
-    pub fn left(&self) -> Option<gst::ClockTime> {
-        self.left
+    /// The stream time at which the last frame that flew ended; none if none has.
+    pub fn position(&self) -> Option<gst::ClockTime> {
+        let segment = self.segment.as_ref()?.downcast_ref::<gst::ClockTime>()?;
+        segment.to_stream_time(self.left?)
     }
 
     /// A frame that flew leaves.
@@ -101,9 +123,9 @@ impl Timing {
         self.left = buffer.pts().map(|pts| pts.saturating_add(length)).or(self.left);
     }
 
-    /// Caps have come with this frame rate.
-    pub fn set_rate(&mut self, rate: gst::Fraction) {
-        self.frame = frame_length(rate);
+    /// Caps have come.
+    pub fn set_rate(&mut self, video: &VideoInfo) {
+        self.frame = frame_length(video);
     }
 
     /// The pipeline has settled on a latency; upstream's may have changed.
@@ -156,13 +178,14 @@ impl Timing {
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.
     pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> Moment {
-        let place = place(&element.segment(), buffer, self.frame);
+        let place = place(self.segment.as_ref(), buffer, self.frame);
         let start = place.start.or_else(|| self.continuity.expected());
         let length = place
             .length
             .or_else(|| Some(start?.saturating_sub(self.last?)))
             .filter(|length| *length > 0);
         let frame = length.map(pace::duration);
+        let taken = Instant::now();
         let slack = start.zip(running_time(element)).map(|(start, now)| {
             let allowance = self.latencies.allowance(own, frame);
             start.saturating_add(allowance).saturating_sub(now)
@@ -176,6 +199,7 @@ impl Timing {
                 frame,
                 ready: false,
             },
+            taken,
             follows,
             running_time: start,
         }
@@ -211,7 +235,13 @@ fn signed(time: gst::ClockTime) -> Nanoseconds {
     Nanoseconds::try_from(time.nseconds()).unwrap_or(Nanoseconds::MAX)
 }
 
-fn frame_length(rate: gst::Fraction) -> Option<Duration> {
+/// By the caps; none where frames come when they come, or so often that it can only be a tick of something's clock.
+fn frame_length(video: &VideoInfo) -> Option<Duration> {
+    let rate = video.fps();
+    // For a variable rate this is the highest that there may be.
+    if video.flags().contains(VideoFlags::VARIABLE_FPS) || rate >= gst::Fraction::new(ABSURD_RATE, 1) {
+        return None;
+    }
     let (number, seconds) = (u64::try_from(rate.numer()).ok()?, u64::try_from(rate.denom()).ok()?);
     // Both are 31 bits at most: no overflow.
     let length = (seconds * gst::ClockTime::SECOND.nseconds()).checked_div(number)?;
@@ -220,12 +250,12 @@ fn frame_length(rate: gst::Fraction) -> Option<Duration> {
 
 /// Where a buffer lies in running time. Nothing is known in segments of other formats than time. Played backwards, a
 /// frame starts where it ends.
-fn place(segment: &gst::Segment, buffer: &gst::BufferRef, frame: Option<Duration>) -> Place {
+fn place(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<Duration>) -> Place {
     let unknown = Place {
         start: None,
         length: None,
     };
-    let Some(segment) = segment.downcast_ref::<gst::ClockTime>() else {
+    let Some(segment) = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) else {
         return unknown;
     };
     if segment.rate() < 0.0 && segment.stop().is_none() {
@@ -270,7 +300,11 @@ mod tests {
     }
 
     fn at(segment: &gst::FormattedSegment<gst::ClockTime>, pts: u64) -> (Option<i64>, Option<i64>) {
-        let place = place(segment.upcast_ref(), &buffer(Some(milliseconds(pts)), None), FRAME);
+        let place = place(
+            Some(segment.upcast_ref()),
+            &buffer(Some(milliseconds(pts)), None),
+            FRAME,
+        );
         let milliseconds = |time: Nanoseconds| time / 1_000_000;
         (place.start.map(milliseconds), place.length.map(milliseconds))
     }
@@ -300,28 +334,38 @@ mod tests {
     fn other_formats_and_the_ends_of_the_range_have_no_place() {
         let mut bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
         bytes.set_start(gst::format::Bytes::from_u64(0));
-        let unknown = place(bytes.upcast_ref(), &buffer(Some(milliseconds(40)), None), FRAME);
-        assert_eq!((unknown.start, unknown.length), (None, None));
+        for segment in [Some(bytes.upcast_ref()), None] {
+            let unknown = place(segment, &buffer(Some(milliseconds(40)), None), FRAME);
+            assert_eq!((unknown.start, unknown.length), (None, None));
+        }
         let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
         for rate in [1.0, -1.0, 1e-9, 1e9] {
             segment.set_rate(rate);
             for pts in [0, 1, u64::MAX - 1, u64::MAX / 2, i64::MAX as u64] {
                 let pts = Some(gst::ClockTime::from_nseconds(pts));
                 for length in [None, Some(gst::ClockTime::ZERO), pts] {
-                    place(segment.upcast_ref(), &buffer(pts, length), FRAME);
+                    place(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
                 }
             }
         }
     }
 
     #[test]
-    fn absurd_rates_have_no_frame_length_or_a_tiny_one() {
+    fn variable_and_absurd_rates_have_no_frame_length() {
         gst::init().unwrap();
-        let length = |number, seconds| frame_length(gst::Fraction::new(number, seconds));
-        assert_eq!(length(25, 1), FRAME);
-        assert_eq!(length(0, 1), None);
-        assert_eq!(length(1000, 1), Some(Duration::from_millis(1)));
-        assert_eq!(length(i32::MAX, 1), None, "less than a nanosecond");
-        assert_eq!(length(1, i32::MAX), Some(Duration::from_secs(i32::MAX as u64)));
+        let length = |rate: &str| {
+            let caps = format!("video/x-raw, format=RGB, width=16, height=16, framerate={rate}");
+            frame_length(&VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap())
+        };
+        assert_eq!(length("25/1"), FRAME);
+        assert_eq!(
+            length("240/1, max-framerate=240/1"),
+            Some(Duration::from_nanos(4_166_666))
+        );
+        assert_eq!(length("0/1"), None);
+        assert_eq!(length("0/1, max-framerate=60/1"), None);
+        assert_eq!(length("1000/1"), None);
+        assert_eq!(length("2147483647/1"), None);
+        assert_eq!(length("1/2147483647"), Some(Duration::from_secs(i32::MAX as u64)));
     }
 }

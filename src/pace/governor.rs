@@ -355,13 +355,14 @@ impl Governor {
     }
 
     /// A frame was not restored by its deadline, for which it had `patience`: says what is done with it instead.
-    pub fn missed(&mut self, now: Duration, patience: Duration) -> Plan {
+    /// `continues`: it is restored all the same, and what that took is [`measured`](Self::measured).
+    pub fn missed(&mut self, now: Duration, patience: Duration, continues: bool) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
         let (whole, turn) = self
             .cost
             .map_or((patience, patience), |cost| (cost.whole.max(patience), cost.turn));
         self.cost = Some(Cost { whole, turn });
-        self.overdue = true;
+        self.overdue = continues;
         match self.policy {
             Policy::Drop => {
                 self.note_drop(now, patience);

@@ -34,7 +34,10 @@ class Degradation:
     gray_noise: float = 0.2
     """Probability that the noise is the same in the three channels."""
     second: float = 0.15
-    """Probability of a second blur and resize (down and up again) at the low resolution."""
+    """Probability of a second order at the low resolution: noise, JPEG, blur and resize (down and up again) before."""
+    second_blur: tuple[float, float] = (0.2, 0.8)
+    """In pixels of the low resolution."""
+    second_noise: tuple[float, float] = (0.0, 4.0)
     jpeg: float = 0.15
     jpeg_quality: tuple[int, int] = (50, 95)
     h264: float = 0.8
@@ -48,9 +51,9 @@ class Degradation:
         blur = self._blur(clip, rng, severity)
         low = _resize(blur, 1.0 / SCALE, int(rng.choice(self.resizers)))
         if rng.random() < self.second:
-            low = _second(low, rng)
-        low = self._noise(low, rng, severity)
-        out = np.clip(np.rint(low), 0, 255).astype(np.uint8)
+            low = self._second(low, rng)
+        low = self._noise(low, rng, self.noise_sigma, severity)
+        out = _rounded(low)
         if rng.random() < self.jpeg:
             out = _jpeg(out, int(rng.integers(*self.jpeg_quality)))
         if rng.random() < self.h264:
@@ -66,8 +69,20 @@ class Degradation:
         ]
         return np.stack(frames).astype(np.float32)
 
-    def _noise(self, clip: FloatFrames, rng: Generator, severity: float) -> FloatFrames:
-        sigma = _uniform(self.noise_sigma, 0.5 * severity + 0.5 * rng.random())
+    def _second(self, clip: FloatFrames, rng: Generator) -> FloatFrames:
+        """An order before the last: what comes after it is the first order's noise and codecs."""
+        severity = rng.random()
+        noisy = self._noise(clip, rng, self.second_noise, severity)
+        coded = _jpeg(_rounded(noisy), int(rng.integers(*self.jpeg_quality)))
+        sigma = _uniform(self.second_blur, severity)
+        blurred = [
+            cv2.GaussianBlur(frame.astype(np.float32), (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+            for frame in coded
+        ]
+        return _down_and_up(np.stack(blurred).astype(np.float32), rng)
+
+    def _noise(self, clip: FloatFrames, rng: Generator, bounds: tuple[float, float], severity: float) -> FloatFrames:
+        sigma = _uniform(bounds, 0.5 * severity + 0.5 * rng.random())
         shape = (*clip.shape[:3], 1) if rng.random() < self.gray_noise else clip.shape
         return clip + rng.standard_normal(shape, dtype=np.float32) * np.float32(sigma)
 
@@ -84,7 +99,11 @@ def _resize(clip: FloatFrames, factor: float, interpolation: int) -> FloatFrames
     return np.stack([cv2.resize(frame, size, interpolation=interpolation) for frame in clip]).astype(np.float32)
 
 
-def _second(clip: FloatFrames, rng: Generator) -> FloatFrames:
+def _rounded(clip: FloatFrames) -> Frames:
+    return np.clip(np.rint(clip), 0, 255).astype(np.uint8)
+
+
+def _down_and_up(clip: FloatFrames, rng: Generator) -> FloatFrames:
     factor = rng.uniform(0.6, 0.95)
     height, width = clip.shape[1:3]
     small = (max(round(width * factor), 8), max(round(height * factor), 8))
@@ -105,6 +124,19 @@ def _jpeg(clip: Frames, quality: int) -> Frames:
 
 def h264(clip: Frames, crf: int) -> Frames:
     """Through libx264 (yuv420p, BT.709) and back; the size must be even."""
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    decoded = [frame for packet in [*encode_h264(clip, crf), None] for frame in decoder.decode(packet)]
+    if len(decoded) != len(clip):
+        raise RuntimeError(f"H.264 gave {len(decoded)} frames back for {len(clip)}")
+    from_yuv = VideoReformatter()
+    # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
+    out = [from_yuv.reformat(frame, format="rgb24", src_colorspace=BT709) for frame in decoded]
+    return np.stack([frame.to_ndarray() for frame in out]).astype(np.uint8)
+
+
+def encode_h264(clip: Frames, crf: int) -> "list[av.Packet[av.VideoStream]]":
+    """The stream that :func:`h264` decodes; the same for the same frames."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.height, encoder.width = clip.shape[1:3]
     encoder.pix_fmt = "yuv420p"
@@ -113,18 +145,9 @@ def h264(clip: Frames, crf: int) -> Frames:
     # Without mbtree: with it libx264 made, for one picture in about thirty, now and then another stream of the same
     # frames (on a CPU with AVX-512), and a resumed run would not equal an uninterrupted one.
     encoder.options = {"crf": str(crf), "preset": "veryfast", "bframes": "2", "x264-params": "mbtree=0"}
-    decoder = av.CodecContext.create("h264", "r")
-    decoder.thread_count = 1
     to_yuv = VideoReformatter()
     pictures = [_yuv(to_yuv, frame, index) for index, frame in enumerate(clip)]
-    packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
-    decoded = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
-    if len(decoded) != len(clip):
-        raise RuntimeError(f"H.264 gave {len(decoded)} frames back for {len(clip)}")
-    from_yuv = VideoReformatter()
-    # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
-    out = [from_yuv.reformat(frame, format="rgb24", src_colorspace=BT709) for frame in decoded]
-    return np.stack([frame.to_ndarray() for frame in out]).astype(np.uint8)
+    return [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
 
 
 def _yuv(reformatter: VideoReformatter, frame: NDArray[np.uint8], index: int) -> av.VideoFrame:

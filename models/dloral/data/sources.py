@@ -1,8 +1,11 @@
 """Clean sources: videos decoded once into a cache of frames, and stills that a moving camera turns into video."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import cv2
@@ -41,37 +44,62 @@ class Sources:
 def open_sources(folders: list[Path], cache: Path, min_frames: int, min_size: int) -> Sources:
     """Find videos and stills under ``folders``; decode the videos into ``cache`` if they are not there yet.
 
-    Videos of fewer than ``min_frames`` frames or smaller than ``min_size`` are refused by name; stills that leave the
-    camera no room are left out, with a line that says so.
+    A folder that is none or holds neither, and videos of fewer than ``min_frames`` frames or smaller than ``min_size``,
+    are refused by name; stills that leave the camera no room are left out, with a line that says so.
     """
     videos: list[Frames] = []
     stills: list[Frames] = []
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    for path in tqdm(files, desc="sources", unit="file"):
+    for path in tqdm(source_files(folders), desc="sources", unit="file"):
         if path.suffix.lower() in VIDEO_SUFFIXES:
             videos.append(_checked(_cached(path, cache), path, min_frames, min_size))
-        elif path.suffix.lower() in STILL_SUFFIXES:
+        else:
             still = _still(path)
             if min(still.shape[1:3]) < min_size + CAMERA_MARGIN:
                 tqdm.write(f"{path}: left out, {still.shape[2]} by {still.shape[1]} leaves a moving camera no room")
                 continue
             stills.append(still)
     if not videos and not stills:
-        raise UserError(f"no video or picture in {', '.join(map(str, folders))}: give folders that hold some")
+        raise UserError(f"no video or picture in {', '.join(map(str, folders))} can be used: give larger ones")
     return Sources(videos, stills)
 
 
-def decode(path: Path) -> Frames:
-    """All frames of the first video stream, RGB."""
+def source_files(folders: list[Path]) -> list[Path]:
+    """Videos and pictures under ``folders``; raises :class:`UserError` that names the folder which has none."""
+    files: list[Path] = []
+    for folder in folders:
+        found = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES | STILL_SUFFIXES]
+        if not found:
+            reason = "holds no video or picture" if folder.is_dir() else "is no folder"
+            raise UserError(f"--data {folder} {reason}: give folders that hold some")
+        files += found
+    return sorted(path for path in files if path.is_file())
+
+
+def listing(folders: list[Path]) -> str:
+    """SHA-256 of the names and sizes of what is in ``folders``, wherever these are: tells one set from another."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in source_files([folder]):
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+    return digest.hexdigest()
+
+
+def decode(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Frames of the first video stream, RGB u8 [H, W, 3], one after the other; at least one, and all of one size."""
+    size = None
     try:
         with av.open(str(path)) as container:
-            # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
-            frames = [frame.reformat(format="rgb24") for frame in container.decode(video=0)]
+            for frame in container.decode(video=0):
+                if size not in (None, (frame.width, frame.height)):
+                    raise UserError(f"{path}: the frame size changes; take it out or mend it")
+                size = (frame.width, frame.height)
+                # The frame is kept until its pixels are copied: PyAV's arrays are views that do not keep it alive.
+                picture = frame.reformat(format="rgb24")
+                yield np.array(picture.to_ndarray(), np.uint8)
     except (av.FFmpegError, IndexError) as error:
         raise UserError(f"{path}: not a readable video ({error})") from error
-    if not frames or any((frame.width, frame.height) != (frames[0].width, frames[0].height) for frame in frames):
-        raise UserError(f"{path}: {'no frames' if not frames else 'the frame size changes'}; take it out or mend it")
-    return np.stack([frame.to_ndarray() for frame in frames]).astype(np.uint8)
+    if size is None:
+        raise UserError(f"{path}: no frames; take it out or mend it")
 
 
 def _cached(path: Path, cache: Path) -> Frames:
@@ -81,15 +109,35 @@ def _cached(path: Path, cache: Path) -> Frames:
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
         aside = target.with_suffix(".part.npy")
-        frames = decode(path)
         try:
-            np.save(aside, frames)
+            with aside.open("wb") as file:
+                _write_frames(file, decode(path))
+        except UserError:
+            aside.unlink(missing_ok=True)
+            raise
         except OSError as error:
             aside.unlink(missing_ok=True)
-            size = f"{frames.nbytes / 1e6:.0f} MB of frames"
-            raise UserError(f"{path}: its {size} could not be written to {cache} ({error}): make room") from error
+            raise UserError(f"{path}: its frames could not be written to {cache} ({error}): make room") from error
         aside.rename(target)
     return np.load(target, mmap_mode="r")
+
+
+def _write_frames(file: BinaryIO, frames: Iterator[NDArray[np.uint8]]) -> None:
+    """As ``numpy.save`` would write all of them, one at a time: a minute of 4K is 45 GB."""
+    first = next(frames)
+
+    def write_header(count: int) -> None:
+        # NumPy leaves room for a first axis of any length.
+        table = {"descr": "|u1", "fortran_order": False, "shape": (count, *first.shape)}
+        np.lib.format.write_array_header_1_0(file, table)
+
+    write_header(0)
+    count = 0
+    for frame in chain([first], frames):
+        file.write(frame.tobytes())
+        count += 1
+    file.seek(0)
+    write_header(count)
 
 
 def _still(path: Path) -> Frames:

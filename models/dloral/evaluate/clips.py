@@ -96,8 +96,14 @@ def read_frames(path: Path) -> Iterator[Picture]:
 
 
 def count_frames(path: Path) -> int:
-    """Number of frames of a video, counted from its packets."""
-    return int(_probe(path, "stream=nb_read_packets", "-count_packets")[0])
+    """Number of frames that a video decodes to, which may be fewer than its packets, as in a cut that was not recoded.
+
+    Raises :class:`UserError` if they are not all of one size: ffmpeg would fit the later ones into the first.
+    """
+    sizes = _lines(path, "frame=width,height")
+    if len(set(sizes)) > 1:
+        raise UserError(f"{path}: the frame size changes ({' and '.join(sorted(set(sizes)))}); take it out or mend it")
+    return len(sizes)
 
 
 def frame_rate(path: Path) -> str:
@@ -110,12 +116,17 @@ def _size(path: Path) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _probe(path: Path, entries: str, *options: str) -> list[str]:
+def _probe(path: Path, entries: str) -> list[str]:
+    return _lines(path, entries)[0].split(",")
+
+
+def _lines(path: Path, entries: str) -> list[str]:
+    """What ffprobe says of the first video stream, or of each of its frames; at least one line."""
     if not shutil.which("ffprobe") or not shutil.which("ffmpeg"):
         raise UserError("ffmpeg and ffprobe are not installed (Debian: apt install ffmpeg)")
-    command = ["ffprobe", "-v", "error", *options, "-select_streams", "v:0", "-show_entries", entries, "-of", "csv=p=0"]
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "csv=p=0"]
     answer = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-    values = answer.stdout.strip().split(",")
-    if answer.returncode or not values[0]:
+    lines = [line.rstrip(",") for line in answer.stdout.split()]
+    if answer.returncode or not lines:
         raise UserError(f"{path} is not a video that can be read: {answer.stderr.strip() or 'no video stream'}")
-    return values
+    return lines

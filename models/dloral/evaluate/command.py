@@ -22,7 +22,8 @@ from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_cl
 from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
 from dloral.evaluate.scores import Row
 from dloral.evaluate.sights import Sights
-from dloral.evaluate.table import against_bicubic, markdown, with_intervals, write_csv
+from dloral.evaluate.table import KEPT_LEVEL, against_bicubic, kept_figures, markdown, with_intervals, write_csv
+from dloral.quality import write_quality
 
 Picture = NDArray[np.uint8]
 
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-frames", type=positive, help="measure the first frames only, for a quick look")
     parser.add_argument("--backbone", type=Path, help="network of the perceptual distance (default: shared folder's)")
     parser.add_argument("--no-perceptual", action="store_true", help="leave out the perceptual distance (and PyTorch)")
+    parser.add_argument(
+        "--quality", type=Path, help="write the figures that a pack keeps to this file, for export's and quantise's"
+    )
     parser.add_argument("--csv", type=Path, help="write all numbers to this file")
     parser.add_argument("--markdown", type=Path, help="write the table to this file as well")
     parser.add_argument(
@@ -62,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
     packs = name_packs(args.pack) if args.pack else {}
     names = _chosen_methods(args, packs)
     against = _reference(args, names, packs)
+    if args.quality and (len(packs) != 1 or args.clips is None or KEPT_LEVEL not in args.levels):
+        raise UserError(f"--quality keeps one pack's figures at level {KEPT_LEVEL}: give --clips and one --pack")
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     blind = find_blind(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
@@ -76,6 +82,8 @@ def run(args: argparse.Namespace) -> None:
         args.markdown.write_text(text, encoding="utf-8")
     if args.csv:
         write_csv(args.csv, rows)
+    if args.quality:
+        write_quality(args.quality, kept_figures(rows, next(iter(packs))))
 
 
 def load_perceptual(backbone: Path | None) -> Perceptual:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -104,7 +105,10 @@ def frame_count(clip: Clip, max_frames: int | None) -> int:
 
 def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator[TrueInstant]:
     low = {level: list(islice(read_frames(path), count)) for level, path in clip.twins.items()}
+    for level, frames in low.items():
+        _all_there(clip.twins[level], len(frames), count)
     streams = {Key(level, name): method(frames) for level, frames in low.items() for name, method in methods.items()}
+    index = -1
     for index, truth in enumerate(islice(read_truth(clip.truth), count)):
         results = {key: next(stream) for key, stream in streams.items()}
         for key, picture in results.items():
@@ -114,6 +118,14 @@ def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator
                     f"the ground truth is {truth.shape[1]} by {truth.shape[0]}; a twin has to be 1/{SCALE} of its size"
                 )
         yield TrueInstant(index, {level: frames[index] for level, frames in low.items()}, results, truth)
+    _all_there(clip.truth, index + 1, count)
+
+
+def _all_there(path: Path, frames: int, count: int) -> None:
+    if frames < count:
+        raise UserError(
+            f"{path} gave {frames} frames where {count} were counted: it is damaged; take it out or mend it"
+        )
 
 
 def _collect(scores: dict[Key, list[FrameScores]], frame: dict[Key, FrameScores]) -> None:

@@ -1,12 +1,16 @@
 """Tables of results: Markdown to read, CSV to work on."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dloral.evaluate.bootstrap import RELATIVE, Interval
 from dloral.evaluate.methods import BICUBIC
 from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Measure, Row, mean_rows
+
+KEPT_LEVEL = "medium"
+KEPT = ("psnr", "ssim", "perceptual", "tof")
+"""What a pack says of itself."""
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -57,12 +61,23 @@ def _interval(values: Mapping[str, Interval], measure: Measure) -> str:
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """All rows, then the means, with full precision; a measure that does not apply is an empty cell."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    aside = path.with_name(f"{path.name}.part")
+    with aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["clip", "level", "method", "frames", *(measure.key for measure in MEASURES)])
         for row in [*rows, *mean_rows(rows)]:
             cells = [row.values.get(measure.key, "") for measure in MEASURES]
             writer.writerow([row.clip, row.level, row.method, row.frames, *cells])
+    aside.rename(path)
+
+
+def kept_figures(rows: Iterable[Row], pack: str) -> Iterator[tuple[str, float, int]]:
+    """Name, value and digits of the means that a pack keeps, its own and bicubic's."""
+    means = {row.method: row.values for row in mean_rows(rows) if row.level == KEPT_LEVEL}
+    for measure in MEASURES:
+        if measure.key in KEPT and measure.key in means[pack]:
+            yield f"{measure.key}_{KEPT_LEVEL}", means[pack][measure.key], measure.digits
+            yield f"{measure.key}_{KEPT_LEVEL}_bicubic", means[BICUBIC][measure.key], measure.digits
 
 
 def _table(rows: Sequence[Row]) -> str:

@@ -5,12 +5,12 @@ With ``--base`` the checkpoint is DLoRAL's own published one, or a run of branch
 
 import argparse
 import subprocess
-import tomllib
 from pathlib import Path
 
 from dloral.errors import UserError
 from dloral.export.pack import PackParts, write_pack
 from dloral.model.arms import ARMS
+from dloral.quality import read_quality
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the pack."""
     provenance = {"commit": _commit()} | dict(args.provenance)
-    quality = _quality(args.quality) if args.quality else {}
+    quality = read_quality(args.quality) if args.quality else {}
     name = args.name or args.out.name
     parts = _published(args, name, provenance, quality) if args.base else _trained(args, name, provenance, quality)
     write_pack(parts, args.out)
@@ -103,13 +103,6 @@ def _assignment(text: str) -> tuple[str, str]:
     if not found or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=TEXT")
     return key, value
-
-
-def _quality(path: Path) -> dict[str, float]:
-    try:
-        return {str(key): float(value) for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()}
-    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: a table of figures is wanted, KEY = NUMBER a line ({error})") from error
 
 
 def _commit() -> str:

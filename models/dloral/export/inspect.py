@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from dloral.manifest import read_manifest
+from dloral.manifest import open_pack
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the manifest, and every graph's inputs and outputs, parameters by type, operators and size."""
-    read_manifest(args.pack)
+    open_pack(args.pack)
     table = tomllib.loads((args.pack / "pack.toml").read_text(encoding="utf-8"))
     for key, value in table.items():
         if key != "files":

@@ -53,14 +53,28 @@ class PackParts:
 def write_pack(parts: PackParts, folder: Path) -> None:
     """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack.
 
-    The modules of ``parts`` are used up: those in f16 come back in f32.
+    The modules of ``parts`` are used up: those in f16 come back in f32. Raises :class:`UserError` where a weight is not
+    finite, or a graph gives something else than torch.
     """
+    _refuse_not_finite(parts)
     with fresh_folder(folder) as fresh:
         _export_graphs(parts, fresh)
         _check(parts, fresh)
         if parts.for_cuda:
             _optimise_for_cuda(fresh)
         (fresh / "pack.toml").write_text(tomli_w.dumps(_manifest(parts, fresh)), encoding="utf-8")
+
+
+def _refuse_not_finite(parts: PackParts) -> None:
+    """Bytes would hide it: a decoder of NaNs gives black pictures, in torch and in the graph alike."""
+    for graph in ("encoder", "restorer", "decoder"):
+        module: nn.Module = getattr(parts, graph)
+        for name, value in (*module.named_parameters(), *module.named_buffers()):
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise UserError(
+                    f"the {graph}'s {name} holds values that are not finite: the base or the checkpoint is damaged, or "
+                    "was left by training that diverged; take another"
+                )
 
 
 def _export_graphs(parts: PackParts, folder: Path) -> None:

@@ -35,7 +35,8 @@ from dloral.data.degrade import Degradation
 from dloral.data.sources import open_sources
 from dloral.errors import UserError
 from dloral.export.folder import digests, fresh_folder
-from dloral.manifest import read_manifest
+from dloral.manifest import open_pack
+from dloral.quality import read_quality
 
 Feeds = list[dict[str, NDArray[Any]]]
 
@@ -54,13 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack in int8")
     parser.add_argument("--windows", type=int, default=64, help="pairs of frames that the ranges are read off")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--quality", type=Path, help="TOML file of figures measured of the pack in int8, to store in it"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the pack, and print how far its pictures are from those of the pack in fp32."""
     with tempfile.TemporaryDirectory() as cache:
         frames = calibration_frames(args.data, Path(cache), args.windows, args.seed)
-        error = quantise(args.pack, args.out, frames)
+        error = quantise(args.pack, args.out, frames, read_quality(args.quality) if args.quality else {})
     print(f"{args.out}: {error:.1f} dB PSNR to {args.pack}")
 
 
@@ -73,13 +77,17 @@ def calibration_frames(data: list[Path], cache: Path, windows: int, seed: int) -
     return pairs[:windows]
 
 
-def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
+def quantise(
+    source: Path, out: Path, frames: list[NDArray[np.uint8]], quality: dict[str, float] | None = None
+) -> float:
     """Write the 8-bit form of ``source`` to ``out``; returns the PSNR in dB between their pictures of ``frames``.
+
+    ``quality``: figures measured of the 8-bit form; those of ``source`` are its own and are left out.
 
     Raises :class:`UserError` where ``source`` is no tiny pack in fp32, or where the pictures are further apart than
     :data:`LIMIT`.
     """
-    manifest = read_manifest(source)
+    manifest = open_pack(source)
     table = tomllib.loads((source / "pack.toml").read_text(encoding="utf-8"))
     if table.get("precision") != "fp32" or not manifest.conditioned:
         raise UserError(f"{source} is not a tiny pack in fp32: only those have an 8-bit form")
@@ -93,6 +101,9 @@ def quantise(source: Path, out: Path, frames: list[NDArray[np.uint8]]) -> float:
             raise UserError(f"{source} loses too much in 8 bits: {error:.1f} dB PSNR to itself, {LIMIT} wanted")
         table |= {"name": out.name, "precision": "int8", "files": digests(fresh)}
         table["provenance"] |= {"quantised": f"{error:.1f} dB to {source.name}"}
+        table.pop("quality", None)
+        if quality:
+            table["quality"] = quality
         (fresh / "pack.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
     return error
 

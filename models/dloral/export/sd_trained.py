@@ -30,7 +30,7 @@ def trained_restorer(
         raise UserError("--base is a Stable Diffusion folder, and the checkpoint is of another kind: leave --base out")
     lora = build_part(LoraConfig, checkpoint.config["lora"], "lora")
     restorer = branched_restorer(base, lora, prompt, blocks)
-    if fingerprint(frozen_weights(restorer)) != checkpoint.base:
+    if fingerprint(frozen_weights(restorer, base.vae)) != checkpoint.base:
         raise UserError(f"the checkpoint's branches were trained on another base than {base.folder}: give that one")
     if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
         raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")

@@ -19,6 +19,7 @@ _GMSD_CONSTANT = 170.0
 _HAARPSI_CONSTANT = 30.0
 _HAARPSI_ALPHA = 4.2
 _HAARPSI_MIN = 16
+_FLAT_GRADIENT = 0.05
 
 
 def luma(picture: Picture) -> Plane:
@@ -67,7 +68,8 @@ def gmsd(picture: Picture, truth: Picture) -> float:
 def haarpsi(picture: Picture, truth: Picture) -> float:
     """Haar wavelet-based perceptual similarity (Reisenhofer et al. 2018) of colour pictures, 0…1; higher is better.
 
-    YIQ, halved by 2×2 means, three scales, C 30, α 4.2. Pictures of at least 16×16 pixels.
+    YIQ, halved by 2×2 means, three scales, C 30, α 4.2. Pictures of at least 16×16 pixels; 1 where both are black, for
+    which no coefficient has a weight.
     """
     _check(picture, truth, _HAARPSI_MIN)
     x, y = (_halved(np.asarray(cv2.transform(p.astype(np.float32), _YIQ))) for p in (picture, truth))
@@ -83,6 +85,8 @@ def haarpsi(picture: Picture, truth: Picture) -> float:
     weight = np.asarray((weights[0] + weights[1]) / 2, np.float32)
     weighted += _weighted(colour, weight)
     total += float(weight.sum(dtype=np.float64))
+    if total == 0.0:
+        return 1.0
     epsilon = float(np.finfo(np.float32).eps)
     score = (weighted + epsilon) / (total + epsilon)
     return float((np.log(score / (1 - score)) / _HAARPSI_ALPHA) ** 2)
@@ -91,10 +95,12 @@ def haarpsi(picture: Picture, truth: Picture) -> float:
 def sharpness(picture: Picture, truth: Picture) -> float:
     """Mean gradient of the picture over that of its ground truth: 1 as sharp, below softer, above sharper or noisier.
 
-    The gradient is the length of the central differences of gray, in levels per pixel.
+    The gradient is the length of the central differences of gray, in levels per pixel. Not a number where the ground
+    truth is flat, with a gradient below 0.05: nothing there is sharp, and noise would be all that counts.
     """
     _check(picture, truth, 3)
-    return _mean_gradient(picture) / max(_mean_gradient(truth), 1e-6)
+    wanted = _mean_gradient(truth)
+    return _mean_gradient(picture) / wanted if wanted >= _FLAT_GRADIENT else float("nan")
 
 
 def _check(picture: Picture, truth: Picture, least: int = 1) -> None:

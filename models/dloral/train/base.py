@@ -7,7 +7,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from dloral.data.batches import Batch, Batches
-from dloral.data.sources import open_sources
+from dloral.data.sources import listing, open_sources
 from dloral.model.tiny import TinyModel
 from dloral.perceptual import PerceptualDistance
 from dloral.train.config import Config, from_table
@@ -32,6 +32,9 @@ class TinyBase:
 
     def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
         return from_table(table).to_table()
+
+    def setting(self) -> dict[str, str]:
+        return {"data": listing(self.places.data)}
 
     def state(self) -> dict[str, Tensor]:
         return self.model.state_dict()

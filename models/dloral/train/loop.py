@@ -1,20 +1,19 @@
 """The training loop of every configuration: resumable, with a progress bar and TensorBoard."""
 
 import math
-import time
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from dloral.errors import UserError
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import OptimizerConfig
+from dloral.train.curves import Curves
 from dloral.train.init import load_weights, start_from
 from dloral.train.runtime import Runtime
 from dloral.train.task import Task
@@ -31,6 +30,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(task.trained(), settings.learning_rate, weight_decay=settings.weight_decay)
         self.optimizer = runtime.prepare(optimizer)
         self.step = 0
+        self.setting = {"precision": runtime.precision, "number of processes": str(runtime.processes), **task.setting()}
         self.ema = {name: value.clone() for name, value in task.state().items()}
         if (out / LATEST).exists():
             self._resume(load_checkpoint(out))
@@ -48,6 +48,12 @@ class Trainer:
                 f"{self.out} holds a run of another configuration or seed: give another --out, or take it away"
             )
         task_state = self.task.state()
+        for name, value in self.setting.items():
+            if (checkpoint.setting or {}).get(name, value) != value:
+                raise UserError(
+                    f"{self.out} holds a run with another {name}, and would not go on as it began: give the same "
+                    f"again, or another --out and this run's weights with --init"
+                )
         if checkpoint.model.keys() != task_state.keys():
             raise UserError(f"{self.out} holds a run of other networks: give another --out, or take it away")
         self.model.load_state_dict(checkpoint.model, strict=False)
@@ -79,18 +85,20 @@ class Trainer:
             prefetch_factor=4 if workers else None,
             pin_memory=runtime.device.type == "cuda",
         )
-        log = SummaryWriter(str(self.out)) if runtime.main else None
+        curves = Curves(self.out, self.step) if runtime.main else None
         with tqdm(total=total, initial=self.step, unit="step", disable=not runtime.main) as bar:
             for batch in loader:
                 losses = self._train_step(batch)
                 self.step += 1
                 bar.update()
-                if log is not None and self.step % 20 == 0:
-                    _report(losses, self.step, log, bar)
+                if curves is not None and self.step % 20 == 0:
+                    values = {name: float(value.detach()) for name, value in losses.items()}
+                    curves.add(values, self.step)
+                    bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
                 if self.step % interval == 0 or self.step == total:
                     self._save()
-        if log is not None:
-            log.close()
+        if curves is not None:
+            curves.close()
 
     def _train_step(self, batch: Any) -> dict[str, Tensor]:
         settings, runtime = self.task.optimizer, self.runtime
@@ -127,8 +135,9 @@ class Trainer:
         if self.runtime.main:
             state = self.task.state()
             config, optimizer = self.task.to_table(), self.optimizer.state_dict()
+            base, setting = self.task.base, self.setting
             save_checkpoint(
-                self.out, Checkpoint(self.step, self.seed, config, state, self.ema, optimizer, self.task.base)
+                self.out, Checkpoint(self.step, self.seed, config, state, self.ema, optimizer, base, setting)
             )
 
 
@@ -138,10 +147,3 @@ def learning_rate(settings: OptimizerConfig, step: int) -> float:
         return settings.learning_rate * (step + 1) / settings.warmup
     progress = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
     return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
-
-
-def _report(losses: dict[str, Tensor], step: int, writer: SummaryWriter, bar: "tqdm[Never]") -> None:
-    values = {name: float(value) for name, value in losses.items()}
-    for name, value in values.items():
-        writer.add_scalar(f"loss/{name}", value, step, walltime=time.time())
-    bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)

@@ -41,6 +41,10 @@ class Task(Protocol):
         """
         ...
 
+    def setting(self) -> dict[str, str]:
+        """What decides the course of a run beside its configuration, seed and base, by name."""
+        ...
+
     def state(self) -> dict[str, Tensor]:
         """Tensors of ``model`` that checkpoints hold."""
         ...

@@ -31,9 +31,8 @@ impl Session {
             return false;
         }
         self.land();
-        let mut running = self.running();
-        running.flies = flies;
-        running.reset();
+        self.running().flies = flies;
+        self.reset();
         true
     }
 

@@ -42,9 +42,12 @@ pub struct Session {
     /// From the first frame that flies.
     flight: OnceLock<Flight>,
     running: Mutex<Running>,
+    /// Writes outputs; the streaming thread goes on meanwhile. Not locked while `running` is.
+    finisher: Mutex<Finisher>,
 }
 
-/// What the streaming thread works on.
+/// What is known of the stream's frames. Held for moments, but where frames go one after the other: there the streaming
+/// thread holds it while it waits for one.
 #[derive(Default)]
 struct Running {
     pictures: Option<Pictures>,
@@ -56,7 +59,6 @@ struct Running {
     discont: bool,
     /// Memory for restored pictures.
     spare: Vec<Vec<u8>>,
-    finisher: Finisher,
 }
 
 /// What the caps say.
@@ -137,6 +139,7 @@ impl Session {
                 worker: OnceLock::new(),
                 flight: OnceLock::new(),
                 running: Mutex::default(),
+                finisher: Mutex::default(),
             }),
         }
     }
@@ -149,6 +152,11 @@ impl Session {
     /// Whether the model could not be opened.
     pub fn has_failed(&self) -> bool {
         self.model.has_failed()
+    }
+
+    /// Whether no frame waits for anything at present.
+    pub fn is_interrupted(&self) -> bool {
+        self.model.is_interrupted()
     }
 
     /// While `flushing`, no frame waits for anything.
@@ -184,10 +192,10 @@ impl Session {
 
     /// Caps have come. Other ones than before begin the stream anew.
     pub fn set_pictures(&self, pictures: Pictures) {
-        let mut running = self.running();
-        if running.pictures.as_ref() != Some(&pictures) {
-            running.reset();
-            running.pictures = Some(pictures);
+        let fresh = self.pictures().as_ref() != Some(&pictures);
+        if fresh {
+            self.reset();
+            self.running().pictures = Some(pictures);
         }
     }
 
@@ -198,7 +206,8 @@ impl Session {
 
     /// The next frame has none before it.
     pub fn reset(&self) {
-        self.running().reset();
+        self.running().holds_previous = false;
+        self.finisher().reset();
     }
 
     /// Copies the picture out of an input buffer.
@@ -252,12 +261,11 @@ impl Session {
         output: &mut gst::BufferRef,
     ) -> Result<Report, FrameError> {
         let Restored { mut picture, report } = outcome?;
-        let mut running = self.running();
-        running.write(output, |finisher, output| match tones {
+        self.finish(output, |finisher, output| match tones {
             true => finisher.write_toned(frame, &mut picture, output),
             false => finisher.write(frame, &picture, output),
         })?;
-        running.spare.push(picture);
+        self.running().spare.push(picture);
         Ok(report)
     }
 
@@ -266,8 +274,18 @@ impl Session {
     /// # Errors
     /// [`FrameError`] if the output cannot be written.
     pub fn degrade(&self, frame: &Frame, output: &mut gst::BufferRef) -> Result<(), FrameError> {
-        let mut running = self.running();
-        running.write(output, |finisher, output| finisher.degrade(frame, output))
+        self.finish(output, |finisher, output| finisher.degrade(frame, output))
+    }
+
+    fn finish(
+        &self,
+        output: &mut gst::BufferRef,
+        write: impl FnOnce(&mut Finisher, PictureViewMut<'_>) -> Result<(), RestoreError>,
+    ) -> Result<(), FrameError> {
+        let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
+        let target = Picture::of_output(output, &pictures.output, pictures.output_layout)?;
+        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
+        Ok(write(&mut self.finisher(), target.view_mut(&mut bytes)?)?)
     }
 
     /// Restores a frame beside the stream, if there is a model and the worker is free; [`outcome`](Self::outcome) tells
@@ -344,19 +362,19 @@ impl Session {
         }
     }
 
-    /// Held by the streaming thread while it waits for a frame. A panic in there is passed on as an element error by
-    /// the binding; what it leaves is replaced when the element starts again.
+    /// A panic in there is passed on as an element error by the binding; what it leaves is replaced when the element
+    /// starts again.
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`running`](Self::running).
+    fn finisher(&self) -> MutexGuard<'_, Finisher> {
+        self.finisher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Running {
-    fn reset(&mut self) {
-        self.holds_previous = false;
-        self.finisher.reset();
-    }
-
     fn job(&mut self, frame: &Arc<Frame>, settings: &Settings) -> Job {
         Job {
             frame: frame.clone(),
@@ -365,17 +383,6 @@ impl Running {
             picture: self.spare.pop().unwrap_or_default(),
         }
     }
-
-    fn write(
-        &mut self,
-        output: &mut gst::BufferRef,
-        write: impl FnOnce(&mut Finisher, PictureViewMut<'_>) -> Result<(), RestoreError>,
-    ) -> Result<(), FrameError> {
-        let pictures = self.pictures.as_ref().ok_or(FrameError::NotNegotiated)?;
-        let target = Picture::of_output(output, &pictures.output, pictures.output_layout)?;
-        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.finisher, target.view_mut(&mut bytes)?)?)
-    }
 }
 
 impl Pictures {
@@ -383,12 +390,12 @@ impl Pictures {
     ///
     /// # Errors
     /// If a format is none of the accepted ones, or does not go with its colorimetry.
-    pub fn new(input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
+    pub fn new(input: (&gst::Caps, &VideoInfo), output: (&gst::Caps, &VideoInfo)) -> Result<Self, gst::LoggableError> {
         Ok(Pictures {
-            input: input.clone(),
-            output: output.clone(),
-            input_layout: formats::layout(input)?,
-            output_layout: formats::layout(output)?,
+            input: input.1.clone(),
+            output: output.1.clone(),
+            input_layout: formats::layout(input.0, input.1)?,
+            output_layout: formats::layout(output.0, output.1)?,
         })
     }
 }

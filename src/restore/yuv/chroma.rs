@@ -17,11 +17,15 @@ fn enlarging_taps(at: usize, length: usize, cosited: bool) -> (usize, usize, u16
     (near, far, quarters)
 }
 
-/// The three samples that an output sample is made of in one direction, and their quarters.
-fn reducing_taps(at: usize, length: usize, cosited: bool) -> ([usize; 3], [u16; 3]) {
+/// The three samples that an output sample is made of in one direction.
+fn reducing_taps(at: usize, length: usize) -> [usize; 3] {
     let first = 2 * at;
-    let places = [first.saturating_sub(1), first, (first + 1).min(length - 1)];
-    (places, if cosited { [1, 2, 1] } else { [0, 2, 2] })
+    [first.saturating_sub(1), first, (first + 1).min(length - 1)]
+}
+
+/// Their quarters.
+fn reducing_quarters(cosited: bool) -> [u16; 3] {
+    if cosited { [1, 2, 1] } else { [0, 2, 2] }
 }
 
 /// Makes a tight plane of `to` rows and columns of one of `from`, which has half of them where `halved` says so.
@@ -68,7 +72,7 @@ pub(super) fn reduce_row(
     let [height, width] = size;
     let line = |y: usize| &plane[y * width..(y + 1) * width];
     let (places, quarters) = match halved[0] {
-        true => reducing_taps(y, height, cosited[0]),
+        true => (reducing_taps(y, height), reducing_quarters(cosited[0])),
         false => ([y; 3], [0, 4, 0]),
     };
     let [before, on, after] = places.map(line);
@@ -83,19 +87,15 @@ pub(super) fn reduce_row(
         row.extend(sums.iter().map(|sum| rounded(*sum * 4)));
         return;
     }
-    let weighted = |[before, on, after]: [u16; 3], quarters: [u16; 3]| {
-        rounded(before * quarters[0] + on * quarters[1] + after * quarters[2])
-    };
-    let at_edge = |x: usize| {
-        let (places, quarters) = reducing_taps(x, width, cosited[1]);
-        weighted(places.map(|place| sums[place]), quarters)
-    };
+    let quarters = reducing_quarters(cosited[1]);
+    let weighted =
+        |[before, on, after]: [u16; 3]| rounded(before * quarters[0] + on * quarters[1] + after * quarters[2]);
+    let at_edge = |x: usize| weighted(reducing_taps(x, width).map(|place| sums[place]));
     // In between no tap lies outside, and the compiler makes vectors of them.
-    let (_, quarters) = reducing_taps(1, usize::MAX, cosited[1]);
     let (pairs, last) = sums.as_chunks::<2>();
     row.push(at_edge(0));
     let inside = pairs.iter().zip(pairs.iter().skip(1));
-    row.extend(inside.map(|([_, before], [on, after])| weighted([*before, *on, *after], quarters)));
+    row.extend(inside.map(|([_, before], [on, after])| weighted([*before, *on, *after])));
     if !last.is_empty() && width > 1 {
         row.push(at_edge(width / 2));
     }

@@ -80,9 +80,10 @@ def sd_stage_parameters(restorer: SdRestorer, stage: str, lora: LoraConfig) -> l
     return parameters
 
 
-def frozen_weights(restorer: SdRestorer) -> dict[str, Tensor]:
-    """The UNet's weights without branches, by which a base is known."""
-    return {name: value for name, value in restorer.unet.state_dict().items() if ".changes." not in name}
+def frozen_weights(restorer: SdRestorer, vae: nn.Module) -> dict[str, Tensor]:
+    """The UNet's weights without branches, and the autoencoder's, by which a base is known."""
+    unet = {name: value for name, value in restorer.unet.state_dict().items() if ".changes." not in name}
+    return unet | {f"vae.{name}": value for name, value in vae.state_dict().items()}
 
 
 def branch_state(restorer: SdRestorer) -> dict[str, Tensor]:

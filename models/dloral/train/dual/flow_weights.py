@@ -1,13 +1,11 @@
 """Published weights of SpyNet, as the reference starts from them."""
 
-import pickle
 from pathlib import Path
-
-import torch
 
 from dloral.errors import UserError
 from dloral.export.reference.merge import retrieval_name
 from dloral.model.sd.flow import SpyNet
+from dloral.train.checkpoint import load_tensors
 
 
 def load_flow(flow: SpyNet, path: Path) -> None:
@@ -15,12 +13,9 @@ def load_flow(flow: SpyNet, path: Path) -> None:
 
     Raises :class:`UserError` that names the first tensor which is missing or of another shape.
     """
-    try:
-        table = torch.load(path, map_location="cpu", weights_only=True)
-        table = table.get("state_dict", table)
-        tensors = {retrieval_name(f"spynet.{key}").removeprefix("flow."): value for key, value in table.items()}
-    except (OSError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} cannot be read as weights of SpyNet: {error}") from error
+    table = load_tensors(path)
+    table = table.get("state_dict", table)
+    tensors = {retrieval_name(f"spynet.{key}").removeprefix("flow."): value for key, value in table.items()}
     state = flow.state_dict()
     for name, expected in state.items():
         if name in ("mean", "deviation"):

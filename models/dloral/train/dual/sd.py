@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 from dloral.data.batches import Batches
 from dloral.data.degrade import SCALE
 from dloral.data.motion import MotionBatch, MotionBatches
-from dloral.data.sources import open_sources
+from dloral.data.sources import listing, open_sources
 from dloral.errors import UserError
 from dloral.export.reference import Base, read_base
 from dloral.model.arms import ARMS, Arm
@@ -82,7 +82,7 @@ class SdDual:
         if config.checkpointing:
             self.model.unet.unet.enable_gradient_checkpointing()
         self.stages = {stage: sd_stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
-        self.base = fingerprint(frozen_weights(self.model))
+        self.base = fingerprint(frozen_weights(self.model, base.vae))
         self.perceptual: nn.Module | None = None
         if config.schedule.perceptual > 0.0:
             self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
@@ -93,6 +93,12 @@ class SdDual:
 
     def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
         return dual_from_table(table).to_table()
+
+    def setting(self) -> dict[str, str]:
+        prompts = {"prompt": self.model.unet.prompt}
+        if self.negative is not None:
+            prompts["negative"] = self.negative
+        return {"data": listing(self.places.data), "prompt": fingerprint(prompts)}
 
     def state(self) -> dict[str, Tensor]:
         return branch_state(self.model)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dloral.data.batches import Batches
 from dloral.data.motion import MotionBatch, MotionBatches
-from dloral.data.sources import open_sources
+from dloral.data.sources import listing, open_sources
 from dloral.errors import UserError
 from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
@@ -62,6 +62,9 @@ class TinyDual:
     def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
         own = {name: value for name, value in table.items() if name not in ("model", PAIRS)}
         return {**dual_from_table(own).to_table(), "model": table.get("model"), PAIRS: sees_pairs(table)}
+
+    def setting(self) -> dict[str, str]:
+        return {"data": listing(self.places.data)}
 
     def state(self) -> dict[str, Tensor]:
         return self.model.state_dict()
