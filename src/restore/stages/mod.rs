@@ -113,10 +113,10 @@ impl<T: Send + 'static> Stages<T> {
         let ending = (!begins).then_some(Ending::Late);
         let serial = places.enter(job.frame.clone(), cargo, deadline, ending);
         if begins {
-            let recall = places.recall;
+            let generation = places.generation;
             places.given = Some(Step {
                 serial: Some(serial),
-                recall,
+                generation,
                 what: job,
             });
         }
@@ -142,11 +142,11 @@ impl<T: Send + 'static> Stages<T> {
         let mut places = self.shared.lock();
         let free = places.check().is_ok() && !places.front_is_taken() && places.probe_is_free();
         if free {
-            let recall = places.recall;
+            let generation = places.generation;
             places.begin_probe();
             places.given = Some(Step {
                 serial: None,
-                recall,
+                generation,
                 what: job,
             });
             self.shared.changed.notify_all();
@@ -178,7 +178,7 @@ impl<T: Send + 'static> Stages<T> {
             let delivering = |places: &Places<T>| places.delivering.is_some() && places.ended == 0;
             places = self.shared.wait(places, delivering);
         }
-        places.recall += u64::from(interrupted);
+        places.generation += u64::from(interrupted);
         places.interrupted = interrupted;
         self.shared.changed.notify_all();
     }
@@ -212,7 +212,7 @@ impl<T> Drop for Stages<T> {
         let count = self.threads.len();
         let mut places = self.shared.lock();
         places.closed = true;
-        places.recall += 1;
+        places.generation += 1;
         self.shared.changed.notify_all();
         if delivers_here {
             return;

@@ -30,13 +30,13 @@ pub struct Places<T> {
     pub midway: Option<Step<Half>>,
     /// Frames that have not come out, in order.
     line: VecDeque<Entry<T>>,
-    /// Recalls before the frame was given that is being delivered, unless it was recalled before that.
+    /// While a frame is handed over: its generation. None for one that was recalled before, for nobody waits for that.
     pub delivering: Option<u64>,
     probe: Probe,
     /// Memory for the first half.
     pub spare: Option<Source>,
-    /// Recalls so far: frames that were given before the last one have another number.
-    pub recall: u64,
+    /// Of the frames that are given now. A recall begins the next one, and all before it are recalled.
+    pub generation: u64,
     pub interrupted: bool,
     pub closed: bool,
     /// Threads that have ended.
@@ -49,8 +49,8 @@ pub struct Places<T> {
 pub struct Step<W> {
     /// Whose it is in the line; none of a probe.
     pub serial: Option<u64>,
-    /// Recalls before it was given.
-    pub recall: u64,
+    /// Of when it was given.
+    pub generation: u64,
     pub what: W,
 }
 
@@ -63,8 +63,8 @@ pub struct Half {
 /// A frame in line.
 pub struct Entry<T> {
     serial: u64,
-    /// Recalls before it was given.
-    recall: u64,
+    /// Of when it was given.
+    generation: u64,
     pub cargo: T,
     pub frame: Arc<Frame>,
     /// When it has to come out.
@@ -99,7 +99,7 @@ impl<T> Default for Shared<T> {
                 delivering: None,
                 probe: Probe::None,
                 spare: None,
-                recall: 0,
+                generation: 0,
                 interrupted: false,
                 closed: false,
                 ended: 0,
@@ -135,7 +135,7 @@ impl<T> Places<T> {
 
     /// Whether there are frames that will come out.
     pub fn has_frames(&self) -> bool {
-        self.delivering == Some(self.recall) || self.line.iter().any(|entry| entry.recall == self.recall)
+        self.delivering == Some(self.generation) || self.line.iter().any(|entry| entry.generation == self.generation)
     }
 
     /// Puts a frame at the end of the line. Returns its number.
@@ -143,7 +143,7 @@ impl<T> Places<T> {
         self.serial += 1;
         self.line.push_back(Entry {
             serial: self.serial,
-            recall: self.recall,
+            generation: self.generation,
             cargo,
             frame,
             deadline,
@@ -155,7 +155,7 @@ impl<T> Places<T> {
     /// Whether somebody still waits for a frame.
     pub fn wants<W>(&self, step: &Step<W>) -> bool {
         let waits = |serial| self.line.iter().any(|entry| entry.serial == serial && !entry.is_late());
-        step.recall == self.recall && step.serial.is_none_or(waits)
+        step.generation == self.generation && step.serial.is_none_or(waits)
     }
 
     /// What became of a frame's work; nothing if nobody waited for it any more.
@@ -192,7 +192,7 @@ impl<T> Places<T> {
     /// The first in line, if it is to come out now.
     fn leave(&mut self) -> Option<(Entry<T>, Ending)> {
         let first = self.line.front()?;
-        let recalled = first.recall != self.recall;
+        let recalled = first.generation != self.generation;
         if !recalled && !first.is_late() && first.ending.is_none() {
             return None;
         }
@@ -201,7 +201,7 @@ impl<T> Places<T> {
             _ if recalled => Ending::Recalled,
             ending => ending.unwrap_or(Ending::Late),
         };
-        self.delivering = (!recalled).then_some(entry.recall);
+        self.delivering = (!recalled).then_some(entry.generation);
         Some((entry, ending))
     }
 }

@@ -14,14 +14,14 @@ pub fn restore<T>(shared: &Shared<T>, mut front: Front) {
     while let Some((step, mut places)) = shared.next(|places| places.given.take_if(|_| places.midway.is_none())) {
         places.in_front = true;
         // A frame that is late only is the next one's frame before.
-        let recalled = step.recall != places.recall;
+        let recalled = step.generation != places.generation;
         if let Some(source) = places.spare.take() {
             front.recycle(source);
         }
         drop(places);
         let Step {
             serial,
-            recall,
+            generation,
             what: job,
         } = step;
         let what = Half {
@@ -29,7 +29,11 @@ pub fn restore<T>(shared: &Shared<T>, mut front: Front) {
             picture: job.picture,
         };
         let mut places = shared.lock();
-        places.midway = Some(Step { serial, recall, what });
+        places.midway = Some(Step {
+            serial,
+            generation,
+            what,
+        });
         places.in_front = false;
         shared.changed.notify_all();
     }
@@ -49,10 +53,14 @@ pub fn decode<T>(shared: &Shared<T>, mut back: Back) {
         let wanted = places.wants(&step);
         shared.changed.notify_all();
         drop(places);
-        let Step { serial, recall, what } = step;
+        let Step {
+            serial,
+            generation,
+            what,
+        } = step;
         let step = Step {
             serial,
-            recall,
+            generation,
             what: (),
         };
         let finished = what
