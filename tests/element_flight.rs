@@ -323,7 +323,7 @@ fn a_pipeline_may_be_sought_while_frames_fly() {
 
 #[test]
 fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
-    for flow in [gst::FlowError::Eos, gst::FlowError::NotNegotiated] {
+    for flow in [gst::FlowError::NotLinked, gst::FlowError::NotNegotiated] {
         let mut rig = plain_rig();
         let probe = answer(&rig, flow);
         push(&mut rig, 0).unwrap();
@@ -350,6 +350,24 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
         push(&mut rig, 6).unwrap();
         assert_out(&mut rig, &[(6, 6)]);
     }
+}
+
+/// Neither those that were in flight when it answered, nor later ones: until another segment begins.
+#[test]
+fn nothing_is_pushed_when_downstream_has_had_enough() {
+    let mut rig = plain_rig();
+    let probe = answer(&rig, gst::FlowError::Eos);
+    push(&mut rig, 0).unwrap();
+    land(&mut rig);
+    rig.element.static_pad("src").unwrap().remove_probe(probe);
+    for number in 1..6 {
+        assert_eq!(push(&mut rig, number), Err(gst::FlowError::Eos));
+    }
+    assert_out(&mut rig, &[]);
+    rig.harness
+        .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    push(&mut rig, 6).unwrap();
+    assert_out(&mut rig, &[(6, 6)]);
 }
 
 /// Without a frame that goes through the base class, which would know.

@@ -174,8 +174,6 @@ def _restorer_sizes(manifest: Manifest, tile_size: int, tile_overlap: int) -> Gr
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise UserError(f"{path.parent} is not a whole model pack: {path.name} is missing")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     try:

@@ -8,6 +8,7 @@ import pytest
 from conftest import REPOSITORY
 
 from dloral.errors import UserError
+from dloral.export.folder import digests
 from dloral.manifest import GraphSizes
 from dloral.runner import PackRunner, upscale
 from dloral.tiles import Blender, plan_tiles, window_weights
@@ -87,7 +88,11 @@ def test_bad_packs_say_what_is_wrong(tmp_path: Path) -> None:
     (pack / "decoder.onnx").unlink()
     with pytest.raises(UserError, match=r"decoder\.onnx is missing"):
         PackRunner(pack)
+    (pack / "decoder.onnx").write_bytes((PACKS / "nearest" / "decoder.onnx").read_bytes())
+    listed = digests(pack)["encoder.onnx"]
     (pack / "encoder.onnx").write_bytes(b"nothing")
+    manifest = (pack / "pack.toml").read_text()
+    (pack / "pack.toml").write_text(manifest.replace(listed, digests(pack)["encoder.onnx"]))
     with pytest.raises(UserError, match="cannot load"):
         PackRunner(pack)
     (pack / "pack.toml").write_text("format = 2\nscale = 4\n")

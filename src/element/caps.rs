@@ -160,6 +160,20 @@ pub fn with_interlace_mode(caps: &gst::CapsRef) -> gst::Caps {
     explicit
 }
 
+/// Output caps `fixed` with the colorimetry that GStreamer takes those of YUV input for, where both are silent on it: by
+/// its size a larger picture would be taken for one of another matrix.
+pub fn with_colorimetry(input: &gst::CapsRef, mut fixed: gst::Caps) -> gst::Caps {
+    let silent = |caps: &gst::CapsRef| caps.structure(0).is_some_and(|fields| !fields.has_field("colorimetry"));
+    if silent(input)
+        && silent(&fixed)
+        && let Ok(video) = gst_video::VideoInfo::from_caps(input)
+        && video.format_info().is_yuv()
+    {
+        fixed.make_mut().set("colorimetry", video.colorimetry().to_string());
+    }
+    fixed
+}
+
 /// Why nothing in `caps` is accepted on the pad of `direction`, in words; `None` if something is.
 pub fn refusal(direction: gst::PadDirection, caps: &gst::CapsRef) -> Option<String> {
     if caps.is_any() {

@@ -101,14 +101,15 @@ impl Flight {
     }
 
     /// What the last push came to, for upstream. Told once: with the frame after that downstream is asked again, which may
-    /// have been linked or have other caps by then. A frame that has ended the stream has ended it for good.
+    /// have been linked or have other caps by then. Not so where the stream has ended, by a frame or by downstream, which
+    /// then takes no more.
     ///
     /// # Errors
     /// What downstream has answered, or that a frame has ended the stream.
     pub fn tell_flow(&self) -> Result<(), gst::FlowError> {
         let mut flow = self.lock();
         let told = *flow;
-        if told != Err(gst::FlowError::Error) {
+        if !matches!(told, Err(gst::FlowError::Error | gst::FlowError::Eos)) {
             *flow = Ok(());
         }
         told
@@ -122,6 +123,14 @@ impl Flight {
     /// Whether the last push went well.
     pub fn is_well(&self) -> bool {
         self.lock().is_ok()
+    }
+
+    /// Another stream or segment begins: downstream is asked again, if it was downstream that has ended the last one.
+    pub fn forget_flow(&self) {
+        let mut flow = self.lock();
+        if *flow != Err(gst::FlowError::Error) {
+            *flow = Ok(());
+        }
     }
 
     /// Takes down what a push came to.

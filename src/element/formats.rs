@@ -154,8 +154,7 @@ mod tests {
         assert_eq!(given, expected);
     }
 
-    /// GStreamer takes small pictures for BT.601 and large ones for BT.709, so an output may be of another kind than its
-    /// input.
+    /// GStreamer takes small pictures for BT.601 and large ones for BT.709.
     #[test]
     fn silent_caps_mean_what_gstreamer_takes_them_for() {
         for (height, matrix) in [(180, Matrix::Bt601), (720, Matrix::Bt709)] {

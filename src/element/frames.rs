@@ -243,6 +243,9 @@ impl DloralVsr {
             let structure = news::state_structure(change, request.moment.running_time);
             gst::info!(CAT, imp = self, "{structure}");
             self.post(gst::message::Element::builder(structure).src(&*element).build());
+            if let Some(text) = news::slow_warning(change).filter(|_| lock(&self.timing).take_warning()) {
+                gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
+            }
         }
         if let Some(error) = &news.failure {
             let text = failure::warning(error, request.max_errors);

@@ -116,7 +116,17 @@ impl DloralVsr {
         if late_by > 0 {
             lock(&self.stats).late();
         }
-        lock(&self.timing).governor.arrived(late_by);
+        let tells = lock(&self.timing).arrived(late_by);
+        if tells {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{}", news::LATE_WARNING));
+        }
+    }
+
+    /// What downstream has answered to the frames in flight holds no more.
+    fn ask_downstream_again(&self) {
+        if let Some(session) = self.session() {
+            session.ask_downstream_again();
+        }
     }
 
     /// Waits until every frame in flight is pushed.
@@ -263,6 +273,14 @@ impl BaseTransformImpl for DloralVsr {
         Some(other)
     }
 
+    fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
+        let fixed = self.parent_fixate_caps(direction, caps, othercaps);
+        match direction {
+            gst::PadDirection::Sink => caps::with_colorimetry(caps, fixed),
+            _ => fixed,
+        }
+    }
+
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
         if let Some(why) = caps::refusal(direction, caps) {
             gst::debug!(CAT, imp = self, "refused caps {caps} on the {direction:?} pad: {why}");
@@ -301,10 +319,12 @@ impl BaseTransformImpl for DloralVsr {
                 lock(&self.timing).set_segment(None);
             }
             gst::EventView::StreamStart(_) => {
+                self.ask_downstream_again();
                 self.reset("new stream");
                 lock(&self.timing).begin();
             }
             gst::EventView::Segment(event) => {
+                self.ask_downstream_again();
                 self.reset("new segment");
                 lock(&self.timing).set_segment(Some(event.segment().clone()));
             }
@@ -392,7 +412,7 @@ impl VideoFilterImpl for DloralVsr {
         out_info: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
-        let pictures = Pictures::new((incaps, in_info), (outcaps, out_info))?;
+        let pictures = Pictures::new(incaps, in_info, out_info)?;
         lock(&self.timing).set_rate(in_info);
         self.session()
             .iter()

@@ -7,7 +7,7 @@
 //! along.
 //!
 //! Frames are 8-bit YUV or RGB, and come out in the format in which they go in. Models work on RGB; YUV is read and
-//! written with the matrix, range and chroma sites that the caps on either side say.
+//! written with the matrix, range and chroma sites that the caps say.
 //!
 //! The model pack is opened on a thread of its own when the element goes from READY to PAUSED, announced by PROGRESS
 //! messages (code `open-model`); in a stream that is not live the first frame waits for it. If it cannot be opened, an

@@ -16,6 +16,20 @@ pub fn name(state: State) -> &'static str {
     }
 }
 
+/// The warning for whoever reads no element messages, the first time that frames are not restored for long.
+pub fn slow_warning(change: &Change) -> Option<String> {
+    let what = match (change.state, change.reason) {
+        (State::Degraded, Reason::Slow { .. }) => "Frames go out upscaled plainly for the time being",
+        (State::Dropping, Reason::Slow { .. }) => "Frames are left out for the time being",
+        _ => return None,
+    };
+    Some(format!("{what}: {}", reason(&change.reason)))
+}
+
+/// The warning for a stream in which every frame is waited for, and nobody waits at its end.
+pub const LATE_WARNING: &str = "Frames come to the sink too late, and it may show few of them: restoring takes longer than \
+     playing. Set overload=degrade, and put a queue behind the element; or set sync=false at the sink; or restore into a file";
+
 /// The structure of the message about a change of state: `state`, `reason` in words, `needed-ms` and `available-ms` of
 /// a frame where they are known, and `running-time` of the first frame of the state.
 pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gst::Structure {
@@ -37,22 +51,22 @@ pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gs
 
 fn reason(reason: &Reason) -> String {
     let needed = |needed: &Option<Duration>| match needed {
-        Some(needed) => format!("takes {:.1} ms", milliseconds(*needed)),
+        Some(needed) => format!("takes {:.1} ms or more", milliseconds(*needed)),
         None => "takes a time that is not known yet".to_owned(),
     };
     match reason {
         Reason::Begin => "the stream has begun, or overload has changed".to_owned(),
         Reason::Loading => "the model is being opened".to_owned(),
         Reason::Slow { needed: it, available } => format!(
-            "restoring a frame {}, and there are {:.1} ms; use a smaller picture, a lower frame rate or a faster device, \
-             or give frames more time with processing-latency if they are late only",
+            "restoring a frame {}, and {:.1} ms were left for the last one; use a smaller picture, a lower frame rate or a \
+             faster device, or give frames more time with processing-latency if they are late only",
             needed(it),
             milliseconds(*available)
         ),
         Reason::Fits { needed: it, available } => {
+            let took = it.map_or_else(|| needed(it), |it| format!("takes {:.1} ms", milliseconds(it)));
             format!(
-                "restoring a frame {}, and there are {:.1} ms",
-                needed(it),
+                "restoring a frame {took}, and there are {:.1} ms",
                 milliseconds(*available)
             )
         }
@@ -133,6 +147,9 @@ mod tests {
             gst::ClockTime::from_seconds(5)
         );
         let reason = structure.get::<&str>("reason").unwrap();
-        assert!(reason.contains("takes 120.0 ms, and there are 35.0 ms"), "{reason}");
+        assert!(
+            reason.contains("takes 120.0 ms or more, and 35.0 ms were left"),
+            "{reason}"
+        );
     }
 }

@@ -12,6 +12,11 @@ use crate::{restore, runtime};
 /// Largest side of an output, in pixels: no tile is larger.
 const MAX_TILE: u32 = 16_384;
 
+/// Most threads of a graph: each costs memory and time to start, and no machine has more cores.
+const MAX_THREADS: u32 = 1024;
+/// Longest time in ns that a frame may be given, an hour: sinks that are told to wait for centuries cannot be stopped.
+const MAX_LATENCY: u64 = 3_600_000_000_000;
+
 /// Values of the writable properties.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -176,6 +181,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
                 "Threads of a graph on the CPU, half of them where two graphs of a pack up to 256 MiB run side by side; \
                  0: all cores",
             )
+            .maximum(MAX_THREADS)
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())
@@ -201,7 +207,10 @@ fn knobs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("tile-size")
             .nick("Tile size")
-            .blurb("Side of the restorer's tiles in output pixels; 0: the pack's")
+            .blurb(
+                "Side of the restorer's tiles in output pixels, rounded down to what the pack takes, and at least its \
+                 smallest; 0: the pack's. Smaller tiles need less memory and more time",
+            )
             .maximum(MAX_TILE)
             .mutable_playing()
             .build(),
@@ -227,7 +236,7 @@ fn knobs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt64::builder("processing-latency")
             .nick("Processing latency")
             .blurb("Time in ns that a frame is given here in a live pipeline: added to the answer of the LATENCY query")
-            .maximum(i64::MAX as u64)
+            .maximum(MAX_LATENCY)
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("max-errors")

@@ -12,6 +12,9 @@ use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, P
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
 
+/// Frames in a row that come late to the sink before it is said.
+const TELLING: u32 = 10;
+
 /// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
 #[derive(Debug)]
 pub struct Timing {
@@ -32,6 +35,10 @@ pub struct Timing {
     segment: Option<gst::Segment>,
     /// Where in the segment the last frame that flew ended.
     left: Option<gst::ClockTime>,
+    /// Frames in a row that came late to the sink.
+    late_in_a_row: u32,
+    /// Whether it has been said that restoring is too slow.
+    warned: bool,
     /// Frames that failed since the last one that did not.
     pub failures_in_a_row: u32,
     /// The element's own latency, as the last LATENCY query was answered.
@@ -50,6 +57,8 @@ impl Default for Timing {
             asks_upstream: true,
             segment: None,
             left: None,
+            late_in_a_row: 0,
+            warned: false,
             failures_in_a_row: 0,
             answered: None,
             started: Instant::now(),
@@ -161,6 +170,23 @@ impl Timing {
     /// Whether upstream has to be asked for its latency before the next frame; only once.
     pub fn take_question(&mut self) -> bool {
         std::mem::take(&mut self.asks_upstream)
+    }
+
+    /// Whether it is still to be said that restoring is too slow; only once.
+    pub fn take_warning(&mut self) -> bool {
+        !std::mem::replace(&mut self.warned, true)
+    }
+
+    /// A frame came to the sink so late. Says whether so many have that it is to be said: where every frame is waited for,
+    /// nothing else would tell.
+    pub fn arrived(&mut self, late_by: Nanoseconds) -> bool {
+        self.governor.arrived(late_by);
+        self.late_in_a_row = if late_by > 0 {
+            self.late_in_a_row.saturating_add(1)
+        } else {
+            0
+        };
+        self.late_in_a_row >= TELLING && self.governor.policy() == Policy::Stall && self.take_warning()
     }
 
     /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for.

@@ -166,7 +166,7 @@ fn a_change_of_state_is_told_once_with_reason_and_figures() {
     assert!(available <= 50.0 && needed >= available);
     let reason = structure.get::<&str>("reason").unwrap();
     assert!(
-        reason.contains("there are") && reason.contains("processing-latency"),
+        reason.contains("ms were left") && reason.contains("processing-latency"),
         "{reason}"
     );
     assert_eq!(
@@ -177,6 +177,60 @@ fn a_change_of_state_is_told_once_with_reason_and_figures() {
     let stats = rig.element.property::<gst::Structure>("stats");
     assert_eq!(stats.get::<&str>("state").unwrap(), "degraded");
     assert!(stats.get::<f64>("degrade-ms-median").unwrap() > 0.0);
+}
+
+/// For whoever does not read element messages.
+#[test]
+fn the_first_time_that_frames_are_degraded_for_long_is_a_warning() {
+    let model = Model::new();
+    let mut rig = rig(&model, AMPLE);
+    push(&mut rig, &frame(0), 0);
+    set_latency(&mut rig, NONE);
+    for index in 1..40 {
+        push(&mut rig, &frame(index), index as u64);
+    }
+    set_latency(&mut rig, AMPLE);
+    let index = push_until_restored(&mut rig, &model, 40);
+    set_latency(&mut rig, NONE);
+    for index in index + 1..index + 40 {
+        push(&mut rig, &frame(index), index as u64);
+    }
+    let warnings: Vec<_> = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Warning])).collect();
+    assert_eq!(warnings.len(), 1);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else {
+        unreachable!()
+    };
+    let text = warning.error().message().to_owned();
+    assert!(
+        text.contains("upscaled plainly") && text.contains("processing-latency"),
+        "{text}"
+    );
+}
+
+/// A player whose sink drops what comes too late: where every frame is restored, nothing else would tell why it stands.
+#[test]
+fn frames_that_all_come_late_where_each_is_waited_for_are_a_warning() {
+    for (overload, expected) in [("stall", 1), ("degrade", 0)] {
+        let model = Model::new();
+        let mut rig = Rig::with(&live::element_with("nearest", &model));
+        rig.element.set_property_from_str("overload", overload);
+        rig.harness.set_live(false);
+        rig.harness.set_src_caps(frame(0).caps());
+        live::wait_for_model(&rig.element);
+        for index in 0..30 {
+            push(&mut rig, &frame(index), index as u64).expect("a frame");
+            let late = gst::ClockTime::from_mseconds(50).nseconds() as i64;
+            let time = gst::ClockTime::from_mseconds(40) * index as u64;
+            let qos = gst::event::Qos::new(gst::QOSType::Underflow, 2.0, late, time);
+            assert!(rig.harness.push_upstream_event(qos));
+        }
+        let is_it = |message: &gst::Message| match message.view() {
+            gst::MessageView::Warning(warning) => warning.error().message().contains("overload=degrade"),
+            _ => false,
+        };
+        let told = std::iter::from_fn(|| rig.bus.pop()).filter(is_it).count();
+        assert_eq!(told, expected, "{overload}");
+    }
 }
 
 #[test]

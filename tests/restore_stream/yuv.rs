@@ -256,7 +256,7 @@ fn a_stream_restores_what_the_samples_stand_for() {
         height: 17,
         data: frame.rgb().to_vec(),
     };
-    // An output of another kind, as where caps do not say and the size decides.
+    // An output of another kind.
     let layout = YuvLayout {
         halved: [false, true],
         ..layout(Matrix::Bt709, true)

@@ -68,11 +68,8 @@ pub struct Pictures {
     pub input: VideoInfo,
     /// Of the output.
     pub output: VideoInfo,
-    /// What the input's samples mean.
-    pub input_layout: Layout,
-    /// What the output's samples mean: the same, but where caps do not say how luma is weighted, which GStreamer takes
-    /// from the size then.
-    pub output_layout: Layout,
+    /// What the samples of both mean.
+    pub layout: Layout,
 }
 
 /// Why a frame that went in did not come out, or came out degraded.
@@ -163,9 +160,16 @@ impl Session {
     pub fn set_flushing(&self, flushing: bool) {
         self.model.set_flushing(flushing);
         self.interrupt_threads();
-        if let Some(flight) = self.flight.get().filter(|_| !flushing) {
+        if let Some(flight) = self.in_flight().filter(|_| !flushing) {
             // What downstream has answered before the flush holds no more.
             flight.set_flow(Ok(()));
+        }
+    }
+
+    /// What downstream has answered to the frames in flight holds no more: another stream or segment begins.
+    pub fn ask_downstream_again(&self) {
+        if let Some(flight) = self.in_flight() {
+            flight.forget_flow();
         }
     }
 
@@ -216,7 +220,7 @@ impl Session {
     /// [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
-        let source = Picture::of_input(input, &pictures.input, pictures.input_layout)?;
+        let source = Picture::of_input(input, &pictures.input, pictures.layout)?;
         let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
         Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
     }
@@ -283,7 +287,7 @@ impl Session {
         write: impl FnOnce(&mut Finisher, PictureViewMut<'_>) -> Result<(), RestoreError>,
     ) -> Result<(), FrameError> {
         let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
-        let target = Picture::of_output(output, &pictures.output, pictures.output_layout)?;
+        let target = Picture::of_output(output, &pictures.output, pictures.layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
         Ok(write(&mut self.finisher(), target.view_mut(&mut bytes)?)?)
     }
@@ -386,16 +390,15 @@ impl Running {
 }
 
 impl Pictures {
-    /// What negotiated caps say.
+    /// What negotiated caps say; `caps` are the input's.
     ///
     /// # Errors
     /// If a format is none of the accepted ones, or does not go with its colorimetry.
-    pub fn new(input: (&gst::Caps, &VideoInfo), output: (&gst::Caps, &VideoInfo)) -> Result<Self, gst::LoggableError> {
+    pub fn new(caps: &gst::CapsRef, input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
         Ok(Pictures {
-            input: input.1.clone(),
-            output: output.1.clone(),
-            input_layout: formats::layout(input.0, input.1)?,
-            output_layout: formats::layout(output.0, output.1)?,
+            input: input.clone(),
+            output: output.clone(),
+            layout: formats::layout(caps, input)?,
         })
     }
 }
