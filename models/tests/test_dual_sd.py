@@ -1,5 +1,6 @@
 """Dual LoRA Learning on a Stable Diffusion base of reduced width: arms, stages, resuming, score distillation."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytest.importorskip("tensorboard", reason="training logs to TensorBoard: pip ins
 pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
 
 from random_sd import UNETS, write_base  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from dloral.cli import main  # noqa: E402
 from dloral.data.batches import BatchShape  # noqa: E402
@@ -213,6 +215,25 @@ def test_another_base_is_refused(folder: Path, tmp_path: Path) -> None:
     prompt = torch.from_numpy(np.load(folder / "prompt.npy"))
     with pytest.raises(UserError, match="trained on another base than"):
         trained_restorer(load_checkpoint(tmp_path / "run"), read_base(folder / "other"), prompt, ARMS["both"], 1)
+
+
+def test_another_autoencoder_or_prompt_is_refused(folder: Path, tmp_path: Path) -> None:
+    config = replace(SMALL, optimizer=replace(SMALL.optimizer, steps=1))
+    trainer(folder, tmp_path / "run", config).run(1, 0)
+    shutil.copytree(folder / "base", tmp_path / "mixed")
+    weights = tmp_path / "mixed" / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    name = next(name for name in tensors if name.endswith("conv_out.weight"))
+    save_file(tensors | {name: tensors[name] * 1.01}, weights)
+    with pytest.raises(UserError, match="branches of another base"):
+        trainer(folder, tmp_path / "run", config, str(tmp_path / "mixed"))
+    prompt = torch.from_numpy(np.load(folder / "prompt.npy"))
+    with pytest.raises(UserError, match="trained on another base than"):
+        trained_restorer(load_checkpoint(tmp_path / "run"), read_base(tmp_path / "mixed"), prompt, ARMS["both"], 1)
+    swapped = Prompts(embedding=folder / "negative.npy", negative_embedding=folder / "prompt.npy")
+    task = SdDual(config, folder / "base", swapped, Places([folder / "stills"], tmp_path / "run", None))
+    with pytest.raises(UserError, match=r"another prompt, .* --init"):
+        Trainer(task, tmp_path / "run", 0, Runtime())
 
 
 def test_score_distillation_needs_the_empty_prompt(folder: Path, tmp_path: Path) -> None:

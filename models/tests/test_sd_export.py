@@ -16,6 +16,7 @@ from test_core_against_onnxruntime import through_core  # noqa: E402
 from dloral.export.pack import write_pack  # noqa: E402
 from dloral.export.sd import SdOptions, sd_parts  # noqa: E402
 from dloral.manifest import read_manifest  # noqa: E402
+from dloral.metrics import psnr  # noqa: E402
 from dloral.runner import PackRunner, pad_frame, upscale  # noqa: E402
 
 HERE = Path(__file__).parent / "golden"
@@ -23,15 +24,18 @@ WHOLE, TILED = "f_full_untiled_512x512", "f_full_tiled_704x640_t64_o16"
 Frames = NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module")
-def pack(golden: Path, reference_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("packs")
+def export(golden: Path, reference_model: tuple[Path, Path], folder: Path, dtype: str) -> Path:
     prompt = folder / "prompt.npy"
     np.save(prompt, np.load(golden / WHOLE / "tensors.npz")["prompt_embeds"])
     base, checkpoint = reference_model
-    options = SdOptions(base, checkpoint, dtype="fp32", prompt_embedding=prompt, tile=64, overlap=16)
-    write_pack(sd_parts(options, "reduced", {}, {}), folder / "reduced")
-    return folder / "reduced"
+    options = SdOptions(base, checkpoint, dtype=dtype, prompt_embedding=prompt, tile=64, overlap=16)
+    write_pack(sd_parts(options, dtype, {}, {}), folder / dtype)
+    return folder / dtype
+
+
+@pytest.fixture(scope="module")
+def pack(golden: Path, reference_model: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(golden, reference_model, tmp_path_factory.mktemp("packs"), "fp32")
 
 
 def levels(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -69,6 +73,16 @@ def test_the_runner_gives_the_reference_s_picture(golden: Path, pack: Path) -> N
     runner = PackRunner(pack, color_fix="none")
     check_whole(golden, np.stack(list(runner.restore(frames(golden, WHOLE)))))
     check_tiled(golden, np.stack(list(runner.restore(frames(golden, TILED)))))
+
+
+def test_half_precision_gives_the_same_picture(
+    golden: Path, reference_model: tuple[Path, Path], pack: Path, tmp_path: Path
+) -> None:
+    """Weights rounded and all: not only the arithmetic, which the export checks."""
+    half = export(golden, reference_model, tmp_path, "fp16")
+    case = frames(golden, WHOLE)
+    pairs = zip(*(PackRunner(folder, color_fix="none").restore(case) for folder in (half, pack)), strict=True)
+    assert all(psnr(picture, wanted) >= 50.0 for picture, wanted in pairs)
 
 
 def test_the_core_gives_the_reference_s_picture(golden: Path, pack: Path, core: list[str]) -> None:

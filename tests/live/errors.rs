@@ -29,13 +29,15 @@ fn file_rig(model: &Arc<Model>, max_errors: u32) -> Rig {
     rig
 }
 
+/// Those about failures: a stream that has no time may be warned of that too.
 fn warnings(bus: &gst::Bus) -> Vec<String> {
     let messages = std::iter::from_fn(|| bus.pop());
     let text = |message: gst::Message| match message.view() {
         gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
         _ => None,
     };
-    messages.filter_map(text).collect()
+    let about_failures = |text: &String| !text.contains("for the time being");
+    messages.filter_map(text).filter(about_failures).collect()
 }
 
 fn pixels_after(current: usize, previous: usize) -> Vec<[u8; 3]> {
