@@ -220,6 +220,41 @@ fn an_edge_in_colour_stays_where_it_is() {
     }
 }
 
+/// Pictures are written in bands: with eight rows less, they begin elsewhere, and nothing else changes.
+#[test]
+fn bands_do_not_show() {
+    let (height, width) = (600, 20);
+    let rgb: Vec<u8> = (0..height * width * 3).map(|at| (at * at / 7 % 251) as u8).collect();
+    for (halved, cosited) in [
+        ([true, true], [false, true]),
+        ([true, true], [true, true]),
+        ([false, true], [false, false]),
+        ([false, false], [false, false]),
+    ] {
+        let layout = YuvLayout {
+            halved,
+            cosited,
+            ..layout(Matrix::Bt709, false)
+        };
+        let whole = written(
+            &rgb,
+            [height / 4, width / 4],
+            Planes::new([height, width], layout, 0, 1),
+        );
+        let less = Planes::new([height - 8, width], layout, 0, 1);
+        let less = written(&rgb[8 * width * 3..], [height / 4 - 2, width / 4], less);
+        for component in 0..3 {
+            let row = whole.rows(component)[1];
+            let (whole, less) = (whole.component(component), less.component(component));
+            let shift = whole.len() - less.len();
+            assert!(
+                whole[shift + row..] == less[row..],
+                "{halved:?}, {cosited:?}, component {component}"
+            );
+        }
+    }
+}
+
 #[test]
 fn samples_may_lie_anywhere() {
     let layout = layout(Matrix::Bt601, false);

@@ -17,10 +17,9 @@ fn enlarging_taps(at: usize, length: usize, cosited: bool) -> (usize, usize, u16
     (near, far, quarters)
 }
 
-/// The three samples that an output sample is made of in one direction.
-fn reducing_taps(at: usize, length: usize) -> [usize; 3] {
-    let first = 2 * at;
-    [first.saturating_sub(1), first, (first + 1).min(length - 1)]
+/// The three samples that an output sample is made of in one direction, of which `on` is the first of its two.
+fn reducing_taps(on: usize, length: usize) -> [usize; 3] {
+    [on.saturating_sub(1), on, (on + 1).min(length - 1)]
 }
 
 /// Their quarters.
@@ -59,21 +58,21 @@ pub(super) fn enlarge(
     enlarged
 }
 
-/// One row of a component with half the samples where `halved` says so, made of a tight plane of `size`; `sums` is
-/// scratch memory.
+/// One row of a component with half the samples where `halved` says so, made of a tight plane of `size`, of whose rows
+/// `on` is the first, or the only one, that it stands for. `sums` is scratch memory.
 pub(super) fn reduce_row(
     plane: &[u8],
     size: [usize; 2],
     (halved, cosited): ([bool; 2], [bool; 2]),
-    y: usize,
+    on: usize,
     sums: &mut Vec<u16>,
     row: &mut Vec<u8>,
 ) {
     let [height, width] = size;
     let line = |y: usize| &plane[y * width..(y + 1) * width];
     let (places, quarters) = match halved[0] {
-        true => (reducing_taps(y, height), reducing_quarters(cosited[0])),
-        false => ([y; 3], [0, 4, 0]),
+        true => (reducing_taps(on, height), reducing_quarters(cosited[0])),
+        false => ([on; 3], [0, 4, 0]),
     };
     let [before, on, after] = places.map(line);
     let taps = before.iter().zip(on).zip(after);
@@ -90,7 +89,7 @@ pub(super) fn reduce_row(
     let quarters = reducing_quarters(cosited[1]);
     let weighted =
         |[before, on, after]: [u16; 3]| rounded(before * quarters[0] + on * quarters[1] + after * quarters[2]);
-    let at_edge = |x: usize| weighted(reducing_taps(x, width).map(|place| sums[place]));
+    let at_edge = |x: usize| weighted(reducing_taps(2 * x, width).map(|place| sums[place]));
     // In between no tap lies outside, and the compiler makes vectors of them.
     let (pairs, last) = sums.as_chunks::<2>();
     row.push(at_edge(0));
@@ -127,7 +126,8 @@ mod tests {
                 assert_eq!(enlarged[1..13], pixels[1..13], "cosited: {cosited}, {halved:?}");
                 let (mut sums, mut row, mut reduced) = (Vec::new(), Vec::new(), Vec::new());
                 for y in 0..from[0] {
-                    reduce_row(&pixels, to, (halved, [cosited; 2]), y, &mut sums, &mut row);
+                    let on = y * to[0] / from[0];
+                    reduce_row(&pixels, to, (halved, [cosited; 2]), on, &mut sums, &mut row);
                     reduced.extend_from_slice(&row);
                 }
                 assert_eq!(reduced[1..6], samples[1..6], "cosited: {cosited}, {halved:?}");
@@ -148,7 +148,8 @@ mod tests {
                     assert_eq!(enlarged, vec![value; 35]);
                     let (mut sums, mut row) = (Vec::new(), Vec::new());
                     for y in 0..from[0] {
-                        reduce_row(&enlarged, [5, 7], (halved, cosited), y, &mut sums, &mut row);
+                        let on = if halved[0] { 2 * y } else { y };
+                        reduce_row(&enlarged, [5, 7], (halved, cosited), on, &mut sums, &mut row);
                         assert_eq!(row, vec![value; from[1]]);
                     }
                 }

@@ -70,10 +70,13 @@ fn gather(view: &YuvView<'_>, component: usize) -> Vec<u8> {
     plane
 }
 
+/// Rows that are converted at a time, an even number: scratch memory does not grow with the picture's height.
+const BAND: usize = 128;
+
 /// Writes RGB as YUV; keeps its scratch memory from one picture to the next.
 #[derive(Debug, Default)]
 pub(in crate::restore) struct Packer {
-    /// Y, U and V of every pixel.
+    /// Y, U and V of every pixel of a band.
     planes: [Vec<u8>; 3],
     sums: Vec<u16>,
     row: Vec<u8>,
@@ -85,13 +88,26 @@ impl Packer {
     /// # Errors
     /// [`RestoreError::Picture`] if the picture is too large for the library.
     pub fn pack(&mut self, rgb: &[u8], view: &mut YuvViewMut<'_>) -> Result<(), RestoreError> {
-        let size = [view.height, view.width];
-        self.convert(rgb, size, view.layout)?;
-        let halved = [[false, false], view.layout.halved, view.layout.halved];
-        let rows = view.layout.sizes(size).map(|[rows, _]| rows);
-        for (component, (halved, rows)) in halved.into_iter().zip(rows).enumerate() {
-            for y in 0..rows {
-                self.write_row(component, halved, y, view);
+        for start in (0..view.height).step_by(BAND) {
+            let end = (start + BAND).min(view.height);
+            // Chroma of the first row may be made of the one before, too.
+            let first = start.saturating_sub(1);
+            let band = &rgb[first * view.width * 3..end * view.width * 3];
+            self.convert(band, [end - first, view.width], view.layout)?;
+            for (component, halved) in [[false; 2], view.layout.halved, view.layout.halved]
+                .into_iter()
+                .enumerate()
+            {
+                let step = if halved[0] { 2 } else { 1 };
+                for y in (start..end).step_by(step) {
+                    self.write_row(
+                        component,
+                        halved,
+                        ([end - first, view.width], y - first),
+                        y / step,
+                        view,
+                    );
+                }
             }
         }
         Ok(())
@@ -124,20 +140,21 @@ impl Packer {
         .map_err(|_| picture_error(size))
     }
 
-    fn write_row(&mut self, component: usize, halved: [bool; 2], y: usize, view: &mut YuvViewMut<'_>) {
+    /// Writes row `y` of a component, which the band, of `size`, has from its row `on`.
+    fn write_row(
+        &mut self,
+        component: usize,
+        halved: [bool; 2],
+        (size, on): ([usize; 2], usize),
+        y: usize,
+        view: &mut YuvViewMut<'_>,
+    ) {
         let plane = &self.planes[component];
         let row = match halved {
-            [false, false] => &plane[y * view.width..(y + 1) * view.width],
+            [false, false] => &plane[on * size[1]..(on + 1) * size[1]],
             _ => {
                 let layout = (halved, view.layout.cosited);
-                chroma::reduce_row(
-                    plane,
-                    [view.height, view.width],
-                    layout,
-                    y,
-                    &mut self.sums,
-                    &mut self.row,
-                );
+                chroma::reduce_row(plane, size, layout, on, &mut self.sums, &mut self.row);
                 &self.row[..]
             }
         };
