@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
+use gstdloralvsr::element::formats;
 
 use crate::pipeline::SCALE;
 use crate::probe::Source;
@@ -106,40 +107,21 @@ fn colorimetry(video: &gst_video::VideoInfo) -> gst_video::VideoColorimetry {
 /// touches it: YUV in 8 bits by its own matrix where that can be, anything else as RGB of the same transfer function and
 /// primaries.
 fn restorable_caps(video: &gst_video::VideoInfo, colour: &gst_video::VideoColorimetry) -> gst::Caps {
-    use gst_video::{VideoColorMatrix, VideoFormat};
     let rgb = gst_video::VideoColorimetry::new(
         gst_video::VideoColorRange::Range0_255,
-        VideoColorMatrix::Rgb,
+        gst_video::VideoColorMatrix::Rgb,
         colour.transfer(),
         colour.primaries(),
     );
     let rgb = gst_video::VideoCapsBuilder::new()
-        .format(VideoFormat::Rgb)
+        .format(gst_video::VideoFormat::Rgb)
         .field("colorimetry", rgb.to_string())
         .build();
-    let matrix = video.colorimetry().matrix();
-    let known = matches!(
-        matrix,
-        VideoColorMatrix::Bt601
-            | VideoColorMatrix::Bt709
-            | VideoColorMatrix::Bt2020
-            | VideoColorMatrix::Smpte240m
-            | VideoColorMatrix::Fcc
-    );
-    if !known {
+    if formats::matrix(video.colorimetry().matrix()).is_none() {
         return rgb;
     }
     let mut caps = gst_video::VideoCapsBuilder::new()
-        .format_list([
-            VideoFormat::I420,
-            VideoFormat::Yv12,
-            VideoFormat::Nv12,
-            VideoFormat::Nv21,
-            VideoFormat::Yuy2,
-            VideoFormat::Uyvy,
-            VideoFormat::Y42b,
-            VideoFormat::Y444,
-        ])
+        .format_list(formats::YUV)
         .field("colorimetry", colour.to_string())
         .build();
     caps.merge(rgb);

@@ -48,6 +48,8 @@ class Manifest:
     encoder: GraphSizes
     restorer: GraphSizes
     decoder: GraphSizes
+    files: dict[str, str]
+    """SHA-256 of every file, by its path in the folder."""
 
     @property
     def input_factor(self) -> int:
@@ -83,20 +85,24 @@ def open_pack(folder: Path) -> Manifest:
     Raises :class:`UserError` also where a file is missing or is not the one that is listed.
     """
     manifest = read_manifest(folder)
-    files = tomllib.loads((folder / "pack.toml").read_text(encoding="utf-8")).get("files", {})
-    if missing := [f"{graph}.onnx" for graph in GRAPHS if f"{graph}.onnx" not in files]:
+    if missing := [f"{graph}.onnx" for graph in GRAPHS if f"{graph}.onnx" not in manifest.files]:
         raise UserError(f"{folder / 'pack.toml'}: [files] does not list {', '.join(missing)}")
-    for name, listed in files.items():
+    for name, listed in manifest.files.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise UserError(f"{folder / 'pack.toml'}: [files] lists {name!r}, which may lead out of the folder")
         path = folder / name
         if not path.is_file():
             raise UserError(f"{folder} is not a whole model pack: {name} is missing")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256(path)
         if found != listed.lower():
             raise UserError(f"{path} is not the file that pack.toml lists (SHA-256 {found[:8]}…): get the pack again")
     return manifest
+
+
+def sha256(path: Path) -> str:
+    """A file's hash, as ``files`` lists it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
@@ -116,6 +122,7 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
         encoder=_sizes(path, "encoder", table["encoder"]),
         restorer=_sizes(path, "restorer", table["restorer"]),
         decoder=_sizes(path, "decoder", table["decoder"]),
+        files=dict(table["files"]),
     )
 
 

@@ -59,6 +59,8 @@ struct Plane {
 pub struct Picture {
     /// As many as the format has; the others are not looked at.
     planes: [Plane; 3],
+    /// Column and row of the planes at which it begins.
+    origin: (u32, u32),
     width: usize,
     height: usize,
     format: VideoFormatInfo,
@@ -104,6 +106,7 @@ impl Picture {
         };
         Ok(Picture {
             planes: planes?,
+            origin: (0, 0),
             width: info.width() as usize,
             height: info.height() as usize,
             format: info.format_info(),
@@ -113,27 +116,24 @@ impl Picture {
 
     /// Leaves out the columns before `x` and the rows before `y`.
     fn begin_at(&mut self, x: u32, y: u32) -> Result<(), BufferError> {
-        for component in 0..self.format.n_components() as usize {
-            let subsampling = (self.format.w_sub()[component], self.format.h_sub()[component]);
-            if !(x.is_multiple_of(1 << subsampling.0) && y.is_multiple_of(1 << subsampling.1)) {
-                return Err(BufferError::CropBetween {
-                    x,
-                    y,
-                    format: self.format.format(),
-                });
-            }
+        let whole = |at: u32, subsampling: &[u32]| subsampling.iter().all(|shift| at.is_multiple_of(1 << shift));
+        if whole(x, self.format.w_sub()) && whole(y, self.format.h_sub()) {
+            self.origin = (x, y);
+            return Ok(());
         }
-        for plane in 0..self.format.n_planes() as usize {
-            // The components of one plane advance alike.
-            let of_plane = |component: &usize| self.format.plane()[*component] as usize == plane;
-            let Some(component) = (0..self.format.n_components() as usize).find(of_plane) else {
-                continue;
-            };
-            let column = (x >> self.format.w_sub()[component]) as usize * self.step(component);
-            let row = (y >> self.format.h_sub()[component]) as usize;
-            self.planes[plane].offset += row * self.planes[plane].stride + column;
+        let format = self.format.format();
+        Err(BufferError::CropBetween { x, y, format })
+    }
+
+    /// Where a component's plane and row stride are, and where in it the picture begins.
+    fn start(&self, component: usize) -> Plane {
+        let Plane { offset, stride } = self.planes[self.format.plane()[component] as usize];
+        let column = (self.origin.0 >> self.format.w_sub()[component]) as usize;
+        let row = (self.origin.1 >> self.format.h_sub()[component]) as usize;
+        Plane {
+            offset: offset + row * stride + column * self.step(component),
+            stride,
         }
-        Ok(())
     }
 
     /// Bytes from one sample of a component to the next.
@@ -145,10 +145,10 @@ impl Picture {
     /// Where the samples of Y, U and V lie.
     fn places(&self) -> [Place; 3] {
         std::array::from_fn(|component| {
-            let plane = self.planes[self.format.plane()[component] as usize];
+            let Plane { offset, stride } = self.start(component);
             Place {
-                offset: plane.offset + self.format.poffset()[component] as usize,
-                stride: plane.stride,
+                offset: offset + self.format.poffset()[component] as usize,
+                stride,
                 step: self.step(component),
             }
         })
@@ -161,7 +161,7 @@ impl Picture {
     pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
         match self.layout {
             Layout::Rgb(layout) => {
-                let Plane { offset, stride } = self.planes[0];
+                let Plane { offset, stride } = self.start(0);
                 let data = data.get(offset..).unwrap_or_default();
                 PixelView::new(data, self.width, self.height, stride, layout).map(PictureView::Rgb)
             }
@@ -178,7 +178,7 @@ impl Picture {
     pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
         match self.layout {
             Layout::Rgb(layout) => {
-                let Plane { offset, stride } = self.planes[0];
+                let Plane { offset, stride } = self.start(0);
                 let data = data.get_mut(offset..).unwrap_or_default();
                 PixelViewMut::new(data, self.width, self.height, stride, layout).map(PictureViewMut::Rgb)
             }
@@ -273,7 +273,7 @@ mod tests {
             offset: 7 + 2 * 123 + 5 * 3,
             stride: 123,
         };
-        assert_eq!(rgb(&buffer).unwrap().planes[0], expected);
+        assert_eq!(rgb(&buffer).unwrap().start(0), expected);
     }
 
     /// A crop of (6, 2) from planes that begin at 10, 5000 and 8000, in rows of 64, 40 and 48 bytes.

@@ -19,7 +19,7 @@ const RGB: [(VideoFormat, PixelLayout); 10] = [
 ];
 
 /// What decoders, encoders, cameras and screens speak.
-const YUV: [VideoFormat; 8] = [
+pub const YUV: [VideoFormat; 8] = [
     VideoFormat::I420,
     VideoFormat::Yv12,
     VideoFormat::Nv12,
@@ -71,7 +71,8 @@ pub fn layout(caps: &gst::CapsRef, info: &VideoInfo) -> Result<Layout, gst::Logg
     }))
 }
 
-fn matrix(matrix: VideoColorMatrix) -> Option<Matrix> {
+/// The core's name for how luma is weighted, if it knows that.
+pub fn matrix(matrix: VideoColorMatrix) -> Option<Matrix> {
     Some(match matrix {
         VideoColorMatrix::Bt601 => Matrix::Bt601,
         VideoColorMatrix::Bt709 => Matrix::Bt709,

@@ -89,7 +89,7 @@ mod enums;
 mod failure;
 mod flight;
 mod flow;
-mod formats;
+pub mod formats;
 mod frames;
 mod imp;
 mod loader;

@@ -47,7 +47,7 @@ mod window;
 mod worker;
 mod yuv;
 
-pub use self::yuv::{Matrix, Place, YuvLayout, YuvView, YuvViewMut};
+pub use self::yuv::{Matrix, Place, YuvLayout, YuvPicture, YuvView, YuvViewMut};
 pub use error::RestoreError;
 pub use finish::Finisher;
 pub use frame::Frame;

@@ -1,6 +1,5 @@
 """The folder of a pack: written aside, so that there is never half a pack."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dloral.errors import UserError
+from dloral.manifest import sha256
 
 
 @contextmanager
@@ -30,9 +30,4 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file in ``folder``, by name: the manifest's ``files``."""
-    return {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.name: sha256(path) for path in sorted(folder.iterdir())}

@@ -1,6 +1,5 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped (but for fp16's loss scale)."""
 
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dloral.errors import UserError
+from dloral.tensors import load_tensors
 
 CHECKPOINT_SUFFIX = ".pt"
 LATEST = f"latest{CHECKPOINT_SUFFIX}"
@@ -55,22 +55,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(**load_tensors(file))
     except TypeError as error:
         raise UserError(f"{file} is not a checkpoint of this program: {error}") from error
-
-
-def load_tensors(file: Path) -> dict[str, Any]:
-    """The dictionary that a file of PyTorch holds; code that the file brings is not run.
-
-    Raises :class:`UserError` that says what is wrong, and not how PyTorch would run that code.
-    """
-    try:
-        table = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{file}: refused, because it is no plain pickle of tensors: reading it would run code that it brings, or "
-            f"it is damaged"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as a file of PyTorch: {error}") from error
-    if not isinstance(table, dict):
-        raise UserError(f"{file} holds a {type(table).__name__} where a dictionary is expected")
-    return table

@@ -39,7 +39,7 @@ pub(in crate::restore) fn unpack(view: &YuvView<'_>, rgb: &mut [u8]) -> Result<(
     let layout = view.layout;
     let [u, v] = [u, v].map(|plane| match layout.halved {
         [false, false] => plane,
-        halved => chroma::enlarge(&plane, layout.chroma_size(size), size, halved, layout.cosited),
+        _ => chroma::enlarge(&plane, size, &layout),
     });
     let ([width, height], stride) = dimensions(size)?;
     let image = YuvPlanarImage {
@@ -94,19 +94,10 @@ impl Packer {
             let first = start.saturating_sub(1);
             let band = &rgb[first * view.width * 3..end * view.width * 3];
             self.convert(band, [end - first, view.width], view.layout)?;
-            for (component, halved) in [[false; 2], view.layout.halved, view.layout.halved]
-                .into_iter()
-                .enumerate()
-            {
-                let step = if halved[0] { 2 } else { 1 };
+            for component in 0..3 {
+                let step = if component > 0 && view.layout.halved[0] { 2 } else { 1 };
                 for y in (start..end).step_by(step) {
-                    self.write_row(
-                        component,
-                        halved,
-                        ([end - first, view.width], y - first),
-                        y / step,
-                        view,
-                    );
+                    self.write_row(component, ([end - first, view.width], y - first), y / step, view);
                 }
             }
         }
@@ -141,20 +132,12 @@ impl Packer {
     }
 
     /// Writes row `y` of a component, which the band, of `size`, has from its row `on`.
-    fn write_row(
-        &mut self,
-        component: usize,
-        halved: [bool; 2],
-        (size, on): ([usize; 2], usize),
-        y: usize,
-        view: &mut YuvViewMut<'_>,
-    ) {
+    fn write_row(&mut self, component: usize, (size, on): ([usize; 2], usize), y: usize, view: &mut YuvViewMut<'_>) {
         let plane = &self.planes[component];
-        let row = match halved {
-            [false, false] => &plane[on * size[1]..(on + 1) * size[1]],
+        let row = match (component, view.layout.halved) {
+            (0, _) | (_, [false, false]) => &plane[on * size[1]..(on + 1) * size[1]],
             _ => {
-                let layout = (halved, view.layout.cosited);
-                chroma::reduce_row(plane, size, layout, on, &mut self.sums, &mut self.row);
+                chroma::reduce_row(plane, size, &view.layout, on, &mut self.sums, &mut self.row);
                 &self.row[..]
             }
         };

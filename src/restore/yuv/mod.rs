@@ -6,6 +6,8 @@
 mod chroma;
 mod convert;
 
+use std::ops::Deref;
+
 use super::RestoreError;
 
 pub(super) use convert::{Packer, unpack};
@@ -84,11 +86,11 @@ impl Place {
     }
 }
 
-/// A picture to read.
+/// A picture in the bytes `D`.
 #[derive(Debug, Clone, Copy)]
-pub struct YuvView<'a> {
+pub struct YuvPicture<D> {
     /// All of its samples.
-    pub data: &'a [u8],
+    pub data: D,
     /// Pixels.
     pub width: usize,
     /// Pixels.
@@ -99,62 +101,24 @@ pub struct YuvView<'a> {
     pub layout: YuvLayout,
 }
 
-impl<'a> YuvView<'a> {
-    /// A view whose sizes are checked. Rows may end with their last sample.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if a side or a step is 0, a stride is less than a row, or `data` is too short.
-    pub fn new(
-        data: &'a [u8],
-        width: usize,
-        height: usize,
-        places: [Place; 3],
-        layout: YuvLayout,
-    ) -> Result<Self, RestoreError> {
-        let view = YuvView {
-            data,
-            width,
-            height,
-            places,
-            layout,
-        };
-        view.check().map(|()| view)
-    }
-
-    /// Fields are public, so whoever is given a view checks it again.
-    pub(super) fn check(&self) -> Result<(), RestoreError> {
-        check([self.height, self.width], &self.places, self.layout, self.data.len())
-    }
-}
-
+/// A picture to read.
+pub type YuvView<'a> = YuvPicture<&'a [u8]>;
 /// A picture to write.
-#[derive(Debug)]
-pub struct YuvViewMut<'a> {
-    /// All of its samples.
-    pub data: &'a mut [u8],
-    /// Pixels.
-    pub width: usize,
-    /// Pixels.
-    pub height: usize,
-    /// Of Y, U and V.
-    pub places: [Place; 3],
-    /// What they mean.
-    pub layout: YuvLayout,
-}
+pub type YuvViewMut<'a> = YuvPicture<&'a mut [u8]>;
 
-impl<'a> YuvViewMut<'a> {
+impl<D: Deref<Target = [u8]>> YuvPicture<D> {
     /// A view whose sizes are checked. Rows may end with their last sample.
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if a side or a step is 0, a stride is less than a row, or `data` is too short.
     pub fn new(
-        data: &'a mut [u8],
+        data: D,
         width: usize,
         height: usize,
         places: [Place; 3],
         layout: YuvLayout,
     ) -> Result<Self, RestoreError> {
-        let view = YuvViewMut {
+        let view = YuvPicture {
             data,
             width,
             height,
@@ -166,14 +130,8 @@ impl<'a> YuvViewMut<'a> {
 
     /// Fields are public, so whoever is given a view checks it again.
     pub(super) fn check(&self) -> Result<(), RestoreError> {
-        check([self.height, self.width], &self.places, self.layout, self.data.len())
+        let sizes = self.layout.sizes([self.height, self.width]);
+        let mut components = self.places.iter().zip(sizes);
+        components.try_for_each(|(place, size)| place.check(size, self.data.len()))
     }
-}
-
-fn check(size: [usize; 2], places: &[Place; 3], layout: YuvLayout, available: usize) -> Result<(), RestoreError> {
-    let sizes = layout.sizes(size);
-    places
-        .iter()
-        .zip(sizes)
-        .try_for_each(|(place, size)| place.check(size, available))
 }

@@ -1,6 +1,5 @@
 """Reading ``model.pkl``: safe, and every key accounted for."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dloral.errors import UserError
+from dloral.tensors import load_tensors
 
 BRANCHES = ("quality", "consistency")
 """The reference's names of the detail LoRA (D-LoRA) and the consistency LoRA (C-LoRA)."""
@@ -36,7 +36,9 @@ def read_checkpoint(path: Path) -> ReferenceCheckpoint:
 
     The pickle is read with ``weights_only``: one that wants to run code is refused.
     """
-    table = _load(path)
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}: DLoRAL's model.pkl is expected")
+    table = load_tensors(path, mapped=True)
     adapted = {
         (part, branch): _take(table, path, f"unet_lora_{part}_modules_{branch}", list, "a list of module names")
         for part in PARTS
@@ -58,28 +60,6 @@ def read_checkpoint(path: Path) -> ReferenceCheckpoint:
             if value.is_floating_point() and not torch.isfinite(value).all():
                 raise UserError(f"{path}: {name}[{key!r}] holds values that are not finite")
     return checkpoint
-
-
-def _load(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"no checkpoint at {path}: DLoRAL's model.pkl is expected")
-    try:
-        table = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused, because it is no plain pickle of tensors: reading it would run code that it brings, "
-            f"or it is damaged ({str(error).splitlines()[0]})"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a checkpoint of PyTorch: {error}") from error
-    if not isinstance(table, dict):
-        raise UserError(f"{path}: it holds a {type(table).__name__}; DLoRAL's checkpoint is a dictionary")
-    return table
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"
 
 
 def _take(table: dict[str, Any], path: Path, key: str, kind: type, wanted: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 from dloral.errors import UserError
 from dloral.export.reference.merge import retrieval_name
 from dloral.model.sd.flow import SpyNet
-from dloral.train.checkpoint import load_tensors
+from dloral.tensors import load_tensors
 
 
 def load_flow(flow: SpyNet, path: Path) -> None:
