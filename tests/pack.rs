@@ -228,6 +228,7 @@ fn unknown_missing_and_mistyped_keys_are_refused() {
         "shape = \"round\"\ntile = 32",
         &["round", "square", "free"],
     );
+    case("tile = 24", "batch = \"many\"\ntile = 24", &["many", "one", "free"]);
 }
 
 #[test]

@@ -111,6 +111,24 @@ fn a_picture_of_the_tiles_area_is_whole() {
 }
 
 #[test]
+fn all_calls_have_equally_many_tiles() {
+    let rule = TileRule {
+        tile: 16,
+        overlap: 4,
+        min: 8,
+        multiple: 1,
+        square: true,
+    };
+    // One row, of so many tiles.
+    let batch = |tiles: usize, most| TilePlan::new(16, 12 * tiles + 4, &rule).batch(most);
+    assert_eq!(
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|tiles| batch(tiles, 4)),
+        [1, 2, 3, 4, 1, 3, 1, 4, 3, 2]
+    );
+    assert_eq!([1, 2, 6].map(|tiles| batch(tiles, 1)), [1, 1, 1]);
+}
+
+#[test]
 fn a_narrow_picture_is_not_cut_into_slivers() {
     let rule = TileRule {
         tile: 96,

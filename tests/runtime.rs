@@ -13,7 +13,7 @@ use std::time::Duration;
 use gstdloralvsr::pack::{Graph, Pack};
 use gstdloralvsr::restore::{Encoded, GraphErrorKind, Graphs};
 use gstdloralvsr::runtime::{self, Model, ModelOptions, OptimizationLevel, Provider, RuntimeError, log};
-use ndarray::{Array4, Axis, Slice, s};
+use ndarray::{Array4, Axis, Slice, concatenate, s};
 
 fn pack(name: &str) -> Pack {
     Pack::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs").join(name)).unwrap()
@@ -131,6 +131,24 @@ fn weights_in_a_file_of_their_own_are_found() {
 }
 
 #[test]
+fn a_restorer_with_a_free_batch_takes_tiles_together() {
+    let model = load("batched");
+    assert_computes_nearest(&model, 20, 24);
+    let tiles = [1, 2, 3].map(|seed| expected_encoding(&picture(16, 24, seed), 2));
+    let stack = |tiles: [&Encoded; 3]| Encoded {
+        latent: concatenate(Axis(0), &tiles.map(|tile| tile.latent.view())).unwrap(),
+        guide: concatenate(Axis(0), &tiles.map(|tile| tile.guide.view())).unwrap(),
+    };
+    let [first, second, third] = &tiles;
+    let (current, previous) = (stack([first, second, third]), stack([second, third, first]));
+    assert_eq!(
+        model.restore(current.view(), previous.view()).unwrap(),
+        expected_restored(&current, &previous)
+    );
+    assert_eq!(model.restorer_batch(), 1, "on the CPU tiles come one by one");
+}
+
+#[test]
 fn optimisation_and_threads_do_not_change_results() {
     for optimization_level in [
         OptimizationLevel::Disable,
@@ -232,6 +250,7 @@ fn graphs_that_do_not_follow_the_format_are_refused_when_loaded() {
     case("broken-input-name", Graph::Encoder, &["`frame`", "image"]);
     case("broken-channels", Graph::Encoder, &["`guide`", "[1, 3, height, width]"]);
     case("broken-type", Graph::Restorer, &["`latent`", "f32", "f16"]);
+    case("broken-batch", Graph::Restorer, &["`latent`", "[tiles, 4, height, width]"]);
 }
 
 #[test]

@@ -47,6 +47,8 @@ class Manifest:
     conditioned: bool
     encoder: GraphSizes
     restorer: GraphSizes
+    restorer_batch: str
+    """How many tiles the restorer takes at once: ``one``, or ``free`` for any number."""
     decoder: GraphSizes
     files: dict[str, str]
     """SHA-256 of every file, by its path in the folder."""
@@ -121,15 +123,14 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
         conditioned=table["decoder"]["conditioned"],
         encoder=_sizes(path, "encoder", table["encoder"]),
         restorer=_sizes(path, "restorer", table["restorer"]),
+        restorer_batch=_choice(path, "restorer.batch", table["restorer"].get("batch", "one"), ("one", "free")),
         decoder=_sizes(path, "decoder", table["decoder"]),
         files=dict(table["files"]),
     )
 
 
 def _sizes(path: Path, graph: str, table: dict[str, Any]) -> GraphSizes:
-    shape = table.get("shape", "square")
-    if shape not in ("square", "free"):
-        raise UserError(f"{path}: {graph}.shape is {shape!r}; it has to be square or free")
+    shape = _choice(path, f"{graph}.shape", table.get("shape", "square"), ("square", "free"))
     sizes = GraphSizes(table["tile"], table["overlap"], table["min"], table["multiple"], shape)
     _bounded(path, f"{graph}.min", sizes.min, 1, _MOST_SIZE)
     _bounded(path, f"{graph}.multiple", sizes.multiple, 1, _MOST_MULTIPLE)
@@ -139,6 +140,12 @@ def _sizes(path: Path, graph: str, table: dict[str, Any]) -> GraphSizes:
             raise UserError(f"{path}: {graph}.tile is {sizes.tile}, not a multiple of {sizes.multiple}")
     _bounded(path, f"{graph}.overlap", sizes.overlap, 0, max(sizes.tile - 1, 0))
     return sizes
+
+
+def _choice(path: Path, key: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UserError(f"{path}: {key} is {value!r}; it has to be {' or '.join(choices)}")
+    return str(value)
 
 
 def _bounded(path: Path, key: str, value: int, low: int, high: int) -> None:

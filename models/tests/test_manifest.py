@@ -41,6 +41,7 @@ def test_the_shipped_manifest_is_within_bounds(tmp_path: Path) -> None:
         ("restorer", {"overlap": 384}, "restorer.overlap is 384"),
         ("decoder", {"tile": 0}, "decoder.overlap is 32; it has to be from 0 to 0"),
         ("decoder", {"shape": "round"}, "decoder.shape is 'round'"),
+        ("restorer", {"batch": 4}, "restorer.batch is 4; it has to be one or free"),
     ],
 )
 def test_values_out_of_bounds_are_named(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:

@@ -146,15 +146,17 @@ def test_a_codec_and_the_form_for_cuda(model: Path, tmp_path: Path) -> None:
     assert ("", "InstanceNormalization") not in operators(out / "decoder.onnx")
 
 
+@pytest.mark.parametrize("any_batch", [False, True])
 @pytest.mark.parametrize("constant_keys", [False, True])
-def test_fused_attention_is_attention(tmp_path: Path, constant_keys: bool) -> None:
+def test_fused_attention_is_attention(tmp_path: Path, constant_keys: bool, any_batch: bool) -> None:
     from dloral.export.cuda import fuse_attention
     from dloral.export.save import save_graph
     from dloral.model.sd.attention import ExportedAttention
 
     torch.manual_seed(0)
     attention = attention_block(ExportedAttention(), constant_keys=constant_keys)
-    rows = torch.randn(1, 37, 16)
+    rows = torch.randn(2 if any_batch else 1, 37, 16)
+    free = (0, 1) if any_batch else (1,)
     program = torch.onnx.export(
         attention,
         (rows,),
@@ -162,7 +164,7 @@ def test_fused_attention_is_attention(tmp_path: Path, constant_keys: bool) -> No
         opset_version=18,
         input_names=["rows"],
         output_names=["out"],
-        dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
+        dynamic_shapes=(dict.fromkeys(free, torch.export.Dim.DYNAMIC),),
         verbose=False,
     )
     model = program.model
@@ -171,7 +173,7 @@ def test_fused_attention_is_attention(tmp_path: Path, constant_keys: bool) -> No
     save_graph(model, tmp_path / "fused.onnx")
     assert ("com.microsoft", "MultiHeadAttention") in operators(tmp_path / "fused.onnx")
     assert ("", "Softmax") not in operators(tmp_path / "fused.onnx")
-    rows = np.random.default_rng(0).normal(0, 1, (1, 50, 16)).astype(np.float32)
+    rows = np.random.default_rng(0).normal(0, 1, (3 if any_batch else 1, 50, 16)).astype(np.float32)
     results = [
         onnxruntime.InferenceSession(tmp_path / f"{name}.onnx", providers=["CPUExecutionProvider"]).run(
             None, {"rows": rows}

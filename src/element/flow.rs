@@ -7,7 +7,7 @@ use super::CAT;
 use super::session::{FrameError, Session, Try};
 use super::timing::{Moment, Timing};
 use crate::pace::{Change, Cost, Plan, Policy};
-use crate::restore::{Ending, Frame, Limit, Report, Settings};
+use crate::restore::{Ending, Frame, Limit, Report, Settings, Shortage};
 
 /// What a frame is to be treated by.
 pub struct Request {
@@ -44,8 +44,8 @@ pub struct News {
     pub failure: Option<FrameError>,
     /// Failures to count.
     pub failures: u32,
-    /// Memory ran out; from now on tiles are smaller.
-    pub reduced_tiles: bool,
+    /// Memory ran out: what there is less of from now on.
+    pub shortage: Option<Shortage>,
 }
 
 /// Takes one frame through a session.
@@ -269,7 +269,7 @@ impl<'s> Flow<'s> {
 
     fn succeed(&mut self, report: &Report) {
         self.timing().failures_in_a_row = 0;
-        self.news.reduced_tiles |= report.reduced_tiles;
+        self.news.shortage = self.news.shortage.max(report.shortage);
     }
 
     /// Counts a failure: an error ends the stream.

@@ -251,12 +251,9 @@ impl DloralVsr {
             let text = failure::warning(error, request.max_errors);
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
         }
-        if news.reduced_tiles {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::NoSpaceLeft,
-                ("Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start")
-            );
+        if let Some(shortage) = news.shortage {
+            let text = news::shortage_warning(shortage);
+            gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{text}"));
         }
     }
 

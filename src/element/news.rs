@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::pace::{Change, Nanoseconds, Reason, State};
+use crate::restore::Shortage;
 
 /// Name of the element message's structure.
 const STATE_MESSAGE: &str = "dloralvsr-state";
@@ -29,6 +30,18 @@ pub fn slow_warning(change: &Change) -> Option<String> {
 /// The warning for a stream in which every frame is waited for, and nobody waits at its end.
 pub const LATE_WARNING: &str = "Frames come to the sink too late, and it may show few of them: restoring takes longer than \
      playing. Set overload=degrade, and put a queue behind the element; or set sync=false at the sink; or restore into a file";
+
+/// The warning for a frame with which memory ran out.
+pub fn shortage_warning(shortage: Shortage) -> &'static str {
+    match shortage {
+        Shortage::Batch => {
+            "Memory ran out: from now on the restorer takes one tile at a time, which is slower and changes no picture"
+        }
+        Shortage::Tiles => {
+            "Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start"
+        }
+    }
+}
 
 /// The structure of the message about a change of state: `state`, `reason` in words, `needed-ms` and `available-ms` of
 /// a frame where they are known, and `running-time` of the first frame of the state.

@@ -135,7 +135,7 @@ mod tests {
         Report {
             scene_cut,
             paired_with_itself: scene_cut,
-            reduced_tiles: false,
+            shortage: None,
             timings,
         }
     }

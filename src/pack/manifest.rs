@@ -44,8 +44,8 @@ pub struct Manifest {
     pub latent: Latent,
     /// The encoder's input and sizes.
     pub encoder: Encoder,
-    /// The restorer's sizes.
-    pub restorer: GraphSizes,
+    /// The restorer's batch and sizes.
+    pub restorer: Restorer,
     /// The decoder's inputs and sizes.
     pub decoder: Decoder,
     /// SHA-256 (lower-case hex) of every file but `pack.toml`, by its path inside the folder.
@@ -131,6 +131,37 @@ pub struct Encoder {
     pub shape: TileShape,
 }
 
+/// The restorer's section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restorer {
+    /// How many tiles it takes at once.
+    #[serde(default)]
+    pub batch: TileBatch,
+    /// See [`GraphSizes::tile`].
+    pub tile: u32,
+    /// See [`GraphSizes::overlap`].
+    pub overlap: u32,
+    /// See [`GraphSizes::min`].
+    pub min: u32,
+    /// See [`GraphSizes::multiple`].
+    pub multiple: u32,
+    /// See [`GraphSizes::shape`].
+    #[serde(default)]
+    pub shape: TileShape,
+}
+
+/// How many tiles a graph takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TileBatch {
+    /// One.
+    #[default]
+    One,
+    /// Any number, each as if it were alone.
+    Free,
+}
+
 /// The decoder's section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,8 +182,7 @@ pub struct Decoder {
 }
 
 /// Which sizes a graph takes, in latent samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GraphSizes {
     /// Side of a tile; 0: the graph always gets the whole picture.
     pub tile: u32,
@@ -163,7 +193,6 @@ pub struct GraphSizes {
     /// Height and width are multiples of this.
     pub multiple: u32,
     /// Which shape tiles have.
-    #[serde(default)]
     pub shape: TileShape,
 }
 
@@ -225,7 +254,23 @@ impl Manifest {
                     shape,
                 }
             }
-            Graph::Restorer => self.restorer,
+            Graph::Restorer => {
+                let Restorer {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                    shape,
+                    ..
+                } = self.restorer;
+                GraphSizes {
+                    tile,
+                    overlap,
+                    min,
+                    multiple,
+                    shape,
+                }
+            }
             Graph::Decoder => {
                 let Decoder {
                     tile,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 pub use error::PackError;
 pub use manifest::{
-    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH,
-    TileShape, Window,
+    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, Restorer, SHA256_HEX_LENGTH,
+    TileBatch, TileShape, Window,
 };
 
 /// File name of the manifest inside a pack's folder.

@@ -9,7 +9,7 @@ use super::color::{self, Wavelet};
 use super::front::Midway;
 use super::geometry::{FramePlan, Geometry};
 use super::graphs::Graphs;
-use super::settings::{ColorFix, Report, Settings, timed};
+use super::settings::{ColorFix, Report, Settings, Shortage, timed};
 use super::source::Source;
 use super::tiles::{self, DecodeScratch};
 use super::upscale::{Samples, Upscaler};
@@ -67,7 +67,7 @@ impl Back {
         let mut decoded = self.decode(&decoding, &source, restored.view());
         if Arc::ptr_eq(&decoding, &plan) && decoded.as_ref().is_err_and(RestoreError::is_out_of_memory) {
             decoding = self.reduce(&plan, &settings);
-            report.reduced_tiles = true;
+            report.shortage = Some(Shortage::Tiles);
             decoded = self.decode(&decoding, &source, restored.view());
         }
         decoded?;

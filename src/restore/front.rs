@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::geometry::{FramePlan, Geometry};
 use super::graphs::{Encoded, Graphs};
 use super::scene::Digest;
-use super::settings::{Report, Settings, Timings, timed};
+use super::settings::{Report, Settings, Shortage, Timings, timed};
 use super::source::Source;
 use super::tiles;
 use super::upscale::Upscaler;
@@ -25,6 +25,8 @@ pub(super) struct Front {
     previous: Option<Moment>,
     /// Of the size of the last frame, with the current settings.
     plan: Option<Arc<FramePlan>>,
+    /// Tiles that the restorer is given at once.
+    batch: usize,
     /// Whether tiles are half as large as they should be, because memory ran out.
     reduced: bool,
     upscaler: Upscaler,
@@ -46,6 +48,7 @@ pub(super) struct Midway {
 impl Front {
     pub fn new(graphs: Arc<dyn Graphs>, geometry: Geometry, settings: Settings) -> Front {
         Front {
+            batch: graphs.restorer_batch(),
             graphs,
             geometry,
             settings,
@@ -63,7 +66,10 @@ impl Front {
         if settings == self.settings {
             return;
         }
-        self.reduced &= settings.tile_size == self.settings.tile_size;
+        if settings.tile_size != self.settings.tile_size {
+            self.batch = self.graphs.restorer_batch();
+            self.reduced = false;
+        }
         self.settings = settings;
         self.plan = None;
     }
@@ -78,8 +84,8 @@ impl Front {
         self.spare = source;
     }
 
-    /// Restores a frame's latent. If memory runs out, it is tried once more with tiles of half the side, and so are
-    /// those after it.
+    /// Restores a frame's latent. If memory runs out, it is tried once more with one tile at a time where it was several,
+    /// then with tiles of half the side, and so are those after it.
     ///
     /// # Errors
     /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
@@ -87,18 +93,31 @@ impl Front {
         let started = Instant::now();
         // Taken, not borrowed: whatever fails from here on leaves the window empty.
         let previous = self.previous.take();
+        let mut shortage = None;
         let mut outcome = self.attempt(frame, previous.as_ref());
-        let reduces = !self.reduced && outcome.as_ref().is_err_and(RestoreError::is_out_of_memory);
-        if reduces {
-            self.reduced = true;
-            self.plan = None;
+        while outcome.as_ref().is_err_and(RestoreError::is_out_of_memory)
+            && let Some(saved) = self.economise()
+        {
+            shortage = Some(saved);
             outcome = self.attempt(frame, previous.as_ref());
         }
         let (moment, mut midway) = outcome?;
         self.previous = Some(moment);
-        midway.report.reduced_tiles = reduces;
+        midway.report.shortage = shortage;
         midway.report.timings.total = started.elapsed();
         Ok(midway)
+    }
+
+    /// Takes less memory from now on; says in which way, if there was anything left to save.
+    fn economise(&mut self) -> Option<Shortage> {
+        let several = |plan: &Arc<FramePlan>| plan.restorer.plan.batch(self.batch) > 1;
+        if self.plan.as_ref().is_some_and(several) {
+            self.batch = 1;
+            return Some(Shortage::Batch);
+        }
+        self.plan = None;
+        let reduced = std::mem::replace(&mut self.reduced, true);
+        (!reduced).then_some(Shortage::Tiles)
     }
 
     fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Midway), RestoreError> {
@@ -118,12 +137,12 @@ impl Front {
             let other = partner
                 .previous
                 .map_or(encoded.view(), |previous| previous.encoded.view());
-            tiles::restore(&*self.graphs, &plan.restorer, encoded.view(), other)
+            tiles::restore(&*self.graphs, &plan.restorer, self.batch, encoded.view(), other)
         })?;
         let report = Report {
             scene_cut: partner.scene_cut,
             paired_with_itself: partner.previous.is_none(),
-            reduced_tiles: false,
+            shortage: None,
             timings,
         };
         let moment = Moment {

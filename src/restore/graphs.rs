@@ -20,8 +20,14 @@ pub trait Graphs: Send + Sync {
     /// A [`GraphError`] if the graph could not be run; the arrays are then not to be used.
     fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError>;
 
-    /// Restores the latent of the current frame with the help of the previous one: `[1, C, h, w]` from two
-    /// [`Encoded`] of that size. Both views are of the same memory when a frame is paired with itself.
+    /// How many tiles [`restore`](Self::restore) takes at once; at least 1.
+    fn restorer_batch(&self) -> usize {
+        1
+    }
+
+    /// Restores the latent of the current frame with the help of the previous one: `[n, C, h, w]` from two
+    /// [`Encoded`] of that size, n tiles of at most [`restorer_batch`](Self::restorer_batch), each by itself. Both views
+    /// are of the same memory when a frame is paired with itself.
     ///
     /// # Errors
     /// A [`GraphError`] if the graph could not be run.

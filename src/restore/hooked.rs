@@ -29,6 +29,10 @@ impl Graphs for Hooked {
         self.graphs.encode(frame)
     }
 
+    fn restorer_batch(&self) -> usize {
+        self.graphs.restorer_batch()
+    }
+
     fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
         (self.hook)(Graph::Restorer)?;
         self.graphs.restore(current, previous)

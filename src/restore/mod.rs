@@ -57,7 +57,7 @@ pub use hooked::{Hook, Hooked};
 pub use job::{Job, Limit, Outcome, Restored};
 pub use picture::{PictureView, PictureViewMut};
 pub use pixels::{PixelLayout, PixelView, PixelViewMut};
-pub use settings::{ColorFix, Report, Settings, Timings};
+pub use settings::{ColorFix, Report, Settings, Shortage, Timings};
 pub use stages::{Delivery, Ending, Refusal, Stages};
 pub use stream::Stream;
 pub use worker::{Given, Worker};

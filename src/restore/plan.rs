@@ -89,6 +89,16 @@ impl TilePlan {
         self.rows.len() == 1 && self.columns.len() == 1
     }
 
+    /// The largest number up to `most` of tiles that all calls can have alike: then there is one shape to prepare
+    /// for, and no tile is computed twice to fill a call up.
+    pub fn batch(&self, most: usize) -> usize {
+        let count = self.rows.len() * self.columns.len();
+        (1..=most.min(count))
+            .rev()
+            .find(|size| count.is_multiple_of(*size))
+            .unwrap_or(1)
+    }
+
     /// Indices into `rows` and `columns` of every tile, row by row.
     pub fn tiles(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         (0..self.rows.len()).flat_map(|row| (0..self.columns.len()).map(move |column| (row, column)))

@@ -49,10 +49,19 @@ pub struct Report {
     pub scene_cut: bool,
     /// There was no frame before to use: the first, after a reset, a size change, an error or a scene cut.
     pub paired_with_itself: bool,
-    /// Memory ran out with this frame; it and those after it have tiles of half the side.
-    pub reduced_tiles: bool,
+    /// Memory ran out with this frame: what it and those after it are made with less of.
+    pub shortage: Option<Shortage>,
     /// Where the time went.
     pub timings: Timings,
+}
+
+/// What is done for want of memory, the last resort last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shortage {
+    /// The restorer takes one tile at a time where it took several: slower, and the same picture.
+    Batch,
+    /// Tiles have half the side.
+    Tiles,
 }
 
 /// Wall-clock time of the stages of one frame. `total` also has what lies between the stages (moving bytes, alpha,

@@ -1,6 +1,6 @@
 //! Runs the three graphs over the tiles of a frame, and checks what they give.
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut4, s};
+use ndarray::{Array4, ArrayView4, ArrayViewMut4, Axis, s};
 
 use super::blend::{PictureBlender, Share, add_latent_tile};
 use super::geometry::Tiling;
@@ -42,29 +42,51 @@ pub(super) fn encode(
     Ok(whole)
 }
 
-/// Restores the latent `[1, C, h, w]` of the current frame.
+/// Restores the latent `[1, C, h, w]` of the current frame, up to `batch` tiles at a time.
 pub(super) fn restore(
     graphs: &dyn Graphs,
     tiling: &Tiling,
+    batch: usize,
     current: EncodedView<'_>,
     previous: EncodedView<'_>,
 ) -> Result<Array4<f32>, RestoreError> {
     let (_, channels, ..) = current.latent.dim();
     let [height, width] = tiling.plan.tile;
     let restore = |current: EncodedView<'_>, previous: EncodedView<'_>| {
+        let count = current.latent.dim().0;
         let restored = graphs.restore(current, previous)?;
-        checked(Graph::Restorer, "restored", restored, [1, channels, height, width])
+        checked(Graph::Restorer, "restored", restored, [count, channels, height, width])
     };
     if tiling.plan.is_whole() {
         return restore(current, previous);
     }
     let mut whole = Array4::zeros(current.latent.raw_dim());
-    for tile in tiling.tiles() {
-        let (current, previous) = (tile.encoded(&current), tile.encoded(&previous));
-        let part = restore(current.view(), previous.view())?;
-        add_latent_tile(whole.view_mut(), part.view(), tile.start, tile.weights());
+    let tiles: Vec<Tile<'_>> = tiling.tiles().collect();
+    for tiles in tiles.chunks(tiling.plan.batch(batch)) {
+        let (current, previous) = (together(tiles, &current), together(tiles, &previous));
+        let parts = restore(current.view(), previous.view())?;
+        for (tile, part) in tiles.iter().zip(parts.axis_chunks_iter(Axis(0), 1)) {
+            add_latent_tile(whole.view_mut(), part, tile.start, tile.weights());
+        }
     }
     Ok(whole)
+}
+
+/// Tiles of a latent and its guide, one behind the other along the first axis.
+fn together(tiles: &[Tile<'_>], encoded: &EncodedView<'_>) -> Encoded {
+    let stack = |whole: &ArrayView4<'_, f32>| {
+        let (_, channels, ..) = whole.dim();
+        let [height, width] = tiles.first().map_or([0, 0], |tile| tile.size);
+        let mut stack = Array4::zeros((tiles.len(), channels, height, width));
+        for (mut place, tile) in stack.axis_chunks_iter_mut(Axis(0), 1).zip(tiles) {
+            place.assign(&tile.part(whole));
+        }
+        stack
+    };
+    Encoded {
+        latent: stack(&encoded.latent),
+        guide: stack(&encoded.guide),
+    }
 }
 
 /// Scratch memory of [`decode`].
@@ -94,7 +116,7 @@ pub(super) fn decode(
     pixels.resize(tile_size[0] * tile_size[1] * 3, 0);
     blender.start(width * factor, tile_size[0]);
     for tile in tiling.tiles() {
-        let latent = tile.latent(&restored);
+        let latent = tile.part(&restored).as_standard_layout().into_owned();
         let frame = frame.as_ref().map(|frame| tile.picture(frame, factor / SCALE));
         graphs.decode(
             latent.view(),
@@ -173,20 +195,10 @@ impl Tile<'_> {
             .into_owned()
     }
 
-    /// The tile of a latent or a guide `[1, C, h, w]`, contiguous.
-    fn latent(&self, latent: &ArrayView4<'_, f32>) -> Array4<f32> {
+    /// The tile of a latent or a guide `[1, C, h, w]`.
+    fn part<'v>(&self, whole: &ArrayView4<'v, f32>) -> ArrayView4<'v, f32> {
         let ([top, left], [height, width]) = (self.start, self.size);
-        latent
-            .slice(s![.., .., top..top + height, left..left + width])
-            .as_standard_layout()
-            .into_owned()
-    }
-
-    fn encoded(&self, encoded: &EncodedView<'_>) -> Encoded {
-        Encoded {
-            latent: self.latent(&encoded.latent),
-            guide: self.latent(&encoded.guide),
-        }
+        whole.slice_move(s![.., .., top..top + height, left..left + width])
     }
 }
 

@@ -11,10 +11,13 @@ use super::provider;
 use super::session::GraphSession;
 use super::signature::{RGB, names};
 use super::{ModelOptions, Provider, RuntimeError, environment};
-use crate::pack::{EncoderInput, Graph, Manifest, Pack};
+use crate::pack::{EncoderInput, Graph, Manifest, Pack, TileBatch};
 use crate::restore::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 
 static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
+
+/// Tiles that the restorer is given at once on a GPU: tensors grow with it, so where memory runs out it is one.
+const MOST_TILES: usize = 4;
 
 /// How far the loading of a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +166,15 @@ impl std::fmt::Debug for Model {
 }
 
 impl Graphs for Model {
+    /// Several on a GPU, which one small tile does not fill; on the CPU they would take memory and save no time.
+    fn restorer_batch(&self) -> usize {
+        let free = self.manifest().restorer.batch == TileBatch::Free;
+        match self.provider {
+            Provider::Cuda | Provider::TensorRt if free => MOST_TILES,
+            _ => 1,
+        }
+    }
+
     fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError> {
         let session = self.session(Graph::Encoder);
         let [h, w] = self.latent_size(frame.shape());
@@ -181,7 +193,7 @@ impl Graphs for Model {
 
     fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
         let session = self.session(Graph::Restorer);
-        let (_, _, h, w) = current.latent.dim();
+        let (count, _, h, w) = current.latent.dim();
         let arrays = [
             (names::LATENT, current.latent.as_standard_layout()),
             (names::GUIDE, current.guide.as_standard_layout()),
@@ -192,7 +204,7 @@ impl Graphs for Model {
             .iter()
             .map(|(name, array)| session.input(name, array))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut restored = Array4::zeros((1, self.channels(), h, w));
+        let mut restored = Array4::zeros((count, self.channels(), h, w));
         session.run(&inputs, &mut [session.output(names::RESTORED, restored.view_mut())?])?;
         Ok(restored)
     }

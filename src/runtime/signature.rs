@@ -6,7 +6,7 @@ use std::fmt;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::open::Shapes;
-use crate::pack::{EncoderInput, Graph, Manifest};
+use crate::pack::{EncoderInput, Graph, Manifest, TileBatch};
 
 /// Names of the tensors, fixed by the pack format; as ONNX Runtime takes them.
 pub(super) mod names {
@@ -28,8 +28,8 @@ pub(super) const RGB: u32 = 3;
 enum Layout {
     /// u8 `[1, height, width, 3]`.
     Picture,
-    /// f32 `[1, channels, height, width]`.
-    Latent { channels: u32 },
+    /// f32 `[1, channels, height, width]`, or of any number of tiles.
+    Latent { channels: u32, batch: TileBatch },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub(super) fn inputs(graph: Graph, manifest: &Manifest, [height, width]: [u32; 2
     };
     let shape = |tensor: Tensor| match tensor.layout {
         Layout::Picture => (tensor.name, [1, height * pixels, width * pixels, RGB]),
-        Layout::Latent { channels } => (tensor.name, [1, channels, height, width]),
+        Layout::Latent { channels, .. } => (tensor.name, [1, channels, height, width]),
     };
     let (inputs, _) = expected(graph, manifest);
     let inputs = inputs.into_iter().map(shape);
@@ -69,16 +69,16 @@ fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
         name,
         layout: Layout::Picture,
     };
-    let latent = |name| Tensor {
-        name,
-        layout: Layout::Latent {
-            channels: manifest.latent.channels,
-        },
+    let batch = match graph {
+        Graph::Restorer => manifest.restorer.batch,
+        Graph::Encoder | Graph::Decoder => TileBatch::One,
     };
-    let guide = |name| Tensor {
+    let planes = |name, channels| Tensor {
         name,
-        layout: Layout::Latent { channels: RGB },
+        layout: Layout::Latent { channels, batch },
     };
+    let latent = |name| planes(name, manifest.latent.channels);
+    let guide = |name| planes(name, RGB);
     match graph {
         Graph::Encoder => (vec![picture(FRAME)], vec![latent(LATENT), guide(GUIDE)]),
         Graph::Restorer => (
@@ -132,7 +132,10 @@ impl Layout {
     fn dimensions(self) -> [Option<i64>; 4] {
         match self {
             Layout::Picture => [Some(1), None, None, Some(RGB.into())],
-            Layout::Latent { channels } => [Some(1), Some(channels.into()), None, None],
+            Layout::Latent { channels, batch } => {
+                let tiles = (batch == TileBatch::One).then_some(1);
+                [tiles, Some(channels.into()), None, None]
+            }
         }
     }
 
@@ -160,7 +163,17 @@ impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Layout::Picture => f.write_str("u8 [1, height, width, 3] of any height and width"),
-            Layout::Latent { channels } => write!(f, "f32 [1, {channels}, height, width] of any height and width"),
+            Layout::Latent {
+                channels,
+                batch: TileBatch::One,
+            } => write!(f, "f32 [1, {channels}, height, width] of any height and width"),
+            Layout::Latent {
+                channels,
+                batch: TileBatch::Free,
+            } => write!(
+                f,
+                "f32 [tiles, {channels}, height, width] of any number, height and width"
+            ),
         }
     }
 }

@@ -99,8 +99,8 @@ def picture(name: str, height: str = "H", width: str = "W") -> onnx.ValueInfoPro
     return helper.make_tensor_value_info(name, U8, [1, height, width, 3])
 
 
-def latent(name: str, channels: int = CHANNELS, kind: int = F32) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, [1, channels, "h", "w"])
+def latent(name: str, channels: int = CHANNELS, kind: int = F32, tiles: int | str = 1) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, [tiles, channels, "h", "w"])
 
 
 def save_encoder(path: Path, block: int, input_name: str = "frame", guide_channels: int = 3) -> None:
@@ -117,18 +117,18 @@ def save_encoder(path: Path, block: int, input_name: str = "frame", guide_channe
 RESTORER_INPUTS = ["latent", "guide", "latent_prev", "guide_prev"]
 
 
-def restorer_values(kind: int = F32) -> list[onnx.ValueInfoProto]:
-    return [latent(name, 3 if "guide" in name else CHANNELS, kind) for name in RESTORER_INPUTS]
+def restorer_values(kind: int = F32, tiles: int | str = 1) -> list[onnx.ValueInfoProto]:
+    return [latent(name, 3 if "guide" in name else CHANNELS, kind, tiles) for name in RESTORER_INPUTS]
 
 
-def save_restorer(path: Path, external: str = "") -> None:
+def save_restorer(path: Path, external: str = "", tiles: int | str = 1) -> None:
     """restored: the mean of latent and latent_prev, plus a quarter of guide − guide_prev in the first three."""
     g = GraphBuilder()
     mixed = g.weighted([(0.5, "latent"), (0.5, "latent_prev")])
     motion = g.weighted([(0.25, "guide"), (-0.25, "guide_prev")])
     rgb = g.node("Add", [g.channels(mixed, 0, 3), motion])
     g.node("Concat", [rgb, g.channels(mixed, 3, 4)], "restored", axis=1)
-    g.save(path, restorer_values(), [latent("restored")], external)
+    g.save(path, restorer_values(tiles=tiles), [latent("restored", tiles=tiles)], external)
 
 
 def move_outside(tensor: onnx.TensorProto, location: str) -> None:
@@ -191,6 +191,7 @@ class PackToml:
     restorer: Tiling
     decoder: Tiling
     encoder_input: str = "frame"
+    batch: str = ""
     conditioned: bool = True
     color_fix: str = "none"
 
@@ -207,7 +208,7 @@ class PackToml:
             "[window]": ["frames = 2", "look_ahead = 0"],
             "[latent]": [f"channels = {CHANNELS}", f"factor = {FACTOR}"],
             "[encoder]": [f'input = "{self.encoder_input}"', *self.encoder.lines()],
-            "[restorer]": self.restorer.lines(),
+            "[restorer]": [*([f'batch = "{self.batch}"'] if self.batch else []), *self.restorer.lines()],
             "[decoder]": [f"conditioned = {str(self.conditioned).lower()}", *self.decoder.lines()],
             "[files]": [f'"{name}" = "{digest}"' for name, digest in sorted(files.items())],
             "[provenance]": ['data = "none"', 'command = "python tests/packs/make_packs.py"'],
@@ -250,6 +251,8 @@ Change = Callable[[Path], None]
 # What each pack changes of `nearest` once its graphs are there.
 VARIANTS: dict[str, Change] = {
     "external": with_external_weights,
+    "batched": lambda folder: save_restorer(folder / "restorer.onnx", tiles="tiles"),
+    "broken-batch": lambda folder: None,
     "broken-external-outside": lambda folder: save_restorer(folder / "restorer.onnx", "../nearest/encoder.onnx"),
     "broken-external-unlisted": lambda folder: save_restorer(folder / "restorer.onnx", "pack.toml"),
     "broken-input-name": lambda folder: save_encoder(folder / "encoder.onnx", LQ_FACTOR, input_name="image"),
@@ -259,6 +262,8 @@ VARIANTS: dict[str, Change] = {
     "broken-latent-size": lambda folder: save_encoder(folder / "encoder.onnx", FACTOR),
     "broken-picture-size": lambda folder: save_conditioned_decoder(folder / "decoder.onnx", times=3),
 }
+BATCHED = ("batched", "-batch")
+"""Ends of the names of those whose manifest has a free batch."""
 
 
 def make_pack(toml: PackToml, save_graphs: Change) -> None:
@@ -280,7 +285,7 @@ def main() -> None:
             save_nearest_graphs(folder)
             change(folder)
 
-        make_pack(replace(NEAREST, name=name), save_graphs)
+        make_pack(replace(NEAREST, name=name, batch="free" if name.endswith(BATCHED) else ""), save_graphs)
 
 
 if __name__ == "__main__":

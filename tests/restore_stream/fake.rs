@@ -27,6 +27,9 @@ pub struct Fake {
     pub calls: Mutex<Vec<(Graph, [usize; 2])>>,
     /// The graph that fails, while it is set.
     pub failing: Mutex<Option<Graph>>,
+    /// Tiles that the restorer takes at once, and with how many more than that it runs out of memory.
+    pub batch: usize,
+    pub fits: Mutex<usize>,
     /// The graph that gives tensors of another size, while it is set.
     pub misshapen: Mutex<Option<Graph>>,
     /// Pictures that the encoder was given, if there is to be a record.
@@ -64,10 +67,19 @@ impl Fake {
             geometry,
             calls: Mutex::default(),
             failing: Mutex::default(),
+            batch: 1,
+            fits: Mutex::new(usize::MAX),
             misshapen: Mutex::default(),
             pictures: None,
             encoded: AtomicUsize::new(0),
         })
+    }
+
+    /// With a restorer that takes several tiles at once.
+    pub fn batched(geometry: Geometry, batch: usize) -> Arc<Fake> {
+        let mut fake = Fake::new(geometry);
+        Arc::get_mut(&mut fake).unwrap().batch = batch;
+        fake
     }
 
     pub fn recording(geometry: Geometry) -> Arc<Fake> {
@@ -92,8 +104,8 @@ impl Fake {
         self.encoded.load(Ordering::Relaxed)
     }
 
-    /// Notes a call, checks its size, and fails if it is to; gives the samples by which its result is too large.
-    fn call(&self, graph: Graph, size: [usize; 2]) -> Result<usize, GraphError> {
+    /// Notes a call, checks its size, and fails if it is to or has more tiles than fit; gives the samples by which its result is too large.
+    fn call(&self, graph: Graph, tiles: usize, size: [usize; 2]) -> Result<usize, GraphError> {
         let rule = match graph {
             Graph::Encoder => self.geometry.encoder,
             Graph::Restorer => self.geometry.restorer,
@@ -105,7 +117,7 @@ impl Fake {
             "{graph:?} was called with {size:?} samples"
         );
         self.calls.lock().unwrap().push((graph, size));
-        if *self.failing.lock().unwrap() == Some(graph) {
+        if *self.failing.lock().unwrap() == Some(graph) || tiles > *self.fits.lock().unwrap() {
             let message = "the test wants it so".to_owned();
             return Err(GraphError {
                 graph,
@@ -118,6 +130,10 @@ impl Fake {
 }
 
 impl Graphs for Fake {
+    fn restorer_batch(&self) -> usize {
+        self.batch
+    }
+
     fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError> {
         assert!(frame.is_standard_layout());
         self.encoded.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +144,7 @@ impl Graphs for Fake {
         };
         let (_, height, width, _) = frame.dim();
         assert!(height % block == 0 && width % block == 0);
-        let surplus = self.call(Graph::Encoder, [height / block, width / block])?;
+        let surplus = self.call(Graph::Encoder, 1, [height / block, width / block])?;
         if let Some(pictures) = &self.pictures {
             pictures.lock().unwrap().push(frame.to_owned());
         }
@@ -148,13 +164,13 @@ impl Graphs for Fake {
             assert!(view.is_standard_layout());
             assert_eq!(view.dim(), latent.dim());
         }
-        let (.., height, width) = latent.dim();
-        let surplus = self.call(Graph::Restorer, [height, width])?;
+        let (count, channels, height, width) = latent.dim();
+        assert!((1..=self.batch).contains(&count), "{count} tiles at once");
+        let surplus = self.call(Graph::Restorer, count, [height, width])?;
         let restored = 0.5 * &latent + 0.5 * &previous.latent + 0.25 * (&guide - &previous.guide);
         // Back in another layout than it came: the core may not rely on it.
-        let (_, channels, ..) = restored.dim();
-        let turned = Array4::from_shape_fn((1, channels, width, height + surplus), |(_, c, x, y)| {
-            restored[[0, c, y.min(height - 1), x]]
+        let turned = Array4::from_shape_fn((count, channels, width, height + surplus), |(tile, c, x, y)| {
+            restored[[tile, c, y.min(height - 1), x]]
         });
         Ok(turned.permuted_axes([0, 1, 3, 2]))
     }
@@ -167,7 +183,7 @@ impl Graphs for Fake {
     ) -> Result<(), GraphError> {
         assert!(restored.is_standard_layout() && output.is_standard_layout());
         let (.., height, width) = restored.dim();
-        self.call(Graph::Decoder, [height, width])?;
+        self.call(Graph::Decoder, 1, [height, width])?;
         assert_eq!(output.dim(), (1, height * FACTOR, width * FACTOR, 3));
         assert_eq!(frame.is_some(), self.geometry.decoder_conditioned);
         if let Some(frame) = &frame {

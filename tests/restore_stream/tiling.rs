@@ -2,7 +2,7 @@
 
 use gstdloralvsr::pack::Graph;
 use gstdloralvsr::restore::plan::TileRule;
-use gstdloralvsr::restore::{Geometry, Settings, upscale};
+use gstdloralvsr::restore::{Geometry, Settings, Shortage, upscale};
 
 use crate::fake::{FACTOR, Fake, Picture, assert_close, expected, geometry, restore, rule};
 
@@ -38,6 +38,57 @@ fn tiled_equals_whole_for_graphs_that_look_no_further_than_a_sample() {
             assert_eq!(sizes, [[side, side]], "{width}x{height}, {graph:?}");
         }
     }
+}
+
+#[test]
+fn tiles_may_be_restored_together() {
+    // 3 tiles across and 2 down, 5 and 1, 3 and 3; at most 4 at once.
+    for (size, count, batch) in [([74, 54], 6, 3), ([118, 32], 5, 1), ([74, 74], 9, 3)] {
+        let frames = [1, 2].map(|number| Picture::new(size[0], size[1], number));
+        let tiled = Geometry {
+            restorer: rule(16, 5),
+            ..geometry()
+        };
+        let fake = Fake::batched(tiled, 4);
+        let mut stream = fake.stream();
+        for (at, frame) in frames.iter().enumerate() {
+            let (output, _) = restore(&mut stream, frame).unwrap();
+            assert_close(&output, &expected(frame, &frames[at.saturating_sub(1)]), 1);
+        }
+        assert_eq!(calls(&fake, Graph::Restorer).0, 2 * count / batch, "{size:?}");
+    }
+}
+
+#[test]
+fn where_tiles_do_not_fit_together_they_are_restored_one_by_one() {
+    let frames = [1, 2, 3, 4].map(|number| Picture::new(74, 54, number));
+    let tiled = Geometry {
+        restorer: rule(16, 5),
+        ..geometry()
+    };
+    let fake = Fake::batched(tiled, 4);
+    let mut stream = fake.stream();
+    *fake.fits.lock().unwrap() = 1;
+    let (output, report) = restore(&mut stream, &frames[0]).unwrap();
+    assert_eq!(report.shortage, Some(Shortage::Batch));
+    assert_close(&output, &expected(&frames[0], &frames[0]), 1);
+    // One call that failed, and six of one tile.
+    assert_eq!(calls(&fake, Graph::Restorer), (7, vec![[16, 16]]));
+    let (output, report) = restore(&mut stream, &frames[1]).unwrap();
+    assert_eq!(report.shortage, None, "it is told once");
+    assert_close(&output, &expected(&frames[1], &frames[0]), 1);
+    assert_eq!(calls(&fake, Graph::Restorer).0, 13);
+    // Another tile size is tried as it is: three columns of one row, at once.
+    *fake.fits.lock().unwrap() = 4;
+    stream.set_settings(Settings {
+        tile_size: 20 * FACTOR as u32,
+        scene_threshold: 0.0,
+        ..Settings::default()
+    });
+    restore(&mut stream, &frames[2]).unwrap();
+    let (count, sizes) = calls(&fake, Graph::Restorer);
+    assert_eq!(sizes.last(), Some(&[20, 20]));
+    assert!(count - 13 < 4, "{} calls", count - 13);
 }
 
 #[test]

@@ -93,6 +93,7 @@ def _fuse(model: ir.Model, softmax: ir.Node) -> bool:
     value = _rows(model, product.inputs[1], (0, 2, 1, 3))
     if query is None or key is None or value is None:
         return False
+    key, value = (_repeated(model, rows, query, out) if rows.is_initializer() else rows for rows in (key, value))
     # The query was scaled before: 1.0, and not the operator's own 1/√d.
     attributes = [ir.AttrInt64("num_heads", heads), ir.AttrFloat32("scale", 1.0)]
     node = ir.Node(DOMAIN, "MultiHeadAttention", [query, key, value], attributes, name=f"{softmax.name}_attention")
@@ -106,9 +107,17 @@ def _fuse(model: ir.Model, softmax: ir.Node) -> bool:
 def _heads(value: ir.Value | None) -> int | None:
     """Of a query [B, heads, n, d] that is a transposed reshape to [B, n, heads, d]."""
     split = _split(value, (0, 2, 1, 3))
-    if split is None or split.inputs[1] is None or split.inputs[1].const_value is None:
+    shape = split.inputs[1] if split is not None else None
+    if shape is None:
         return None
-    return int(split.inputs[1].const_value.numpy()[2])
+    if shape.const_value is not None:
+        return int(shape.const_value.numpy()[2])
+    # Where the batch is free too, the shape is put together from its four sides.
+    sides = shape.producer()
+    if sides is None or sides.op_type != "Concat" or len(sides.inputs) != 4:
+        return None
+    heads = sides.inputs[2]
+    return int(heads.const_value.numpy()[0]) if heads is not None and heads.const_value is not None else None
 
 
 def _rows(model: ir.Model, value: ir.Value | None, order: tuple[int, ...]) -> ir.Value | None:
@@ -127,6 +136,21 @@ def _rows(model: ir.Model, value: ir.Value | None, order: tuple[int, ...]) -> ir
         constant.dtype = value.const_value.dtype
         model.graph.register_initializer(constant)
     return model.graph.initializers[name]
+
+
+def _repeated(model: ir.Model, rows: ir.Value, query: ir.Value, before: ir.Node) -> ir.Value:
+    """Constant ``rows`` [1, m, d] as often as the query has pictures: products broadcast, the operator does not."""
+    name = f"{before.name}_{rows.name}"
+    ones = ir.Value(name=f"{name}_ones", const_value=ir.tensor(np.ones(2, np.int64), name=f"{name}_ones"))
+    ones.dtype, ones.shape = ir.DataType.INT64, ir.Shape([2])
+    model.graph.register_initializer(ones)
+    count = ir.Node("", "Shape", [query], [ir.AttrInt64("start", 0), ir.AttrInt64("end", 1)], name=f"{name}_count")
+    shape = ir.Node("", "Concat", [count.outputs[0], ones], [ir.AttrInt64("axis", 0)], name=f"{name}_shape")
+    repeated = ir.Node("", "Expand", [rows, shape.outputs[0]], name=f"{name}_repeated")
+    for node in (count, shape, repeated):
+        node.outputs[0].name = node.name
+    model.graph.insert_before(before, [count, shape, repeated])
+    return repeated.outputs[0]
 
 
 def _split(value: ir.Value | None, order: tuple[int, ...]) -> ir.Node | None:

@@ -23,6 +23,8 @@ OPSET = 18
 EXAMPLE = (34, 50)
 """Latent height and width of the example that graphs are traced with: unequal, and no multiple of a stride's power, so
 that nothing of the example can pass for a constant."""
+EXAMPLE_BATCH = 2
+"""The exporter takes a batch of one for a constant."""
 HALF_ERROR = 10 ** (-50 / 20)
 """Root mean square error of a graph in f16, over the peak value: 50 dB."""
 
@@ -48,6 +50,8 @@ class PackParts:
     provenance: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
     for_cuda: bool = False
+    restorer_batch: str = "one"
+    """``free`` where the restorer takes any number of tiles at once, ``one`` where it takes one."""
 
 
 def write_pack(parts: PackParts, folder: Path) -> None:
@@ -81,23 +85,26 @@ def _export_graphs(parts: PackParts, folder: Path) -> None:
     c, (h, w) = parts.latent_channels, EXAMPLE
     low = parts.latent_factor // SCALE
     side = parts.latent_factor if parts.encoder_input == "upscaled" else low
-    latent, guide = torch.rand(1, c, h, w), torch.rand(1, 3, h, w)
+    latent = torch.rand(1, c, h, w)
     picture = torch.zeros(1, h * side, w * side, 3, dtype=torch.uint8)
     _export(parts.encoder, folder / "encoder.onnx", {"frame": picture}, ["latent", "guide"])
-    # Clones: the exporter takes one tensor given twice for one input.
-    pairs = {"latent": latent, "guide": guide, "latent_prev": latent.clone(), "guide_prev": guide.clone()}
-    _export(parts.restorer, folder / "restorer.onnx", pairs, ["restored"])
+    any_batch = parts.restorer_batch == "free"
+    batch = EXAMPLE_BATCH if any_batch else 1
+    channels = {"latent": c, "guide": 3, "latent_prev": c, "guide_prev": 3}
+    pairs = {name: torch.rand(batch, count, h, w) for name, count in channels.items()}
+    _export(parts.restorer, folder / "restorer.onnx", pairs, ["restored"], any_batch=any_batch)
     inputs = {"restored": latent}
     if parts.conditioned:
         inputs["frame"] = torch.zeros(1, h * low, w * low, 3, dtype=torch.uint8)
     _export(parts.decoder, folder / "decoder.onnx", inputs, ["picture"])
 
 
-def _export(module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str]) -> None:
-    dynamic = torch.export.Dim.DYNAMIC
-    shapes = tuple(
-        {1: dynamic, 2: dynamic} if x.dtype == torch.uint8 else {2: dynamic, 3: dynamic} for x in inputs.values()
-    )
+def _export(
+    module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str], *, any_batch: bool = False
+) -> None:
+    batch = (0,) if any_batch else ()
+    sides = [(1, 2) if x.dtype == torch.uint8 else (2, 3) for x in inputs.values()]
+    shapes = tuple(dict.fromkeys((*batch, *axes), torch.export.Dim.DYNAMIC) for axes in sides)
     program = torch.onnx.export(
         module.eval(),
         tuple(inputs.values()),
@@ -140,7 +147,10 @@ def _check(parts: PackParts, folder: Path) -> None:
         {"latent": latent, "guide": guide, "latent_prev": latent[..., ::-1].copy(), "guide_prev": guide}
         for latent, guide in encoded
     ]
-    restored = [{"restored": restored} for (restored,) in _agree(parts, folder, "restorer", pairs, ["restored"])]
+    if parts.restorer_batch == "free":
+        pairs.append({name: np.concatenate([value, value[..., ::-1]]) for name, value in pairs[0].items()})
+    latents_restored = [each for (each,) in _agree(parts, folder, "restorer", pairs, ["restored"])]
+    restored = [{"restored": each} for each in latents_restored[: len(latents)]]
     if parts.conditioned:
         for inputs, (h, w) in zip(restored, latents, strict=True):
             inputs["frame"] = rng.integers(0, 256, (1, h * low, w * low, 3), dtype=np.uint8)
@@ -191,7 +201,7 @@ def _manifest(parts: PackParts, folder: Path) -> dict[str, Any]:
         "window": {"frames": WINDOW, "look_ahead": 0},
         "latent": {"channels": parts.latent_channels, "factor": parts.latent_factor},
         "encoder": {"input": parts.encoder_input, **vars(parts.encoder_sizes)},
-        "restorer": vars(parts.restorer_sizes),
+        "restorer": {"batch": parts.restorer_batch, **vars(parts.restorer_sizes)},
         "decoder": {"conditioned": parts.conditioned, **vars(parts.decoder_sizes)},
         "files": digests(folder),
         "provenance": parts.provenance,

@@ -84,6 +84,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         provenance=_provenance(options, trained) | provenance,
         quality=quality,
         for_cuda=options.target == "cuda",
+        restorer_batch="free",
     )
 
 
