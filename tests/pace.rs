@@ -412,6 +412,25 @@ fn a_model_that_has_just_come_may_be_cold() {
 }
 
 #[test]
+fn another_way_is_tried_at_once() {
+    let mut stream = Simulation::new(Policy::Degrade, FRAME * 2);
+    stream.run(20, |_| FRAME * 3);
+    assert_eq!(stream.states(), [State::Restoring, State::Degraded]);
+    // What is still on the former way is waited for.
+    stream.busy = None;
+    stream.governor.change_way();
+    let frames: Vec<_> = (20..120).map(|index| stream.frame(index, FRAME / 2)).collect();
+    assert_eq!(count(&frames, Fate::Restored), 100);
+    assert_in_time(&frames);
+    assert_eq!(stream.states(), [State::Restoring, State::Degraded, State::Restoring]);
+    // Neither is it kept to if it does not help.
+    stream.governor.change_way();
+    let frames: Vec<_> = (120..220).map(|index| stream.frame(index, FRAME * 3)).collect();
+    assert!(count(&frames, Fate::Restored) < 3);
+    assert_in_time(&frames);
+}
+
+#[test]
 fn without_a_clock_nothing_is_late() {
     for policy in [Policy::Degrade, Policy::Drop, Policy::Stall] {
         let mut governor = Governor::new(policy);

@@ -36,6 +36,7 @@ impl DloralVsr {
             let mut timing = lock(&self.timing);
             timing.reset();
             timing.forget_left();
+            timing.governor.change_way();
         }
         flies
     }

@@ -228,6 +228,15 @@ impl Governor {
         }
     }
 
+    /// Frames go another way from the next one on. What the way before took says nothing of it, so it is tried at once.
+    pub fn change_way(&mut self) {
+        (self.cost, self.least) = (None, None);
+        self.misses = 0.0;
+        if self.state == Some(State::Degraded) {
+            self.good_probes = self.wanted_probes;
+        }
+    }
+
     /// The policy in force.
     pub fn policy(&self) -> Policy {
         self.policy
