@@ -116,13 +116,35 @@ fn they_fly_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
     live.harness.set_live(true);
     assert_flies(&mut live, false);
     let mut hurried = plain_rig();
-    hurried.element.set_property_from_str("overload", "degrade");
+    hurried.element.set_property_from_str("overload", "drop");
     assert_flies(&mut hurried, false);
     let mut single = plain_rig();
     single.element.set_state(gst::State::Null).unwrap();
     single.element.set_property("intra-threads", 1_u32);
     single.harness.play();
     assert_flies(&mut single, false);
+}
+
+/// A file that is watched: it runs ahead of its sink. What it takes is loaded beside the stream, which does not wait for it.
+#[test]
+fn they_fly_where_they_are_not_live_and_may_be_late() {
+    let mut rig = plain_rig();
+    rig.element.set_property_from_str("overload", "degrade");
+    let (threads, own) = (threads_of(&rig), std::thread::current().id());
+    let flying = (0..5000).find(|number| {
+        push(&mut rig, *number).unwrap();
+        land(&mut rig);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        threads.lock().unwrap().last() != Some(&own)
+    });
+    let first = flying.expect("frames never flew");
+    while rig.harness.try_pull().is_some() {}
+    for number in first + 1..first + 7 {
+        push(&mut rig, number).unwrap();
+    }
+    let pairs: Vec<_> = (first + 1..first + 7).map(|number| (number, number - 1)).collect();
+    assert_out(&mut rig, &pairs);
+    live::check_counts(&rig, [first as u64 + 7, first as u64 + 7, 0, 0]);
 }
 
 /// Both ways have a window of their own: what one has seen, the other does not know.
@@ -132,7 +154,7 @@ fn another_overload_begins_anew() {
     push(&mut rig, 0).unwrap();
     push(&mut rig, 1).unwrap();
     assert_out(&mut rig, &[(0, 0), (1, 0)]);
-    rig.element.set_property_from_str("overload", "degrade");
+    rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
     push(&mut rig, 2).unwrap();
     push(&mut rig, 3).unwrap();
@@ -388,7 +410,7 @@ fn the_position_is_where_the_last_frame_ended() {
     assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10)));
     push(&mut rig, 3).unwrap();
     land(&mut rig);
-    rig.element.set_property_from_str("overload", "degrade");
+    rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
     push(&mut rig, 4).unwrap();
     let end = gst::ClockTime::from_mseconds(40) * 5;

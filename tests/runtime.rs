@@ -250,7 +250,11 @@ fn graphs_that_do_not_follow_the_format_are_refused_when_loaded() {
     case("broken-input-name", Graph::Encoder, &["`frame`", "image"]);
     case("broken-channels", Graph::Encoder, &["`guide`", "[1, 3, height, width]"]);
     case("broken-type", Graph::Restorer, &["`latent`", "f32", "f16"]);
-    case("broken-batch", Graph::Restorer, &["`latent`", "[tiles, 4, height, width]"]);
+    case(
+        "broken-batch",
+        Graph::Restorer,
+        &["`latent`", "[tiles, 4, height, width]"],
+    );
 }
 
 #[test]

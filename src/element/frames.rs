@@ -21,9 +21,9 @@ use crate::restore::Frame;
 
 /// Ways through the element.
 impl DloralVsr {
-    /// Chooses the way of the next frame: says whether it is to fly. Where upstream says that it is not live, no frame can
-    /// be late, and where frames have the time of two none is, so that each may take longer if only more of them get
-    /// through. Waits for the model where nothing is live, and, where the way is another than before, for the frames on it.
+    /// Chooses the way of the next frame: says whether it is to fly. Where nobody waits for a frame, or frames have the time
+    /// of two, each may take longer if only more of them get through. Waits for the model where every frame is waited for,
+    /// and, where the way is another than before, for the frames on it.
     pub(super) fn choose_way(&self, session: &Session) -> bool {
         self.learn_of_upstream();
         let own = self.own_latency();

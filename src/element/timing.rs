@@ -195,11 +195,13 @@ impl Timing {
         !live && self.governor.policy() == Policy::Stall
     }
 
-    /// Whether a live frame has the time of two: then two may be on their way at once, each in its half. `own` is the
-    /// element's own latency.
+    /// Whether a frame that may be late has the time of two: then two may be on their way at once, each in its half. What
+    /// is not live runs ahead of its sink by as many frames as are on their way. `own` is the element's own latency.
     pub fn is_ample(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
-        self.latencies.live && self.governor.policy() == Policy::Degrade && self.frame.is_some_and(ample)
+        let runs_ahead = self.latencies.upstream.is_some() && !self.latencies.live;
+        let has_time = runs_ahead || (self.latencies.live && self.frame.is_some_and(ample));
+        has_time && self.governor.policy() == Policy::Degrade
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.
