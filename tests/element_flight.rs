@@ -118,6 +118,11 @@ fn they_fly_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
     let mut hurried = plain_rig();
     hurried.element.set_property_from_str("overload", "drop");
     assert_flies(&mut hurried, false);
+    // The first frames of a file that is watched are there before the clock runs.
+    let mut paused = plain_rig();
+    paused.element.set_property_from_str("overload", "degrade");
+    paused.element.set_state(gst::State::Paused).unwrap();
+    assert_flies(&mut paused, true);
     let mut single = plain_rig();
     single.element.set_state(gst::State::Null).unwrap();
     single.element.set_property("intra-threads", 1_u32);

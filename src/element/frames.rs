@@ -22,13 +22,14 @@ use crate::restore::Frame;
 /// Ways through the element.
 impl DloralVsr {
     /// Chooses the way of the next frame: says whether it is to fly. Where nobody waits for a frame, or frames have the time
-    /// of two, each may take longer if only more of them get through. Waits for the model where every frame is waited for,
+    /// of two, each may take longer if only more of them get through. Waits for the model where no frame can be late,
     /// and, where the way is another than before, for the frames on it.
     pub(super) fn choose_way(&self, session: &Session) -> bool {
         self.learn_of_upstream();
         let own = self.own_latency();
+        let playing = self.obj().current_state() == gst::State::Playing;
         let timing = lock(&self.timing);
-        let (unhurried, ample) = (timing.is_unhurried(), timing.is_ample(own));
+        let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
         drop(timing);
         let flies = (unhurried && session.gains_side_by_side()) || (ample && session.is_ready_side_by_side());
         if session.switch(flies) {

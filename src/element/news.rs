@@ -63,21 +63,23 @@ pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gs
 }
 
 fn reason(reason: &Reason) -> String {
-    let needed = |needed: &Option<Duration>| match needed {
-        Some(needed) => format!("takes {:.1} ms or more", milliseconds(*needed)),
-        None => "takes a time that is not known yet".to_owned(),
-    };
     match reason {
         Reason::Begin => "the stream has begun, or overload has changed".to_owned(),
         Reason::Loading => "the model is being opened".to_owned(),
         Reason::Slow { needed: it, available } => format!(
-            "restoring a frame {}, and {:.1} ms were left for the last one; use a smaller picture, a lower frame rate or a \
-             faster device, or give frames more time with processing-latency if they are late only",
-            needed(it),
+            "restoring a frame takes {}, and {:.1} ms were left for the last one; use a smaller picture, a lower frame rate \
+             or a faster device, or give frames more time with processing-latency if they are late only",
+            it.map_or_else(
+                || "a time that is not known yet".to_owned(),
+                |it| format!("{:.1} ms or more", milliseconds(it))
+            ),
             milliseconds(*available)
         ),
         Reason::Fits { needed: it, available } => {
-            let took = it.map_or_else(|| needed(it), |it| format!("takes {:.1} ms", milliseconds(it)));
+            let took = it.map_or_else(
+                || "may take another time now, since frames go another way".to_owned(),
+                |it| format!("takes {:.1} ms", milliseconds(it)),
+            );
             format!(
                 "restoring a frame {took}, and there are {:.1} ms",
                 milliseconds(*available)

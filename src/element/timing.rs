@@ -189,19 +189,27 @@ impl Timing {
         self.late_in_a_row >= TELLING && self.governor.policy() == Policy::Stall && self.take_warning()
     }
 
-    /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for.
-    pub fn is_unhurried(&self) -> bool {
-        let live = self.latencies.upstream.is_none() || self.latencies.live;
-        !live && self.governor.policy() == Policy::Stall
+    /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for, or no clock
+    /// runs because the element is not `playing`.
+    pub fn is_unhurried(&self, playing: bool) -> bool {
+        self.runs_ahead()
+            && match self.governor.policy() {
+                Policy::Stall => true,
+                Policy::Degrade => !playing,
+                Policy::Drop => false,
+            }
     }
 
     /// Whether a frame that may be late has the time of two: then two may be on their way at once, each in its half. What
     /// is not live runs ahead of its sink by as many frames as are on their way. `own` is the element's own latency.
     pub fn is_ample(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
-        let runs_ahead = self.latencies.upstream.is_some() && !self.latencies.live;
-        let has_time = runs_ahead || (self.latencies.live && self.frame.is_some_and(ample));
+        let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));
         has_time && self.governor.policy() == Policy::Degrade
+    }
+
+    fn runs_ahead(&self) -> bool {
+        self.latencies.upstream.is_some() && !self.latencies.live
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.

@@ -87,7 +87,7 @@ pub enum Reason {
     },
     /// Restoring fits again.
     Fits {
-        /// What it took last.
+        /// What it took last; none where frames go another way, and it is tried.
         needed: Option<Duration>,
         /// What there is.
         available: Duration,
