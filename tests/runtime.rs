@@ -134,6 +134,11 @@ fn weights_in_a_file_of_their_own_are_found() {
 fn a_restorer_with_a_free_batch_takes_tiles_together() {
     let model = load("batched");
     assert_computes_nearest(&model, 20, 24);
+    assert_takes_tiles_together(&model);
+    assert_eq!(model.restorer_batch(), 1, "on the CPU tiles come one by one");
+}
+
+fn assert_takes_tiles_together(model: &Model) {
     let tiles = [1, 2, 3].map(|seed| expected_encoding(&picture(16, 24, seed), 2));
     let stack = |tiles: [&Encoded; 3]| Encoded {
         latent: concatenate(Axis(0), &tiles.map(|tile| tile.latent.view())).unwrap(),
@@ -145,7 +150,6 @@ fn a_restorer_with_a_free_batch_takes_tiles_together() {
         model.restore(current.view(), previous.view()).unwrap(),
         expected_restored(&current, &previous)
     );
-    assert_eq!(model.restorer_batch(), 1, "on the CPU tiles come one by one");
 }
 
 #[test]
@@ -455,9 +459,11 @@ fn a_provider_asked_for_by_name_runs_or_is_an_error() {
             cache_dir: Some(cache.path().to_owned()),
             ..ModelOptions::default()
         };
-        match Model::load(&pack("nearest"), &options, &mut |_| {}) {
+        match Model::load(&pack("batched"), &options, &mut |_| {}) {
             Ok(model) => {
                 assert_eq!((model.provider(), model.provider_note()), (provider, None));
+                assert_takes_tiles_together(&model);
+                assert!(model.restorer_batch() > 1, "one tile does not fill a GPU");
                 let frame = picture(32, 48, 7);
                 let encoded = model.encode(frame.view()).unwrap();
                 let restored = model.restore(encoded.view(), encoded.view()).unwrap();
@@ -471,6 +477,7 @@ fn a_provider_asked_for_by_name_runs_or_is_an_error() {
             Err(error) => {
                 assert!(matches!(&error, RuntimeError::ProviderUnavailable { provider: p, .. } if *p == provider));
                 let text = error.to_string();
+                eprintln!("nothing was run on {provider}: {text}");
                 assert!(
                     text.contains(&provider.to_string()) && text.contains("install"),
                     "{text}"
