@@ -135,6 +135,8 @@ fn they_fly_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
 fn they_fly_where_they_are_not_live_and_may_be_late() {
     let mut rig = plain_rig();
     rig.element.set_property_from_str("overload", "degrade");
+    live::set_latency(&mut rig, live::AMPLE);
+    live::wait_for_model(&rig.element);
     let (threads, own) = (threads_of(&rig), std::thread::current().id());
     let flying = (0..5000).find(|number| {
         push(&mut rig, *number).unwrap();

@@ -416,7 +416,7 @@ fn another_way_is_tried_at_once() {
     let mut stream = Simulation::new(Policy::Degrade, FRAME * 2);
     stream.run(20, |_| FRAME * 3);
     assert_eq!(stream.states(), [State::Restoring, State::Degraded]);
-    // What is still on the former way is waited for.
+    // What still goes the former way is not learnt from.
     stream.busy = None;
     stream.governor.change_way();
     let frames: Vec<_> = (20..120).map(|index| stream.frame(index, FRAME / 2)).collect();

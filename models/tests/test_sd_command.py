@@ -143,6 +143,8 @@ def test_a_codec_and_the_form_for_cuda(model: Path, tmp_path: Path) -> None:
     fused = {("com.microsoft", name) for name in ("MultiHeadAttention", "GroupNorm", "NhwcConv")}
     assert fused <= found
     assert ("", "InstanceNormalization") not in found
+    assert ("", "Softmax") not in found
+    assert manifest["restorer"]["batch"] == "free"
     assert ("", "InstanceNormalization") not in operators(out / "decoder.onnx")
 
 

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -74,18 +73,6 @@ def test_the_runner_gives_the_reference_s_picture(golden: Path, pack: Path) -> N
     runner = PackRunner(pack, color_fix="none")
     check_whole(golden, np.stack(list(runner.restore(frames(golden, WHOLE)))))
     check_tiled(golden, np.stack(list(runner.restore(frames(golden, TILED)))))
-
-
-def test_the_restorer_takes_tiles_together_as_it_takes_each_alone(pack: Path) -> None:
-    """On a GPU the element gives it several at once."""
-    assert read_manifest(pack).restorer_batch == "free"
-    rng = np.random.default_rng(3)
-    channels = {"latent": 4, "guide": 3, "latent_prev": 4, "guide_prev": 3}
-    tiles = {name: rng.normal(0, 0.5, (3, count, 64, 65)).astype(np.float32) for name, count in channels.items()}
-    session = onnxruntime.InferenceSession(pack / "restorer.onnx", providers=["CPUExecutionProvider"])
-    (together,) = session.run(["restored"], tiles)
-    alone = [session.run(["restored"], {name: x[at : at + 1] for name, x in tiles.items()})[0] for at in range(3)]
-    np.testing.assert_allclose(together, np.concatenate(alone), rtol=0, atol=1e-5 * float(np.abs(together).max()))
 
 
 def test_half_precision_gives_the_same_picture(

@@ -155,6 +155,15 @@ def test_the_whole_model_is_the_reference_s(golden: Path, whole: Whole) -> None:
     assert (picture[..., 208:304, 208:304] - torch.from_numpy(tensors["out_stage1_crop96"])).abs().max() <= 1e-3
 
 
+def test_tiles_together_are_as_each_alone(golden: Path, whole: Whole) -> None:
+    """With CUDA the element gives the restorer several at once."""
+    prompt = np.load(golden / "f_full_untiled_512x512" / "tensors.npz")["prompt_embeds"]
+    restorer = whole.restorer(1.0, prompt)
+    tiles = [torch.randn(3, channels, 64, 66) for channels in (4, 3, 4, 3)]
+    alone = [restorer(*(tile[at : at + 1] for tile in tiles)) for at in range(3)]
+    close(restorer(*tiles), torch.cat(alone).numpy(), 1e-5)
+
+
 def test_the_mean_is_taken_where_the_reference_samples(golden: Path, whole: Whole) -> None:
     """The reference encodes a frame twice and draws anew each time; here both give the same."""
     frame = np.load(golden / "f_full_untiled_512x512" / "tensors.npz")["lq_u8"][:1, :64, :64]

@@ -156,26 +156,26 @@ impl<'s> Flow<'s> {
         }
     }
 
-    /// Learns of a frame that nobody waited for.
+    /// Learns of a frame that nobody waited for. One that went the other way than frames do now says nothing of times.
     fn collect(&mut self) -> Result<(), FrameError> {
         let Some((outcome, flew)) = self.session.outcome() else {
             return Ok(());
         };
-        let mut timing = self.timing();
-        let now = timing.now();
+        if flew == self.session.flies() {
+            let mut timing = self.timing();
+            let now = timing.now();
+            match &outcome {
+                Ok(report) => timing.governor.measured(now, cost(report, flew)),
+                Err(_) => timing.governor.probe_failed(now),
+            }
+        }
         match outcome {
             Ok(report) => {
                 gst::log!(CAT, "a frame that nobody waited for took {:?}", report.timings.total);
-                timing.governor.measured(now, cost(&report, flew));
-                drop(timing);
                 self.succeed(&report);
                 Ok(())
             }
-            Err(error) => {
-                timing.governor.probe_failed(now);
-                drop(timing);
-                self.fail(error.into())
-            }
+            Err(error) => self.fail(error.into()),
         }
     }
 

@@ -231,9 +231,11 @@ impl Governor {
     /// Frames go another way from the next one on. What the way before took says nothing of it, so it is tried at once.
     pub fn change_way(&mut self) {
         (self.cost, self.least) = (None, None);
+        (self.overdue, self.rested, self.spent) = (false, false, Duration::ZERO);
         self.misses = 0.0;
+        self.wanted_probes = PROBES;
         if self.state == Some(State::Degraded) {
-            self.good_probes = self.wanted_probes;
+            self.good_probes = PROBES;
         }
     }
 
@@ -522,7 +524,8 @@ impl Governor {
         self.loading = reason == Reason::Loading;
         // A model that has just come is as cold as one that has rested.
         (self.rested, self.spent) = (self.loading, Duration::ZERO);
-        self.returned = matches!(reason, Reason::Fits { .. });
+        // Probes have brought it back, and not a change of way.
+        self.returned = matches!(reason, Reason::Fits { needed: Some(_), .. });
         self.change = Some(Change { state, reason });
     }
 }

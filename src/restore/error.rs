@@ -63,6 +63,14 @@ pub enum RestoreError {
 impl RestoreError {
     /// Whether smaller tiles may help.
     pub(super) fn is_out_of_memory(&self) -> bool {
-        matches!(self, RestoreError::Graph(graph) if graph.kind == GraphErrorKind::OutOfMemory)
+        self.out_of_memory_in().is_some()
+    }
+
+    /// The graph that ran out of memory, if one did.
+    pub(super) fn out_of_memory_in(&self) -> Option<Graph> {
+        match self {
+            RestoreError::Graph(error) if error.kind == GraphErrorKind::OutOfMemory => Some(error.graph),
+            _ => None,
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::source::Source;
 use super::tiles;
 use super::upscale::Upscaler;
 use super::window::{Moment, Partner};
+use crate::pack::Graph;
 
 /// Brings frames to their restored latents, in display order.
 pub(super) struct Front {
@@ -29,6 +30,8 @@ pub(super) struct Front {
     batch: usize,
     /// Whether tiles are half as large as they should be, because memory ran out.
     reduced: bool,
+    /// What no frame has reported yet.
+    shortage: Option<Shortage>,
     upscaler: Upscaler,
     /// Memory for the next frame.
     spare: Source,
@@ -55,6 +58,7 @@ impl Front {
             previous: None,
             plan: None,
             reduced: false,
+            shortage: None,
             upscaler: Upscaler::default(),
             spare: Source::default(),
         }
@@ -93,26 +97,28 @@ impl Front {
         let started = Instant::now();
         // Taken, not borrowed: whatever fails from here on leaves the window empty.
         let previous = self.previous.take();
-        let mut shortage = None;
         let mut outcome = self.attempt(frame, previous.as_ref());
-        while outcome.as_ref().is_err_and(RestoreError::is_out_of_memory)
-            && let Some(saved) = self.economise()
+        while let Err(error) = &outcome
+            && let Some(saved) = self.economise(error)
         {
-            shortage = Some(saved);
+            self.shortage = self.shortage.max(Some(saved));
             outcome = self.attempt(frame, previous.as_ref());
         }
         let (moment, mut midway) = outcome?;
         self.previous = Some(moment);
-        midway.report.shortage = shortage;
+        midway.report.shortage = self.shortage.take();
         midway.report.timings.total = started.elapsed();
         Ok(midway)
     }
 
-    /// Takes less memory from now on; says in which way, if there was anything left to save.
-    fn economise(&mut self) -> Option<Shortage> {
+    /// Takes less memory from now on, if it has run out; says in which way, if there was anything left to save.
+    fn economise(&mut self, error: &RestoreError) -> Option<Shortage> {
+        let graph = error.out_of_memory_in()?;
         let several = |plan: &Arc<FramePlan>| plan.restorer.plan.batch(self.batch) > 1;
-        if self.plan.as_ref().is_some_and(several) {
-            self.batch = 1;
+        let batched = graph == Graph::Restorer && self.plan.as_ref().is_some_and(several);
+        // With halved tiles too: there are more of those, and several at once would take as much again.
+        self.batch = 1;
+        if batched {
             return Some(Shortage::Batch);
         }
         self.plan = None;

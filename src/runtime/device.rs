@@ -70,18 +70,14 @@ impl Device {
     /// # Errors
     /// What ONNX Runtime says; also if the graph's outputs have other shapes than the given ones.
     pub fn run(&mut self, session: &mut Session, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> ort::Result<()> {
-        let bound = self.bound(session, inputs, outputs)?;
-        for (pair, (_, value)) in bound.inputs.iter_mut().zip(inputs) {
-            upload(value, &mut pair.host)?;
-            pair.host.copy_into(&mut pair.device)?;
+        let outcome = self
+            .bound(session, inputs, outputs)
+            .and_then(|bound| bound.run(session, inputs, outputs));
+        if outcome.is_err() {
+            // What ran out of memory is not to keep any.
+            self.bound.pop();
         }
-        // Comes back when the outputs are there.
-        session.run_binding_with_options(&bound.binding, &bound.options)?;
-        for (pair, (_, value)) in bound.outputs.iter_mut().zip(outputs) {
-            pair.device.copy_into(&mut pair.host)?;
-            download(&pair.host, value)?;
-        }
-        Ok(())
+        outcome
     }
 
     /// The tensors for these shapes, made if they are new.
@@ -150,6 +146,22 @@ impl Device {
         // ONNX Runtime's own default is 0.
         self.recorded += 1;
         self.recorded
+    }
+}
+
+impl Bound {
+    fn run(&mut self, session: &mut Session, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> ort::Result<()> {
+        for (pair, (_, value)) in self.inputs.iter_mut().zip(inputs) {
+            upload(value, &mut pair.host)?;
+            pair.host.copy_into(&mut pair.device)?;
+        }
+        // Comes back when the outputs are there.
+        session.run_binding_with_options(&self.binding, &self.options)?;
+        for (pair, (_, value)) in self.outputs.iter_mut().zip(outputs) {
+            pair.device.copy_into(&mut pair.host)?;
+            download(&pair.host, value)?;
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::restore::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 
 static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
 
-/// Tiles that the restorer is given at once on a GPU: tensors grow with it, so where memory runs out it is one.
+/// Tiles that the restorer is given at once by CUDA: tensors grow with it, so where memory runs out it is one.
 const MOST_TILES: usize = 4;
 
 /// How far the loading of a model is.
@@ -166,11 +166,12 @@ impl std::fmt::Debug for Model {
 }
 
 impl Graphs for Model {
-    /// Several on a GPU, which one small tile does not fill; on the CPU they take memory, and as long as one by one.
+    /// Several on a GPU, which one small tile does not fill; on the CPU they take memory, and as long as one by one. TensorRT
+    /// would build an engine for every number of them.
     fn restorer_batch(&self) -> usize {
         let free = self.manifest().restorer.batch == TileBatch::Free;
         match self.provider {
-            Provider::Cuda | Provider::TensorRt if free => MOST_TILES,
+            Provider::Cuda if free => MOST_TILES,
             _ => 1,
         }
     }

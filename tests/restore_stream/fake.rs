@@ -27,7 +27,7 @@ pub struct Fake {
     pub calls: Mutex<Vec<(Graph, [usize; 2])>>,
     /// The graph that fails, while it is set.
     pub failing: Mutex<Option<Graph>>,
-    /// Tiles that the restorer takes at once, and with how many more than that it runs out of memory.
+    /// Tiles that the restorer takes at once, and with how many samples in all it still does not run out of memory.
     pub batch: usize,
     pub fits: Mutex<usize>,
     /// The graph that gives tensors of another size, while it is set.
@@ -104,7 +104,7 @@ impl Fake {
         self.encoded.load(Ordering::Relaxed)
     }
 
-    /// Notes a call, checks its size, and fails if it is to or has more tiles than fit; gives the samples by which its result is too large.
+    /// Notes a call, checks its size, and fails if it is to or does not fit; gives the samples by which its result is too large.
     fn call(&self, graph: Graph, tiles: usize, size: [usize; 2]) -> Result<usize, GraphError> {
         let rule = match graph {
             Graph::Encoder => self.geometry.encoder,
@@ -117,7 +117,9 @@ impl Fake {
             "{graph:?} was called with {size:?} samples"
         );
         self.calls.lock().unwrap().push((graph, size));
-        if *self.failing.lock().unwrap() == Some(graph) || tiles > *self.fits.lock().unwrap() {
+        if *self.failing.lock().unwrap() == Some(graph)
+            || (graph == Graph::Restorer && tiles * size[0] * size[1] > *self.fits.lock().unwrap())
+        {
             let message = "the test wants it so".to_owned();
             return Err(GraphError {
                 graph,

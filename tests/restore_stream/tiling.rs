@@ -68,7 +68,7 @@ fn where_tiles_do_not_fit_together_they_are_restored_one_by_one() {
     };
     let fake = Fake::batched(tiled, 4);
     let mut stream = fake.stream();
-    *fake.fits.lock().unwrap() = 1;
+    *fake.fits.lock().unwrap() = 16 * 16;
     let (output, report) = restore(&mut stream, &frames[0]).unwrap();
     assert_eq!(report.shortage, Some(Shortage::Batch));
     assert_close(&output, &expected(&frames[0], &frames[0]), 1);
@@ -79,7 +79,7 @@ fn where_tiles_do_not_fit_together_they_are_restored_one_by_one() {
     assert_close(&output, &expected(&frames[1], &frames[0]), 1);
     assert_eq!(calls(&fake, Graph::Restorer).0, 13);
     // Another tile size is tried as it is: three columns of one row, at once.
-    *fake.fits.lock().unwrap() = 4;
+    *fake.fits.lock().unwrap() = usize::MAX;
     stream.set_settings(Settings {
         tile_size: 20 * FACTOR as u32,
         scene_threshold: 0.0,
@@ -89,6 +89,17 @@ fn where_tiles_do_not_fit_together_they_are_restored_one_by_one() {
     let (count, sizes) = calls(&fake, Graph::Restorer);
     assert_eq!(sizes.last(), Some(&[20, 20]));
     assert!(count - 13 < 4, "{} calls", count - 13);
+}
+
+#[test]
+fn where_a_whole_picture_does_not_fit_its_tiles_come_one_by_one() {
+    let picture = Picture::new(74, 54, 1);
+    let fake = Fake::batched(geometry(), 4);
+    *fake.fits.lock().unwrap() = 20 * 20;
+    let (_, report) = restore(&mut fake.stream(), &picture).unwrap();
+    assert_eq!(report.shortage, Some(Shortage::Tiles));
+    let (count, sizes) = calls(&fake, Graph::Restorer);
+    assert_eq!((count, sizes), (1 + 6, vec![[27, 37], [18, 18]]));
 }
 
 #[test]

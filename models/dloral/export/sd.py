@@ -84,7 +84,8 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         provenance=_provenance(options, trained) | provenance,
         quality=quality,
         for_cuda=options.target == "cuda",
-        restorer_batch="free",
+        # Unfused, the attention of one tile is gigabytes already; and TensorRT builds an engine for each number.
+        restorer_batch="free" if options.target == "cuda" else "one",
     )
 
 

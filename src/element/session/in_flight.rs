@@ -17,6 +17,9 @@ impl Session {
 
     /// The same, and whether what that takes is there and warm; it is begun to be loaded if it is not. Waits for nothing.
     pub fn is_ready_side_by_side(&self) -> bool {
+        if self.in_flight().is_some() {
+            return true;
+        }
         let Some(model) = self.model().filter(|model| model.gains_side_by_side()) else {
             return false;
         };
@@ -34,6 +37,11 @@ impl Session {
         self.running().flies = flies;
         self.reset();
         true
+    }
+
+    /// Whether frames fly.
+    pub fn flies(&self) -> bool {
+        self.running().flies
     }
 
     /// Waits until a frame that is sent does not have to wait for others to come out.
