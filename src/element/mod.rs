@@ -32,9 +32,10 @@
 //! ## Two frames at a time
 //!
 //! There, also with `overload` `degrade`, and in live streams whose frames are given the time of two, two are on their way
-//! at a time on a CPU with several threads: one is decoded on half of the threads while the next is encoded and restored on the other half. They are
-//! pushed by a thread of the element's, in order, each as soon as it is restored or at its deadline. Serialized events
-//! and queries wait for those before them; what downstream answers reaches upstream with the next frame.
+//! at a time on a CPU with several threads: one is decoded on half of the threads while the next is encoded and restored
+//! on the other half. They are pushed by a thread of the element's, in order, each as soon as it is restored or at its
+//! deadline. Serialized events and queries wait for those before them; what downstream answers reaches upstream with the
+//! next frame.
 //!
 //! ## Example
 //!
