@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use gstdloralvsr::pack::{
-    EncoderInput, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision, TileShape,
+    EncoderInput, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision, TileBatch, TileShape,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -95,6 +95,7 @@ fn a_manifest_is_read_as_written() {
         min,
         multiple,
         shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     assert_eq!(manifest.sizes(Graph::Encoder), sizes(0, 0, 8, 1));
     assert_eq!(manifest.sizes(Graph::Restorer), sizes(24, 8, 8, 1));

@@ -47,8 +47,6 @@ class Manifest:
     conditioned: bool
     encoder: GraphSizes
     restorer: GraphSizes
-    restorer_batch: str
-    """How many tiles the restorer takes at once: ``one``, or ``free`` for any number."""
     decoder: GraphSizes
     files: dict[str, str]
     """SHA-256 of every file, by its path in the folder."""
@@ -113,6 +111,8 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
         raise UserError(f"{path}: latent.factor must be a multiple of {SCALE}")
     _bounded(path, "latent.factor", factor, SCALE, _MOST_FACTOR)
     _bounded(path, "latent.channels", channels, 1, min(_MOST_CHANNELS, _LATENT_SHARE * factor**2))
+    # Tiles come one by one here; the element may give a ``free`` restorer several at once.
+    _choice(path, "restorer.batch", table["restorer"].get("batch", "one"), ("one", "free"))
     return Manifest(
         folder=folder,
         name=table["name"],
@@ -123,7 +123,6 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
         conditioned=table["decoder"]["conditioned"],
         encoder=_sizes(path, "encoder", table["encoder"]),
         restorer=_sizes(path, "restorer", table["restorer"]),
-        restorer_batch=_choice(path, "restorer.batch", table["restorer"].get("batch", "one"), ("one", "free")),
         decoder=_sizes(path, "decoder", table["decoder"]),
         files=dict(table["files"]),
     )

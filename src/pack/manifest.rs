@@ -44,8 +44,8 @@ pub struct Manifest {
     pub latent: Latent,
     /// The encoder's input and sizes.
     pub encoder: Encoder,
-    /// The restorer's batch and sizes.
-    pub restorer: Restorer,
+    /// The restorer's sizes.
+    pub restorer: GraphSizes,
     /// The decoder's inputs and sizes.
     pub decoder: Decoder,
     /// SHA-256 (lower-case hex) of every file but `pack.toml`, by its path inside the folder.
@@ -131,26 +131,6 @@ pub struct Encoder {
     pub shape: TileShape,
 }
 
-/// The restorer's section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Restorer {
-    /// How many tiles it takes at once.
-    #[serde(default)]
-    pub batch: TileBatch,
-    /// See [`GraphSizes::tile`].
-    pub tile: u32,
-    /// See [`GraphSizes::overlap`].
-    pub overlap: u32,
-    /// See [`GraphSizes::min`].
-    pub min: u32,
-    /// See [`GraphSizes::multiple`].
-    pub multiple: u32,
-    /// See [`GraphSizes::shape`].
-    #[serde(default)]
-    pub shape: TileShape,
-}
-
 /// How many tiles a graph takes at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -182,7 +162,8 @@ pub struct Decoder {
 }
 
 /// Which sizes a graph takes, in latent samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GraphSizes {
     /// Side of a tile; 0: the graph always gets the whole picture.
     pub tile: u32,
@@ -193,7 +174,11 @@ pub struct GraphSizes {
     /// Height and width are multiples of this.
     pub multiple: u32,
     /// Which shape tiles have.
+    #[serde(default)]
     pub shape: TileShape,
+    /// How many tiles it takes at once; the encoder and the decoder always one.
+    #[serde(default)]
+    pub batch: TileBatch,
 }
 
 /// Which shape the tiles of a graph have.
@@ -252,25 +237,10 @@ impl Manifest {
                     min,
                     multiple,
                     shape,
+                    batch: TileBatch::One,
                 }
             }
-            Graph::Restorer => {
-                let Restorer {
-                    tile,
-                    overlap,
-                    min,
-                    multiple,
-                    shape,
-                    ..
-                } = self.restorer;
-                GraphSizes {
-                    tile,
-                    overlap,
-                    min,
-                    multiple,
-                    shape,
-                }
-            }
+            Graph::Restorer => self.restorer,
             Graph::Decoder => {
                 let Decoder {
                     tile,
@@ -286,6 +256,7 @@ impl Manifest {
                     min,
                     multiple,
                     shape,
+                    batch: TileBatch::One,
                 }
             }
         }

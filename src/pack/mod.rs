@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use error::PackError;
 pub use manifest::{
-    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, Restorer, SHA256_HEX_LENGTH,
+    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH,
     TileBatch, TileShape, Window,
 };
 

@@ -99,6 +99,7 @@ impl TryFrom<&Manifest> for Geometry {
                 min,
                 multiple,
                 shape,
+                ..
             } = manifest.sizes(graph);
             let [tile, overlap, min, multiple] = [tile, overlap, min, multiple].map(|size| size as usize);
             TileRule {

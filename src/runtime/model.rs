@@ -166,7 +166,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Graphs for Model {
-    /// Several on a GPU, which one small tile does not fill; on the CPU they take memory, and as long as one by one. TensorRT
+    /// Several on a GPU, which one small tile may not fill; on the CPU they take memory, and as long as one by one. TensorRT
     /// would build an engine for every number of them.
     fn restorer_batch(&self) -> usize {
         let free = self.manifest().restorer.batch == TileBatch::Free;

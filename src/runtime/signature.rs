@@ -69,10 +69,7 @@ fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
         name,
         layout: Layout::Picture,
     };
-    let batch = match graph {
-        Graph::Restorer => manifest.restorer.batch,
-        Graph::Encoder | Graph::Decoder => TileBatch::One,
-    };
+    let batch = manifest.sizes(graph).batch;
     let planes = |name, channels| Tensor {
         name,
         layout: Layout::Latent { channels, batch },
