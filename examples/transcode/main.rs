@@ -4,30 +4,36 @@
 //! cargo run --release --example transcode -- input.mp4 output.mkv
 //! ```
 //!
-//! What a production program has to mind beside the element itself: every frame with its own timestamp, audio copied
-//! without being encoded again, colour description and pixel aspect ratio kept, the picture upright, a file that plays
-//! even when the work was interrupted.
+//! What a production program has to mind beside the element itself: every frame with its own timestamp, every other
+//! stream kept or named as left out, colour description and pixel aspect ratio kept, the picture upright, and an output
+//! that has its name only when it is whole. GStreamer restores the video; FFmpeg says what the input holds and puts the
+//! restored video and the other streams together.
 //!
 //! | file | about |
 //! |---|---|
 //! | `options.rs` | the command line |
-//! | `probe.rs` | what the input holds |
-//! | `container.rs` | what the output can hold: muxers and encoders |
-//! | `pipeline.rs`, `audio.rs` | the GStreamer pipeline: video restored, audio copied |
-//! | `formats.rs` | sizes and colours from the input to the encoder |
-//! | `gate.rs` | where the streams end early: `--frames`, Ctrl-C |
-//! | `session.rs` | runs the pipeline and finishes the file |
-//! | `progress.rs` | what the user sees meanwhile |
+//! | `session.rs` | one run from the command line to the finished file |
+//! | `input/` | what the input holds, which stream is restored, whether it is whole |
+//! | `video/` | the GStreamer pipeline: the video decoded, restored, encoded |
+//! | `watch.rs`, `stall.rs` | the loop beside the pipeline: messages, Ctrl-C, and whether anything moves |
+//! | `finish.rs` | what becomes of the restored video in the end |
+//! | `output/` | what the output can hold; parts, the output's name, free space; the muxer |
+//! | `introduce.rs`, `progress.rs`, `messages.rs` | what the user sees |
+//! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
 
-mod audio;
-mod container;
-mod formats;
-mod gate;
+mod element;
+mod finish;
+mod input;
+mod introduce;
+mod messages;
 mod options;
-mod pipeline;
-mod probe;
+mod output;
 mod progress;
 mod session;
+mod stall;
+mod tools;
+mod video;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -84,6 +90,5 @@ fn run() -> Result<(), Failure> {
     // Registered from the crate itself: neither an installed plugin nor GST_PLUGIN_PATH is needed.
     gstdloralvsr::plugin_register_static()
         .map_err(|error| Failure::Failed(format!("the element cannot be registered: {error}")))?;
-    let source = probe::probe(&options.input)?;
-    session::transcode(&options, &source)
+    session::transcode(&options)
 }

@@ -1,8 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use lexopt::prelude::*;
@@ -14,15 +13,25 @@ Restore a video at four times its width and height.
 
 Usage: transcode [options] INPUT OUTPUT
 
-OUTPUT's ending chooses the format: .mkv, .mp4, .mov (H.264) or .webm (VP9).
-Audio is copied as it is where that format can hold it, else encoded anew. Frame
-count, timestamps, pixel aspect ratio and colour description are kept; a picture
-that the file asks players to turn is turned, since not every format can ask.
-Ctrl-C ends the output at the current frame and leaves a playable file.
+INPUT is a video, a still picture, or a sequence of PNG or JPEG pictures
+(name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov
+(H.264), .webm (VP9), or .png for a still.
+Audio, subtitles, chapters, cover, fonts, tags and languages are copied where
+that format can hold them; audio and subtitles are converted where it holds
+another kind. What it cannot hold is named before the work starts.
+Frame count, timestamps, pixel aspect ratio and colour description are kept; a
+picture that the file asks players to turn is turned, since not every format can
+ask. A change of the picture's size in mid-file is fitted into the first size.
+The file under work is OUTPUT.part; OUTPUT appears when it is whole. Ctrl-C, a
+full disk or an error leave what was restored in OUTPUT.part, which plays.
 
 Options:
   -n, --frames N           restore only the first N frames, as a preview
   -f, --force              replace OUTPUT if it is there
+      --strict             refuse to work where something would be left out
+      --stream N           restore the video stream of this number, as ffprobe
+                           counts; default: the first that is no cover or still
+      --fps RATE           pictures a second of a picture sequence
       --crf N              quality of the encoded video, 0 (best) to 50; default 17
       --speed-preset NAME  x264's preset, ultrafast to placebo; default veryfast
   -h, --help               this text
@@ -38,7 +47,8 @@ Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --scene-threshold X  sensitivity to scene cuts, 0 switches them off
       --cache-dir FOLDER   where engines built for a GPU are kept
 
-Exit status: 0 done, 1 failed, 2 the command line cannot work, 130 interrupted.
+Exit status: 0 done, 1 failed, or the input is incomplete and OUTPUT holds what
+could be read, 2 the command line or the files cannot work, 130 interrupted.
 ";
 
 /// The element's properties that have an option of their own: (option, property).
@@ -71,6 +81,14 @@ pub struct ElementOption {
 pub struct Options {
     pub input: PathBuf,
     pub output: PathBuf,
+    /// Replace the output if it is there.
+    pub force: bool,
+    /// Refuse to work where the output cannot hold everything.
+    pub strict: bool,
+    /// Number of the video stream to restore, as ffprobe counts.
+    pub stream: Option<usize>,
+    /// Pictures a second of a sequence.
+    pub rate: Option<(i32, i32)>,
     /// Restore only this many frames.
     pub frames: Option<u64>,
     /// x264's constant rate factor, 0 to 50.
@@ -85,10 +103,13 @@ fn usage(message: impl std::fmt::Display) -> Failure {
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     let mut files = Vec::<OsString>::new();
-    let mut force = false;
     let mut options = Options {
         input: PathBuf::new(),
         output: PathBuf::new(),
+        force: false,
+        strict: false,
+        stream: None,
+        rate: None,
         frames: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
@@ -98,7 +119,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Short('f') | Long("force") => force = true,
+            Short('f') | Long("force") => options.force = true,
+            Long("strict") => options.strict = true,
+            Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
+            Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
@@ -121,7 +145,6 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         .map_err(|files| usage(format!("two files are needed, INPUT and OUTPUT; {} given", files.len())))?;
     options.input = input.into();
     options.output = output.into();
-    check_files(&options.input, &options.output, force)?;
     Ok(Command::Transcode(options))
 }
 
@@ -142,42 +165,17 @@ where
     }
 }
 
-/// Refuse what would lose a file, before anything is opened.
-fn check_files(input: &Path, output: &Path, force: bool) -> Result<(), Failure> {
-    let source = std::fs::metadata(input)
-        .map_err(|error| Failure::Usage(format!("the input {} cannot be read: {error}", input.display())))?;
-    if !source.is_file() {
-        return Err(Failure::Usage(format!("the input {} is not a file", input.display())));
-    }
-    let folder = match output.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
+/// Pictures a second: a whole number, a fraction or a decimal.
+fn rate(parser: &mut lexopt::Parser) -> Result<(i32, i32), Failure> {
+    let written = text(parser)?;
+    let rate = match written.split_once('/') {
+        Some((numerator, denominator)) => numerator.parse().ok().zip(denominator.parse().ok()),
+        // In thousandths.
+        None => written
+            .parse::<f64>()
+            .ok()
+            .map(|rate| ((rate * 1000.0).round() as i32, 1000)),
     };
-    if !folder.is_dir() {
-        return Err(Failure::Usage(format!(
-            "there is no folder {} to write into: create it",
-            folder.display()
-        )));
-    }
-    let Ok(present) = std::fs::metadata(output) else {
-        return Ok(());
-    };
-    if present.is_dir() {
-        return Err(Failure::Usage(format!(
-            "the output {} is a folder: name a file",
-            output.display()
-        )));
-    }
-    if (present.dev(), present.ino()) == (source.dev(), source.ino()) {
-        return Err(Failure::Usage(
-            "input and output are the same file: choose another output".to_owned(),
-        ));
-    }
-    if !force {
-        let output = output.display();
-        return Err(Failure::Usage(format!(
-            "{output} exists: add --force to replace it, or choose another name"
-        )));
-    }
-    Ok(())
+    rate.filter(|(numerator, denominator)| *numerator > 0 && *denominator > 0)
+        .ok_or_else(|| usage(format!("--fps {written}: a rate such as 25 or 30000/1001 is needed")))
 }

@@ -1,0 +1,66 @@
+//! What streaming threads tell the user, as application messages on the bus, and errors of the pipeline in words.
+
+use gst::prelude::*;
+
+/// Names of the messages; their field `text` is for the user.
+pub const NOTICE: &str = "transcode-notice";
+/// What ends the program.
+pub const FAILURE: &str = "transcode-failure";
+
+pub fn notice(element: &gst::Element, text: &str) {
+    post(element, NOTICE, text);
+}
+
+pub fn failure(element: &gst::Element, text: &str) {
+    post(element, FAILURE, text);
+}
+
+fn post(element: &gst::Element, name: &str, text: &str) {
+    let fields = gst::Structure::builder(name).field("text", text).build();
+    // Refused only when the pipeline is being taken down: nobody is left to read it then.
+    let _ = element.post_message(gst::message::Application::builder(fields).src(element).build());
+}
+
+/// An error in words: who, what, the detail behind it and what to do.
+pub fn describe(source: Option<&gst::Object>, error: &gst::glib::Error, debug: Option<gst::glib::GString>) -> String {
+    let mut text = error.message().to_owned();
+    // The first line of a debug text is a place in GStreamer's source; what follows is for people.
+    if let Some((_, detail)) = debug.as_deref().and_then(|debug| debug.split_once('\n'))
+        && !detail.trim().is_empty()
+    {
+        text = format!("{text}\n  {}", detail.trim());
+    }
+    if let Some(source) = source {
+        text = format!("{text}\n  (from {})", source.name());
+    }
+    match remedy(error) {
+        Some(remedy) => format!("{text}\n  {remedy}"),
+        None => text,
+    }
+}
+
+fn remedy(error: &gst::glib::Error) -> Option<&'static str> {
+    use gst::{CoreError, ResourceError, StreamError};
+    if error.matches(CoreError::MissingPlugin) || error.matches(StreamError::CodecNotFound) {
+        return Some("Remedy: install gstreamer1.0-libav, -plugins-good, -plugins-bad and -plugins-ugly");
+    }
+    if error.matches(ResourceError::NoSpaceLeft) {
+        return Some("Remedy: free space on the output's disk, or write elsewhere");
+    }
+    if is_damage(error) {
+        return Some("The input seems damaged or incomplete: try whether a player shows it to the end");
+    }
+    None
+}
+
+/// Whether the input is to blame.
+pub fn is_damage(error: &gst::glib::Error) -> bool {
+    use gst::StreamError;
+    let damaged = [
+        StreamError::Demux,
+        StreamError::Decode,
+        StreamError::TypeNotFound,
+        StreamError::WrongType,
+    ];
+    damaged.into_iter().any(|kind| error.matches(kind))
+}

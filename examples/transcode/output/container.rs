@@ -1,0 +1,165 @@
+//! What each kind of output file can hold.
+
+use std::path::Path;
+
+use gst::prelude::*;
+
+use crate::Failure;
+use crate::element::element;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    Matroska,
+    Mp4,
+    QuickTime,
+    WebM,
+    /// One picture, for a still.
+    Png,
+}
+
+/// How a stream gets into the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Copied,
+    /// Encoded anew with this encoder of FFmpeg, called so by people.
+    Encoded(&'static str, &'static str),
+    LeftOut,
+}
+
+/// Audio that MP4 players expect.
+const MP4_AUDIO: [&str; 6] = ["aac", "mp3", "ac3", "eac3", "alac", "opus"];
+const QUICKTIME_AUDIO: [&str; 14] = [
+    "aac",
+    "mp3",
+    "ac3",
+    "eac3",
+    "alac",
+    "pcm_s16le",
+    "pcm_s16be",
+    "pcm_s24le",
+    "pcm_s24be",
+    "pcm_s32le",
+    "pcm_s32be",
+    "pcm_f32le",
+    "pcm_f32be",
+    "adpcm_ima_qt",
+];
+/// Subtitles that are text, which FFmpeg turns into one another.
+const TEXT: [&str; 7] = ["subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"];
+/// Subtitles that are pictures, and whether Matroska holds them.
+const PICTURES: [&str; 3] = ["hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"];
+
+impl Container {
+    /// By the file's ending.
+    pub fn of(output: &Path) -> Result<Self, Failure> {
+        let ending = output
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or("")
+            .to_ascii_lowercase();
+        match ending.as_str() {
+            "mkv" => Ok(Container::Matroska),
+            "mp4" | "m4v" => Ok(Container::Mp4),
+            "mov" => Ok(Container::QuickTime),
+            "webm" => Ok(Container::WebM),
+            "png" => Ok(Container::Png),
+            _ => Err(Failure::Usage(format!(
+                "the output {} must end in .mkv, .mp4, .mov or .webm (or .png for a still): the ending chooses the format",
+                output.display()
+            ))),
+        }
+    }
+
+    /// The file's ending.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Container::Matroska => ".mkv",
+            Container::Mp4 => ".mp4",
+            Container::QuickTime => ".mov",
+            Container::WebM => ".webm",
+            Container::Png => ".png",
+        }
+    }
+
+    /// FFmpeg's name of the format.
+    pub fn format(self) -> &'static str {
+        match self {
+            Container::Matroska => "matroska",
+            Container::Mp4 => "mp4",
+            Container::QuickTime => "mov",
+            Container::WebM => "webm",
+            Container::Png => "image2",
+        }
+    }
+
+    /// The muxer of the video alone, whose file plays as far as it is written; `None`: the encoder's output is a file.
+    ///
+    /// MP4 in fragments for H.264 of every container, since its clock is exact; Matroska's ticks in milliseconds.
+    pub fn part_muxer(self) -> Result<Option<gst::Element>, Failure> {
+        match self {
+            Container::Png => Ok(None),
+            Container::WebM => element("webmmux").map(Some),
+            _ => {
+                let muxer = element("mp4mux")?;
+                muxer.set_property("fragment-duration", 500u32);
+                // Never goes back to what is written.
+                muxer.set_property("streamable", true);
+                Ok(Some(muxer))
+            }
+        }
+    }
+
+    pub fn audio(self, codec: &str) -> Way {
+        let copied = match self {
+            // Every codec that FFmpeg knows by name fits.
+            Container::Matroska => true,
+            Container::Mp4 => MP4_AUDIO.contains(&codec),
+            Container::QuickTime => QUICKTIME_AUDIO.contains(&codec),
+            Container::WebM => ["opus", "vorbis"].contains(&codec),
+            Container::Png => return Way::LeftOut,
+        };
+        match self {
+            _ if codec == "unknown" || codec == "none" => Way::LeftOut,
+            _ if copied => Way::Copied,
+            Container::WebM => Way::Encoded("libopus", "Opus"),
+            _ => Way::Encoded("aac", "AAC"),
+        }
+    }
+
+    pub fn subtitle(self, codec: &str) -> Way {
+        let (text, picture) = (TEXT.contains(&codec), PICTURES.contains(&codec));
+        match self {
+            Container::Matroska if codec == "mov_text" || codec == "text" => Way::Encoded("srt", "SubRip"),
+            Container::Matroska if text || picture => Way::Copied,
+            Container::Mp4 | Container::QuickTime if codec == "mov_text" => Way::Copied,
+            Container::Mp4 | Container::QuickTime if text => Way::Encoded("mov_text", "3GPP timed text"),
+            Container::Mp4 if codec == "dvd_subtitle" => Way::Copied,
+            Container::WebM if codec == "webvtt" => Way::Copied,
+            Container::WebM if text => Way::Encoded("webvtt", "WebVTT"),
+            _ => Way::LeftOut,
+        }
+    }
+
+    /// Fonts and other files.
+    pub fn holds_attachments(self) -> bool {
+        self == Container::Matroska
+    }
+
+    pub fn holds_covers(self) -> bool {
+        matches!(self, Container::Matroska | Container::Mp4)
+    }
+
+    /// Tracks of measurements beside the picture, by their tag: position and movement of action cameras.
+    pub fn holds_data(self, tag: &str) -> bool {
+        matches!(self, Container::Mp4 | Container::QuickTime) && tag == "gpmd"
+    }
+
+    pub fn holds_chapters(self) -> bool {
+        self != Container::Png
+    }
+
+    /// Whether the stream's start code is a tag of the video here: MP4 and MOV make a track of it.
+    pub fn holds_timecode(self) -> bool {
+        !matches!(self, Container::Png)
+    }
+}

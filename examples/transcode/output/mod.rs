@@ -1,0 +1,16 @@
+//! The output file: what it can hold, where it is written, how it gets its name.
+
+mod container;
+mod fragments;
+mod mux;
+mod part;
+pub mod space;
+mod streams;
+mod target;
+
+pub use container::Container;
+pub use fragments::cut_back;
+pub use mux::Mux;
+pub use part::Part;
+pub use streams::{Streams, codec};
+pub use target::Target;

@@ -1,0 +1,250 @@
+//! Sizes and colours from the decoder to the encoder.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gst::prelude::*;
+use gstdloralvsr::element::formats;
+
+use super::SCALE;
+use crate::input::Video;
+use crate::messages;
+use crate::output::Container;
+
+/// The colorimetry of an MP4 or MOV file, as its demuxer reports it.
+pub struct ContainerColour(Arc<Mutex<Option<String>>>);
+
+/// GStreamer 1.22's `qtdemux` reports every colour description as limited range, whatever the file says, and parsers
+/// then believe it more than the stream. Take that report away from H.264 and H.265, which describe themselves, and keep
+/// it for streams that do not: [`ContainerColour::complete`].
+pub fn mend_demuxer(parser: &gst::Element) -> ContainerColour {
+    let reported = Arc::new(Mutex::new(None));
+    if let Some(bin) = parser.downcast_ref::<gst::Bin>() {
+        let reported = reported.clone();
+        bin.connect_deep_element_added(move |_, _, element| {
+            if element.factory().is_some_and(|factory| factory.name() == "qtdemux") {
+                let reported = reported.clone();
+                element.connect_pad_added(move |_, pad| withhold_colorimetry(pad, &reported));
+            }
+        });
+    }
+    ContainerColour(reported)
+}
+
+/// The pad is new and its caps have been seen by nobody yet: replace them.
+fn withhold_colorimetry(pad: &gst::Pad, reported: &Mutex<Option<String>>) {
+    let Some(mut caps) = pad.current_caps() else { return };
+    for fields in caps.make_mut().iter_mut() {
+        if !matches!(fields.name().as_str(), "video/x-h264" | "video/x-h265") {
+            return;
+        }
+        *reported.lock().unwrap_or_else(PoisonError::into_inner) = fields.get("colorimetry").ok();
+        fields.remove_field("colorimetry");
+    }
+    // Not linked yet: the pad only stores them.
+    pad.push_event(gst::event::Caps::new(&caps));
+}
+
+impl ContainerColour {
+    /// Give what the container reports to a coded stream that does not describe its colours itself.
+    pub fn complete(&self, pad: &gst::Pad) {
+        let reported = self.0.clone();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let reported = reported.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut caps = event.caps_owned();
+            let silent = caps.structure(0).is_some_and(|fields| !fields.has_field("colorimetry"));
+            if let Some(colorimetry) = reported.filter(|_| silent) {
+                caps.make_mut().set("colorimetry", colorimetry);
+                info.data = Some(gst::PadProbeData::Event(gst::event::Caps::new(&caps)));
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+/// The elements between which the decoded video's colours and first size are kept.
+pub struct Chain {
+    /// Takes what the decoder gives.
+    pub decoded: gst::Element,
+    /// Caps filters in front of the restorer and in front of the encoder.
+    pub restorable: gst::Element,
+    pub coded: gst::Element,
+}
+
+impl Chain {
+    /// Keep the decoded video's colour description from end to end, and the first frame's size: neither encoders nor
+    /// muxers take a change of size in mid-file, so later sizes are fitted into the first, and that is said.
+    pub fn pin(self, video: &Video, container: Container) {
+        let Some(pad) = self.decoded.static_pad("sink") else {
+            return;
+        };
+        let turned = video.upright() != (video.width, video.height);
+        let first: Mutex<Option<(u32, u32)>> = Mutex::new(None);
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let Some((caps, decoded)) = described(event.caps()) else {
+                return gst::PadProbeReturn::Ok;
+            };
+            let size = (decoded.width(), decoded.height());
+            match first.lock().unwrap_or_else(PoisonError::into_inner).replace(size) {
+                None => {
+                    self.restorable.set_property("caps", restorable_caps(&decoded));
+                    self.coded.set_property("caps", coded_caps(&decoded, turned, container));
+                }
+                Some(before) if before != size => messages::notice(
+                    &self.decoded,
+                    &format!(
+                        "the picture's size changes from {}x{} to {}x{}: fitted into the first size",
+                        before.0, before.1, size.0, size.1
+                    ),
+                ),
+                Some(_) => {}
+            }
+            info.data = Some(gst::PadProbeData::Event(gst::event::Caps::new(&caps)));
+            gst::PadProbeReturn::Ok
+        });
+    }
+}
+
+/// Caps of decoded video with every part of their colorimetry stated.
+fn described(caps: &gst::CapsRef) -> Option<(gst::Caps, gst_video::VideoInfo)> {
+    let video = gst_video::VideoInfo::from_caps(caps).ok()?;
+    let mut caps = caps.to_owned();
+    if video.format_info().is_yuv() {
+        let colorimetry = complete(&caps, &video)?;
+        caps.make_mut().set("colorimetry", colorimetry.to_string());
+    }
+    let video = gst_video::VideoInfo::from_caps(&caps).ok()?;
+    Some((caps, video))
+}
+
+/// Each part as it is stated. What is not stated is what goes with the matrix; without a matrix, what GStreamer takes
+/// pictures of this size for.
+fn complete(caps: &gst::CapsRef, video: &gst_video::VideoInfo) -> Option<gst_video::VideoColorimetry> {
+    use gst_video::{VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoTransferFunction};
+    // Where the matrix is not stated, `VideoInfo` has the usual one of the size, and forgets what is stated beside it.
+    let text = caps.structure(0)?.get::<&str>("colorimetry").ok();
+    let Some(stated) = text.and_then(|text| text.parse::<VideoColorimetry>().ok()) else {
+        return Some(video.colorimetry());
+    };
+    let usual = match stated.matrix() {
+        VideoColorMatrix::Bt709 => "bt709".parse().ok()?,
+        VideoColorMatrix::Bt2020 => "bt2020".parse().ok()?,
+        VideoColorMatrix::Bt601 => "bt601".parse().ok()?,
+        VideoColorMatrix::Smpte240m => "smpte240m".parse().ok()?,
+        _ => {
+            let mut silent = caps.to_owned();
+            silent
+                .make_mut()
+                .iter_mut()
+                .for_each(|fields| fields.remove_field("colorimetry"));
+            gst_video::VideoInfo::from_caps(&silent).ok()?.colorimetry()
+        }
+    };
+    Some(VideoColorimetry::new(
+        match stated.range() {
+            VideoColorRange::Unknown => VideoColorRange::Range16_235,
+            range => range,
+        },
+        match stated.matrix() {
+            // RGB's name for the samples of YUV means nothing.
+            VideoColorMatrix::Unknown | VideoColorMatrix::Rgb => usual.matrix(),
+            matrix => matrix,
+        },
+        match stated.transfer() {
+            VideoTransferFunction::Unknown => usual.transfer(),
+            transfer => transfer,
+        },
+        match stated.primaries() {
+            VideoColorPrimaries::Unknown => usual.primaries(),
+            primaries => primaries,
+        },
+    ))
+}
+
+/// The colorimetry to encode by: the decoded one; of RGB, that of HD video with its transfer function and primaries.
+fn encoded(video: &gst_video::VideoInfo) -> gst_video::VideoColorimetry {
+    use gst_video::{VideoColorMatrix, VideoColorRange, VideoColorimetry};
+    let stated = video.colorimetry();
+    if video.format_info().is_yuv() {
+        return stated;
+    }
+    VideoColorimetry::new(
+        VideoColorRange::Range16_235,
+        VideoColorMatrix::Bt709,
+        stated.transfer(),
+        stated.primaries(),
+    )
+}
+
+/// What the element takes, in the order in which it is to be chosen. The colour description stays, so that no conversion
+/// touches it: YUV in 8 bits by its own matrix where that can be, anything else as RGB of the same transfer function and
+/// primaries.
+fn restorable_caps(video: &gst_video::VideoInfo) -> gst::Caps {
+    let stated = video.colorimetry();
+    let rgb = gst_video::VideoColorimetry::new(
+        gst_video::VideoColorRange::Range0_255,
+        gst_video::VideoColorMatrix::Rgb,
+        stated.transfer(),
+        stated.primaries(),
+    );
+    let rgb = gst_video::VideoCapsBuilder::new()
+        .format(gst_video::VideoFormat::Rgb)
+        .field("colorimetry", rgb.to_string())
+        .build();
+    if formats::matrix(stated.matrix()).is_none() {
+        return rgb;
+    }
+    let mut caps = gst_video::VideoCapsBuilder::new()
+        .format_list(formats::YUV)
+        .field("colorimetry", stated.to_string())
+        .build();
+    caps.merge(rgb);
+    caps
+}
+
+fn coded_caps(video: &gst_video::VideoInfo, turned: bool, container: Container) -> gst::Caps {
+    let (width, height, par) = (video.width() as i32, video.height() as i32, video.par());
+    let (width, height, par) = match turned {
+        true => (height, width, gst::Fraction::new(par.denom(), par.numer())),
+        false => (width, height, par),
+    };
+    let caps = gst_video::VideoCapsBuilder::new()
+        .width(width * SCALE)
+        .height(height * SCALE)
+        .pixel_aspect_ratio(par);
+    match container {
+        Container::Png => caps.format(gst_video::VideoFormat::Rgb).build(),
+        _ => caps
+            .format(gst_video::VideoFormat::I420)
+            .field("colorimetry", encoded(video).to_string())
+            .build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_parts_stay_and_unknown_ones_are_filled_in() {
+        gst::init().unwrap();
+        for (height, stated, expected) in [
+            (48, "1:0:0:0", "1:4:16:4"),
+            (48, "0:0:0:0", "bt601"),
+            (720, "0:0:0:0", "bt709"),
+            (48, "2:3:0:0", "bt709"),
+            (48, "0:4:7:1", "2:4:7:1"),
+            (48, "1:3:5:1", "1:3:5:1"),
+        ] {
+            let caps =
+                format!("video/x-raw, format=I420, width=64, height={height}, framerate=25/1, colorimetry={stated}");
+            let (_, video) = described(caps.parse::<gst::Caps>().unwrap().as_ref()).unwrap();
+            assert_eq!(video.colorimetry().to_string(), expected, "{stated} at {height} rows");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The video's way through GStreamer: decoded, restored, encoded.
+
+mod colour;
+mod encoder;
+mod gate;
+mod hdr_boxes;
+mod pipeline;
+mod reader;
+
+pub use gate::Gate;
+pub use pipeline::{Transcoder, build};
+
+/// Output pixels to an input pixel, along a side.
+pub const SCALE: i32 = gstdloralvsr::restore::SCALE as i32;

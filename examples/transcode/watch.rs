@@ -1,0 +1,279 @@
+//! The loop beside the pipeline: its messages, the user's signals, and whether anything moves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+
+use crate::input::Scan;
+use crate::messages::{self, FAILURE, NOTICE};
+use crate::progress::Progress;
+use crate::stall::{Action, Motion, Stall};
+use crate::video::Transcoder;
+
+/// How often signals and progress are looked at.
+const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// The user hears within this time that the first frame is still being waited for.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How long a pipeline in error may take to finish the file.
+const SALVAGE: Duration = Duration::from_secs(10);
+
+/// How the pipeline came to its end.
+#[derive(Debug)]
+pub struct End {
+    /// The muxer has closed the file.
+    pub closed: bool,
+    pub interrupted: bool,
+    /// The first error.
+    pub error: Option<Error>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Error {
+    pub text: String,
+    pub kind: ErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The input is damaged: what could be read is all that there is.
+    Input,
+    /// There is no room for more.
+    NoSpace,
+    Other,
+}
+
+impl Error {
+    fn other(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            kind: ErrorKind::Other,
+        }
+    }
+
+    fn of(message: &gst::message::Error) -> Self {
+        let error = message.error();
+        let kind = if error.matches(gst::ResourceError::NoSpaceLeft) {
+            ErrorKind::NoSpace
+        } else if messages::is_damage(&error) {
+            ErrorKind::Input
+        } else {
+            ErrorKind::Other
+        };
+        Self {
+            text: messages::describe(message.src(), &error, message.debug()),
+            kind,
+        }
+    }
+}
+
+/// Count Ctrl-C and SIGTERM instead of being ended by them.
+///
+/// # Errors
+/// The handler cannot be installed.
+pub fn count_signals() -> Result<Arc<AtomicU32>, crate::Failure> {
+    let signals = Arc::new(AtomicU32::new(0));
+    let counter = signals.clone();
+    ctrlc::set_handler(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    })
+    .map_err(|error| crate::Failure::Failed(format!("Ctrl-C cannot be handled: {error}")))?;
+    Ok(signals)
+}
+
+pub struct Watch<'a> {
+    transcoder: &'a Transcoder,
+    /// The packets of the input's video, once it is read through.
+    scan: &'a Scan,
+    stream: usize,
+    file: PathBuf,
+    pub progress: Progress,
+    signals: Arc<AtomicU32>,
+    started: Instant,
+    stall: Stall,
+    interrupted: bool,
+    /// The first error, and until when the file may be finished despite it.
+    error: Option<(Error, Instant)>,
+    announced: bool,
+    waiting: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Watch a pipeline that writes `file` from `stream` of the input, about `total` frames.
+    pub fn new(
+        transcoder: &'a Transcoder,
+        (scan, stream): (&'a Scan, usize),
+        file: PathBuf,
+        total: Option<u64>,
+        signals: Arc<AtomicU32>,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            transcoder,
+            scan,
+            stream,
+            file,
+            progress: Progress::new(total),
+            signals,
+            started,
+            stall: Stall::new(started),
+            interrupted: false,
+            error: None,
+            announced: false,
+            waiting: false,
+        }
+    }
+
+    /// Start the pipeline and stay until its end.
+    pub fn run(&mut self) -> End {
+        let Some(bus) = self.transcoder.pipeline.bus() else {
+            return self.end(false, Some(Error::other("the pipeline has no bus")));
+        };
+        // A failure to start has its reason on the bus.
+        let started = self.transcoder.pipeline.set_state(gst::State::Playing).is_ok();
+        loop {
+            let message = bus.timed_pop(if started { TICK } else { gst::ClockTime::ZERO });
+            if message.is_none() && !started {
+                return self.end(false, Some(Error::other("the pipeline does not start")));
+            }
+            let heard = message.and_then(|message| self.hear(&message));
+            if let Some(end) = heard.or_else(|| self.obey_signals()).or_else(|| self.notice_stall()) {
+                return end;
+            }
+            self.show();
+            if self.error.as_ref().is_some_and(|(_, until)| Instant::now() > *until) {
+                return self.end(false, None);
+            }
+        }
+    }
+
+    fn end(&mut self, closed: bool, error: Option<Error>) -> End {
+        End {
+            closed,
+            interrupted: self.interrupted,
+            error: self.error.take().map(|(error, _)| error).or(error),
+        }
+    }
+
+    /// Take a message of the pipeline.
+    fn hear(&mut self, message: &gst::Message) -> Option<End> {
+        match message.view() {
+            gst::MessageView::Eos(_) => return Some(self.end(true, None)),
+            gst::MessageView::Error(error) => return self.fail(Error::of(error)),
+            gst::MessageView::Warning(warning) => {
+                let text = messages::describe(warning.src(), &warning.error(), warning.debug());
+                self.progress.note(&format!("warning: {text}"));
+            }
+            gst::MessageView::Progress(progress) => match progress.get() {
+                (gst::ProgressType::Complete, _, text) => {
+                    self.announced = true;
+                    self.progress.note(text);
+                }
+                (gst::ProgressType::Start | gst::ProgressType::Continue, _, text) => self.progress.stage(text),
+                // An error comes as an error message too.
+                _ => {}
+            },
+            gst::MessageView::Application(application) => {
+                let fields = application.structure()?;
+                let text = fields.get::<String>("text").ok()?;
+                match fields.name().as_str() {
+                    NOTICE => self.progress.note(&format!("note: {text}")),
+                    FAILURE => return self.fail(Error::other(&text)),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Keep the first error, and finish the file if there is something in it.
+    fn fail(&mut self, error: Error) -> Option<End> {
+        if self.error.is_none() {
+            self.error = Some((error, Instant::now() + SALVAGE));
+            if self.transcoder.gate.restored() == 0 {
+                return Some(self.end(false, None));
+            }
+            self.transcoder.gate.end_now();
+        }
+        None
+    }
+
+    fn obey_signals(&mut self) -> Option<End> {
+        match self.signals.swap(0, Ordering::Relaxed) {
+            0 => None,
+            1 if !self.interrupted && self.transcoder.gate.restored() > 0 => {
+                self.interrupted = true;
+                self.transcoder.gate.interrupt();
+                self.progress
+                    .note("finishing what is restored; once more Ctrl-C leaves it as it is");
+                None
+            }
+            _ => {
+                self.interrupted = true;
+                Some(self.end(false, None))
+            }
+        }
+    }
+
+    fn notice_stall(&mut self) -> Option<End> {
+        let gate = &self.transcoder.gate;
+        let motion = Motion {
+            admitted: gate.admitted(),
+            restored: gate.restored(),
+            written: std::fs::metadata(&self.file).map_or(0, |file| file.len()),
+        };
+        // Opening a model may take minutes.
+        if !self.announced {
+            self.stall = Stall::new(Instant::now());
+            return None;
+        }
+        let has_come = self
+            .scan
+            .packets_if_read(self.stream)
+            .is_some_and(|packets| motion.admitted >= packets);
+        match self.stall.look(Instant::now(), motion, has_come || self.interrupted) {
+            Action::Wait => None,
+            Action::EndStream => {
+                gate.end_now();
+                None
+            }
+            Action::GiveUp => {
+                let text = "no frame came for a minute, although the input is not at its end: GStreamer cannot read on";
+                Some(self.end(false, Some(Error::other(text))))
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let restored = self.transcoder.gate.restored();
+        if restored > 0 && !self.announced {
+            self.announced = true;
+            self.progress.note(&in_use(&self.transcoder.restorer));
+        } else if restored == 0 && self.announced && !self.waiting && self.started.elapsed() > SILENCE {
+            self.waiting = true;
+            self.progress.note("waiting for the first frame");
+        }
+        self.progress.update(restored);
+    }
+}
+
+/// Model and provider, as the element's properties tell: for when another element had loaded the model already.
+fn in_use(restorer: &gst::Element) -> String {
+    let model = restorer
+        .property::<Option<String>>("model")
+        .filter(|model| !model.is_empty());
+    let model = model.unwrap_or_else(|| "built-in (tiny)".to_owned());
+    let stats = restorer.property::<Option<gst::Structure>>("stats");
+    match stats
+        .and_then(|stats| stats.get::<String>("provider").ok())
+        .filter(|provider| !provider.is_empty())
+    {
+        Some(provider) => format!("model: {model}; provider: {provider}"),
+        None => format!("model: {model}"),
+    }
+}
