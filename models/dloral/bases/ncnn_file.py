@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with numbers: a convolution's ``weight`` [out, in, kh, kw] and ``bias`` [out], a PReLU's ``slope`` [n]."""
+    """A layer with numbers: ``weight`` [out, in, kh, kw] and ``bias`` [out] of a convolution, ``slope`` [n] of a PReLU."""
 
     name: str
     weight: Array | None = None
@@ -54,7 +54,8 @@ def _lines(param: Path) -> list[str]:
     count = lines[1].split()[0] if lines[1].split() else ""
     layers = [line for line in lines[2:] if line.strip()]
     if count != str(len(layers)):
-        raise UserError(f"{param}: {count or 'no number of'} layers are announced and {len(layers)} listed: it is cut off")
+        announced = count or "no number of"
+        raise UserError(f"{param}: {announced} layers are announced and {len(layers)} listed: it is cut off")
     return layers
 
 
