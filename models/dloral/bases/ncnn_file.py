@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with numbers: ``weight`` [out, in, kh, kw] and ``bias`` [out] of a convolution, ``slope`` [n] of a PReLU."""
+    """A layer: ``weight`` [out, in, kh, kw] and ``bias`` [out] of a convolution, or ``slope`` [n] of a PReLU."""
 
     name: str
     weight: Array | None = None
