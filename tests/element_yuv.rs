@@ -27,6 +27,7 @@ const FORMATS: [VideoFormat; 8] = [
 /// Luma's weights of red and blue in BT.709 and BT.601.
 const BT709: [f64; 2] = [0.2126, 0.0722];
 const BT601: [f64; 2] = [0.299, 0.114];
+const BT2020: [f64; 2] = [0.2627, 0.0593];
 
 fn info(format: VideoFormat, width: usize, height: usize, fields: &str) -> VideoInfo {
     VideoInfo::from_caps(&caps(format, width, height, fields)).unwrap()
@@ -93,16 +94,33 @@ fn assert_samples(
     tolerance: f64,
     wanted: impl Fn(usize, usize, usize) -> f64,
 ) {
+    assert_some_samples(buffer, caps, tolerance, "", |component, x, y| {
+        Some(wanted(component, x, y))
+    });
+}
+
+/// Checks the samples of a buffer of which something is wanted.
+#[track_caller]
+fn assert_some_samples(
+    buffer: &gst::BufferRef,
+    caps: &gst::CapsRef,
+    tolerance: f64,
+    of_what: &str,
+    wanted: impl Fn(usize, usize, usize) -> Option<f64>,
+) {
     let info = VideoInfo::from_caps(caps).unwrap();
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, &info).unwrap();
     for component in 0..3 {
         let (width, height) = size(&info, component);
         for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
             let (byte, plane) = place(&info, frame.plane_stride(), component, x, y);
-            let (value, wanted) = (frame.plane_data(plane).unwrap()[byte], wanted(component, x, y));
+            let Some(wanted) = wanted(component, x, y) else {
+                continue;
+            };
+            let value = frame.plane_data(plane).unwrap()[byte];
             assert!(
                 (f64::from(value) - wanted).abs() <= tolerance,
-                "{}: component {component} at ({x}, {y}) is {value} and not {wanted}",
+                "{}{of_what}: component {component} at ({x}, {y}) is {value} and not {wanted}",
                 info.format()
             );
         }
@@ -214,6 +232,122 @@ fn what_silent_caps_mean_is_kept_and_said() {
     let colorimetry = |caps: &gst::CapsRef| caps.structure(0).unwrap().get::<String>("colorimetry").ok();
     assert_eq!(colorimetry(&input), None);
     assert_eq!(colorimetry(&output_caps(&rig)).as_deref(), Some("bt601"));
+}
+
+/// The corners of RGB: by another matrix or range they would leave the cube and be clipped.
+const CORNERS: [[u8; 3]; 8] = [
+    [0, 0, 0],
+    [255, 0, 0],
+    [0, 255, 0],
+    [0, 0, 255],
+    [255, 255, 0],
+    [255, 0, 255],
+    [0, 255, 255],
+    [255, 255, 255],
+];
+
+/// Samples of a colour; in full range where the caps say so, limited elsewhere.
+fn coded(rgb: [u8; 3], weights: [f64; 2], full_range: bool) -> [f64; 3] {
+    let [y, u, v] = yuv_of(rgb, weights);
+    match full_range {
+        false => [y, u, v],
+        true => {
+            let chroma = |value: f64| 128.0 + (value - 128.0) * 255.0 / 224.0;
+            [(y - 16.0) * 255.0 / 219.0, chroma(u), chroma(v)].map(|value| value.clamp(0.0, 255.0))
+        }
+    }
+}
+
+/// Range and matrix are each taken by itself, in every format; what the caps leave open is limited, and the matrix that
+/// goes with the size.
+#[test]
+fn every_range_with_every_matrix_in_every_format() {
+    const BAND: usize = 8;
+    let matrices = [
+        ("0", None),
+        ("1", None),
+        ("4", Some(BT601)),
+        ("3", Some(BT709)),
+        ("6", Some(BT2020)),
+    ];
+    for (range, full_range) in [("0", false), ("1", true), ("2", false)] {
+        for (matrix, stated) in matrices {
+            for (height, usual) in [(16, BT601), (720, BT709)] {
+                // One format shows what a size means; the others differ in where samples lie.
+                let formats = if height == 16 { &FORMATS[..] } else { &FORMATS[..1] };
+                let weights = stated.unwrap_or(usual);
+                for format in formats {
+                    let fields = format!(", colorimetry={range}:{matrix}:0:0");
+                    let given = caps(*format, BAND * CORNERS.len(), height, &fields);
+                    let band = |info: &VideoInfo, component: usize, x: usize| {
+                        let (width, _) = size(info, component);
+                        coded(CORNERS[x * CORNERS.len() / width], weights, full_range)[component]
+                    };
+                    let plain = info(*format, BAND * CORNERS.len(), height, "");
+                    let mut rig = Rig::new("nearest");
+                    rig.harness.set_src_caps(given);
+                    let output = rig.push_and_pull(buffer(&plain, |component, x, _| {
+                        band(&plain, component, x).round() as u8
+                    }));
+                    let output_caps = output_caps(&rig);
+                    let large = VideoInfo::from_caps(&output_caps).unwrap();
+                    let middle_of_band = |component: usize, x: usize| {
+                        let width = size(&large, component).0 / CORNERS.len();
+                        (width / 4..width * 3 / 4).contains(&(x % width))
+                    };
+                    assert_some_samples(&output, &output_caps, 2.6, &fields, |component, x, _| {
+                        middle_of_band(component, x).then(|| band(&large, component, x))
+                    });
+                    let said = output_caps.structure(0).unwrap().get::<String>("colorimetry").unwrap();
+                    let said: gst_video::VideoColorimetry = said.parse().unwrap();
+                    assert_eq!(
+                        said.range() == gst_video::VideoColorRange::Range0_255,
+                        full_range,
+                        "{fields} became {said}"
+                    );
+                    let expected = match weights {
+                        BT601 => gst_video::VideoColorMatrix::Bt601,
+                        BT709 => gst_video::VideoColorMatrix::Bt709,
+                        _ => gst_video::VideoColorMatrix::Bt2020,
+                    };
+                    assert_eq!(said.matrix(), expected, "{fields} became {said}");
+                }
+            }
+        }
+    }
+}
+
+/// A peer that asks for what was stated and no more gets that.
+#[test]
+fn a_peer_that_insists_on_partial_colorimetry_gets_it() {
+    let pipeline = Running::launch(
+        "appsrc name=src format=time ! dloralvsr name=vsr execution-provider=cpu ! capsfilter name=filter ! fakesink",
+    );
+    let fields = ", colorimetry=(string)1:0:0:0";
+    let given = caps(VideoFormat::I420, 64, 48, fields);
+    let wanted: gst::Caps = "video/x-raw, colorimetry=(string)1:0:0:0".parse().unwrap();
+    pipeline.element("filter").set_property("caps", wanted);
+    pipeline
+        .element("vsr")
+        .set_property("model", common::pack("nearest").to_str().unwrap());
+    let source = pipeline.element("src").downcast::<gst_app::AppSrc>().unwrap();
+    source.set_caps(Some(&given));
+    pipeline.play();
+    source
+        .push_buffer(buffer(&info(VideoFormat::I420, 64, 48, ""), |_, _, _| 100))
+        .unwrap();
+    source.end_of_stream().unwrap();
+    wait_for_eos(&pipeline.bus());
+    let output = pipeline
+        .element("filter")
+        .static_pad("src")
+        .unwrap()
+        .current_caps()
+        .unwrap();
+    assert_eq!(
+        output.structure(0).unwrap().get::<String>("colorimetry").unwrap(),
+        "1:0:0:0"
+    );
 }
 
 #[test]

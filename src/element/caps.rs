@@ -2,7 +2,9 @@
 
 use gst::prelude::*;
 
-use super::formats;
+use gst_video::VideoInfo;
+
+use super::{colorimetry, formats};
 use crate::restore::SCALE;
 
 /// Smallest side of an input, pixels.
@@ -160,18 +162,20 @@ pub fn with_interlace_mode(caps: &gst::CapsRef) -> gst::Caps {
     explicit
 }
 
-/// Output caps `fixed` with the colorimetry that GStreamer takes those of YUV input for, where both are silent on it: by
-/// its size a larger picture would be taken for one of another matrix.
-pub fn with_colorimetry(input: &gst::CapsRef, mut fixed: gst::Caps) -> gst::Caps {
-    let silent = |caps: &gst::CapsRef| caps.structure(0).is_some_and(|fields| !fields.has_field("colorimetry"));
-    if silent(input)
-        && silent(&fixed)
-        && let Ok(video) = gst_video::VideoInfo::from_caps(input)
-        && video.format_info().is_yuv()
-    {
-        fixed.make_mut().set("colorimetry", video.colorimetry().to_string());
+/// Output caps `fixed` with every part of the colorimetry of YUV input stated: by its size a larger picture would be
+/// taken for one of another matrix. `None` where they state it already, or state another.
+pub fn with_colorimetry(input: &gst::CapsRef, fixed: &gst::CapsRef) -> Option<gst::Caps> {
+    let video = VideoInfo::from_caps(input)
+        .ok()
+        .filter(|video| video.format_info().is_yuv())?;
+    let complete = colorimetry::complete(input, &video);
+    let (given, kept) = (colorimetry::stated(input), colorimetry::stated(fixed));
+    if kept != given || kept.as_ref() == Some(&complete) {
+        return None;
     }
-    fixed
+    let mut described = fixed.to_owned();
+    described.make_mut().set("colorimetry", complete.to_string());
+    Some(described)
 }
 
 /// Why nothing in `caps` is accepted on the pad of `direction`, in words; `None` if something is.

@@ -2,6 +2,7 @@
 
 use gst_video::{VideoChromaSite, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 
+use super::colorimetry;
 use crate::restore::{Matrix, PixelLayout, YuvLayout};
 
 /// Packed RGB.
@@ -57,7 +58,7 @@ pub fn layout(caps: &gst::CapsRef, info: &VideoInfo) -> Result<Layout, gst::Logg
     if !YUV.contains(&format) {
         return Err(gst::loggable_error!(super::CAT, "{format} is not accepted"));
     }
-    let colorimetry = info.colorimetry();
+    let colorimetry = colorimetry::complete(caps, info);
     let matrix = matrix(colorimetry.matrix()).ok_or_else(|| {
         let text = "cannot be restored: put videoconvert and the caps of an RGB format before";
         gst::loggable_error!(super::CAT, "{format} with the colorimetry {colorimetry} {text}")
@@ -66,8 +67,7 @@ pub fn layout(caps: &gst::CapsRef, info: &VideoInfo) -> Result<Layout, gst::Logg
         halved: [info.format_info().h_sub()[1] > 0, info.format_info().w_sub()[1] > 0],
         cosited: cosited(caps),
         matrix,
-        // GStreamer, too, scales nothing where the range is not known.
-        full_range: colorimetry.range() != VideoColorRange::Range16_235,
+        full_range: colorimetry.range() == VideoColorRange::Range0_255,
     }))
 }
 
@@ -173,10 +173,8 @@ mod tests {
         assert_eq!(cosited("chroma-site=cosited"), [true, true]);
         assert_eq!(cosited("chroma-site=jpeg"), [false, false]);
         assert_eq!(cosited("colorimetry=bt709"), [false, true]);
-        assert!(
-            yuv(&format!("{caps}, colorimetry=0:4:5:1")).unwrap().full_range,
-            "not known"
-        );
+        assert!(yuv(&format!("{caps}, colorimetry=1:0:0:0")).unwrap().full_range);
+        assert!(!yuv(&format!("{caps}, colorimetry=0:4:5:1")).unwrap().full_range);
     }
 
     #[test]

@@ -275,10 +275,13 @@ impl BaseTransformImpl for DloralVsr {
 
     fn fixate_caps(&self, direction: gst::PadDirection, caps: &gst::Caps, othercaps: gst::Caps) -> gst::Caps {
         let fixed = self.parent_fixate_caps(direction, caps, othercaps);
-        match direction {
-            gst::PadDirection::Sink => caps::with_colorimetry(caps, fixed),
-            _ => fixed,
+        if direction != gst::PadDirection::Sink {
+            return fixed;
         }
+        // A peer that insists on what was stated gets that.
+        let described = caps::with_colorimetry(caps, &fixed);
+        let accepted = described.filter(|described| self.obj().src_pad().peer_query_accept_caps(described));
+        accepted.unwrap_or(fixed)
     }
 
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {

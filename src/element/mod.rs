@@ -64,6 +64,7 @@
 //! | `imp` | the subclass: which virtual method leads where |
 //! | `settings`, `enums` | properties |
 //! | `caps` | what is accepted, and which caps follow from which |
+//! | `colorimetry` | what caps say of colours, part by part |
 //! | `formats` | accepted formats, and the core's words for what their samples mean |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
@@ -86,6 +87,7 @@ use crate::restore::Hook;
 
 mod buffers;
 mod caps;
+pub mod colorimetry;
 mod enums;
 mod failure;
 mod flight;

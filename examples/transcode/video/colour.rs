@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gst::prelude::*;
-use gstdloralvsr::element::formats;
+use gstdloralvsr::element::{colorimetry, formats};
 
 use super::SCALE;
 use crate::input::Video;
@@ -115,55 +115,11 @@ fn described(caps: &gst::CapsRef) -> Option<(gst::Caps, gst_video::VideoInfo)> {
     let video = gst_video::VideoInfo::from_caps(caps).ok()?;
     let mut caps = caps.to_owned();
     if video.format_info().is_yuv() {
-        let colorimetry = complete(&caps, &video)?;
-        caps.make_mut().set("colorimetry", colorimetry.to_string());
+        let complete = colorimetry::complete(&caps, &video);
+        caps.make_mut().set("colorimetry", complete.to_string());
     }
     let video = gst_video::VideoInfo::from_caps(&caps).ok()?;
     Some((caps, video))
-}
-
-/// Each part as it is stated. What is not stated is what goes with the matrix; without a matrix, what GStreamer takes
-/// pictures of this size for.
-fn complete(caps: &gst::CapsRef, video: &gst_video::VideoInfo) -> Option<gst_video::VideoColorimetry> {
-    use gst_video::{VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoTransferFunction};
-    // Where the matrix is not stated, `VideoInfo` has the usual one of the size, and forgets what is stated beside it.
-    let text = caps.structure(0)?.get::<&str>("colorimetry").ok();
-    let Some(stated) = text.and_then(|text| text.parse::<VideoColorimetry>().ok()) else {
-        return Some(video.colorimetry());
-    };
-    let usual = match stated.matrix() {
-        VideoColorMatrix::Bt709 => "bt709".parse().ok()?,
-        VideoColorMatrix::Bt2020 => "bt2020".parse().ok()?,
-        VideoColorMatrix::Bt601 => "bt601".parse().ok()?,
-        VideoColorMatrix::Smpte240m => "smpte240m".parse().ok()?,
-        _ => {
-            let mut silent = caps.to_owned();
-            silent
-                .make_mut()
-                .iter_mut()
-                .for_each(|fields| fields.remove_field("colorimetry"));
-            gst_video::VideoInfo::from_caps(&silent).ok()?.colorimetry()
-        }
-    };
-    Some(VideoColorimetry::new(
-        match stated.range() {
-            VideoColorRange::Unknown => VideoColorRange::Range16_235,
-            range => range,
-        },
-        match stated.matrix() {
-            // RGB's name for the samples of YUV means nothing.
-            VideoColorMatrix::Unknown | VideoColorMatrix::Rgb => usual.matrix(),
-            matrix => matrix,
-        },
-        match stated.transfer() {
-            VideoTransferFunction::Unknown => usual.transfer(),
-            transfer => transfer,
-        },
-        match stated.primaries() {
-            VideoColorPrimaries::Unknown => usual.primaries(),
-            primaries => primaries,
-        },
-    ))
 }
 
 /// The colorimetry to encode by: the decoded one; of RGB, that of HD video with its transfer function and primaries.
@@ -223,28 +179,5 @@ fn coded_caps(video: &gst_video::VideoInfo, turned: bool, container: Container) 
             .format(gst_video::VideoFormat::I420)
             .field("colorimetry", encoded(video).to_string())
             .build(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn known_parts_stay_and_unknown_ones_are_filled_in() {
-        gst::init().unwrap();
-        for (height, stated, expected) in [
-            (48, "1:0:0:0", "1:4:16:4"),
-            (48, "0:0:0:0", "bt601"),
-            (720, "0:0:0:0", "bt709"),
-            (48, "2:3:0:0", "bt709"),
-            (48, "0:4:7:1", "2:4:7:1"),
-            (48, "1:3:5:1", "1:3:5:1"),
-        ] {
-            let caps =
-                format!("video/x-raw, format=I420, width=64, height={height}, framerate=25/1, colorimetry={stated}");
-            let (_, video) = described(caps.parse::<gst::Caps>().unwrap().as_ref()).unwrap();
-            assert_eq!(video.colorimetry().to_string(), expected, "{stated} at {height} rows");
-        }
     }
 }
