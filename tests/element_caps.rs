@@ -208,3 +208,119 @@ fn downstream_may_ask_for_another_size_in_mid_stream() {
     let change = (0..100).find(|_| next_size() == (96, 80));
     assert!(change.is_some(), "{:?}", common::error_of(&pipeline.bus()));
 }
+
+/// Scalers leave the input as the source has it, on either side of the element; the one behind makes the size that is
+/// wanted. Where only the one before can, it does.
+#[test]
+fn scalers_leave_the_inputs_size_alone() {
+    const SOURCE: &str = "videotestsrc num-buffers=2 ! video/x-raw,width=160,height=90,framerate=25/1";
+    for (before, behind, input, output) in [
+        ("videoscale", "identity", (160, 90), (640, 360)),
+        ("videoconvertscale", "identity", (160, 90), (640, 360)),
+        (
+            "videoscale",
+            "videoscale ! video/x-raw,width=1280,height=720",
+            (160, 90),
+            (1280, 720),
+        ),
+        (
+            "videoconvertscale",
+            "videoconvertscale ! video/x-raw,width=1280,height=720",
+            (160, 90),
+            (1280, 720),
+        ),
+        (
+            "identity",
+            "videoscale ! video/x-raw,width=320,height=180",
+            (160, 90),
+            (320, 180),
+        ),
+        (
+            "videoscale",
+            "video/x-raw,width=1280,height=720",
+            (320, 180),
+            (1280, 720),
+        ),
+    ] {
+        let pipeline = Running::launch(&format!(
+            "{SOURCE} ! {before} ! dloralvsr name=vsr execution-provider=cpu ! {behind} ! fakesink name=sink"
+        ));
+        let model = common::pack("nearest");
+        pipeline.element("vsr").set_property("model", model.to_str().unwrap());
+        pipeline.play();
+        common::wait_for_eos(&pipeline.bus());
+        for (element, (width, height)) in [("vsr", input), ("sink", output)] {
+            let caps = pipeline
+                .element(element)
+                .static_pad("sink")
+                .unwrap()
+                .current_caps()
+                .unwrap();
+            let video = gst_video::VideoInfo::from_caps(&caps).unwrap();
+            assert_eq!(
+                (video.width(), video.height(), video.par()),
+                (width, height, gst::Fraction::new(1, 1)),
+                "{element} in {before} ! dloralvsr ! {behind}"
+            );
+        }
+    }
+}
+
+/// What is asked of both pads, with nothing linked, and with a fixed size on the other side.
+#[test]
+fn pads_say_what_they_take() {
+    let element = element("nearest");
+    let (sink, src) = (element.static_pad("sink").unwrap(), element.static_pad("src").unwrap());
+    assert_eq!(sink.query_caps(None), sink.pad_template_caps());
+    assert_eq!(src.query_caps(None), src.pad_template_caps());
+    let asked = caps("video/x-raw, format=RGB, width=100, height=[1, 50]");
+    let taken = sink.query_caps(Some(&asked));
+    let fields = taken.structure(0).unwrap();
+    assert_eq!((taken.size(), fields.get::<i32>("width")), (1, Ok(100)));
+    assert_eq!(
+        fields.get::<gst::IntRange<i32>>("height"),
+        Ok(gst::IntRange::new(16, 50))
+    );
+    assert!(
+        sink.query_caps(Some(&caps("video/x-raw, format=RGB, width=8, height=8")))
+            .is_empty()
+    );
+}
+
+/// A pointer in the enlarged picture, as a player's window tells of it, comes to upstream as a place in the input.
+#[test]
+fn pointers_are_brought_back_to_the_input() {
+    let mut rig = Rig::for_picture("nearest", &Picture::moving(VideoFormat::Rgb, 200, 100, 0));
+    rig.restore(&Picture::moving(VideoFormat::Rgb, 200, 100, 0), 0);
+    while rig.harness.try_pull_upstream_event().is_some() {}
+    for fields in [
+        "event=mouse-move",
+        "event=mouse-button-press, button=1",
+        "event=mouse-scroll, delta_pointer_x=3.0, delta_pointer_y=-3.0",
+        "event=touch-down, identifier=(uint)7, pressure=0.5",
+    ] {
+        let text = format!("application/x-gst-navigation, {fields}, pointer_x=600.0, pointer_y=300.0");
+        let given: gst::Structure = text.parse().unwrap();
+        let event = gst::event::Navigation::builder(given.clone()).build();
+        let number = event.seqnum();
+        assert!(rig.harness.push_upstream_event(event));
+        let arrived = rig.harness.pull_upstream_event().unwrap();
+        assert_eq!(arrived.seqnum(), number);
+        let mut expected = given;
+        expected.set("pointer_x", 150.0);
+        expected.set("pointer_y", 75.0);
+        assert_eq!(arrived.structure().unwrap().to_owned(), expected);
+    }
+    let key: gst::Structure = "application/x-gst-navigation, event=key-press, key=a".parse().unwrap();
+    rig.harness
+        .push_upstream_event(gst::event::Navigation::builder(key.clone()).build());
+    assert_eq!(
+        rig.harness
+            .pull_upstream_event()
+            .unwrap()
+            .structure()
+            .unwrap()
+            .to_owned(),
+        key
+    );
+}

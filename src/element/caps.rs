@@ -143,6 +143,48 @@ fn convert_value(value: &gst::glib::SendValue, convert: fn(Span) -> Option<Span>
     (!sides.is_empty()).then(|| gst::List::from_iter(sides).to_send_value())
 }
 
+/// What the pad of `direction` takes, of the caps in `filter`, where `peer` tells what the pad on the other side of the
+/// element is linked to, given the caps that can come there at all.
+///
+/// The base class would list first what the other side takes as it is: a scaler before the element then makes its
+/// pictures as large as those that are wanted behind it. Here sizes that are free come first, so that scalers on either
+/// side leave the input as it is, and the one behind makes the size that is wanted.
+pub fn answer(
+    direction: gst::PadDirection,
+    filter: Option<&gst::CapsRef>,
+    peer: impl FnOnce(&gst::Caps) -> gst::Caps,
+) -> gst::Caps {
+    const FIRST: gst::CapsIntersectMode = gst::CapsIntersectMode::First;
+    let other = match direction {
+        gst::PadDirection::Src => gst::PadDirection::Sink,
+        _ => gst::PadDirection::Src,
+    };
+    let here = template(direction);
+    let asked = filter.map_or_else(|| here.clone(), |filter| filter.intersect_with_mode(&here, FIRST));
+    let there = transform(direction, &asked).intersect_with_mode(&template(other), FIRST);
+    let taken = peer(&there).intersect_with_mode(&there, FIRST);
+    transform(other, &free_sizes_first(taken)).intersect_with_mode(&asked, FIRST)
+}
+
+/// The same structures, those that leave width and height open before those that do not.
+fn free_sizes_first(caps: gst::Caps) -> gst::Caps {
+    let is_free = |structure: &gst::StructureRef| {
+        ["width", "height"]
+            .into_iter()
+            .all(|field| structure.value(field).is_err() || structure.get::<gst::IntRange<i32>>(field).is_ok())
+    };
+    let mut sorted = gst::Caps::new_empty();
+    for wanted in [true, false] {
+        for (structure, features) in caps.iter_with_features() {
+            if is_free(structure) == wanted {
+                let structure = (structure.to_owned(), Some(features.to_owned()));
+                sorted.make_mut().append_structure_full(structure.0, structure.1);
+            }
+        }
+    }
+    sorted
+}
+
 /// Whether `interlace-mode` is absent or can be `progressive`.
 fn may_be_progressive(structure: &gst::StructureRef) -> bool {
     let Ok(mode) = structure.value("interlace-mode") else {

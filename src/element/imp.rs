@@ -16,7 +16,7 @@ use super::session::{Pictures, Session};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, caps, metas, model, news};
+use super::{CAT, caps, metas, model, navigation, news};
 use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
@@ -139,6 +139,19 @@ impl DloralVsr {
     /// Without a bus there is nobody to tell.
     pub(super) fn post(&self, message: gst::Message) {
         let _ = self.obj().post_message(message);
+    }
+
+    /// What the pad of `direction` takes, by what the peer on the other side does.
+    fn answer_caps(&self, direction: gst::PadDirection, query: &mut gst::query::Caps) {
+        let element = self.obj();
+        let other: &gst::Pad = match direction {
+            gst::PadDirection::Src => element.sink_pad(),
+            _ => element.src_pad(),
+        };
+        let answer = caps::answer(direction, query.filter(), |caps| other.peer_query_caps(Some(caps)));
+        gst::trace!(CAT, imp = self, "the {direction:?} pad takes {answer}");
+        query.set_result(&answer);
+        self.explain_refusal(direction, query);
     }
 
     /// An empty answer is a refusal: the log has to say why.
@@ -296,6 +309,10 @@ impl BaseTransformImpl for DloralVsr {
         if direction == gst::PadDirection::Sink && query.is_serialized() {
             self.land();
         }
+        if let gst::QueryViewMut::Caps(query) = query.view_mut() {
+            self.answer_caps(direction, query);
+            return true;
+        }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         match query.view_mut() {
             gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
@@ -304,7 +321,6 @@ impl BaseTransformImpl for DloralVsr {
             gst::QueryViewMut::Position(query) if answered && direction == gst::PadDirection::Src => {
                 self.correct_position(query);
             }
-            gst::QueryViewMut::Caps(query) if answered => self.explain_refusal(direction, query),
             _ => (),
         }
         answered
@@ -351,6 +367,10 @@ impl BaseTransformImpl for DloralVsr {
                 return true;
             }
             gst::EventView::Latency(latency) => lock(&self.timing).set_configured(latency.latency()),
+            gst::EventView::Navigation(pointed) => {
+                let moved = navigation::to_input(pointed);
+                return self.parent_src_event(moved.unwrap_or(event));
+            }
             _ => (),
         }
         self.parent_src_event(event)

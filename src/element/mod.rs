@@ -67,6 +67,7 @@
 //! | `colorimetry` | what caps say of colours, part by part |
 //! | `formats` | accepted formats, and the core's words for what their samples mean |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
+//! | `navigation` | pointers in the enlarged picture, as places in the input |
 //! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
 //! | `session` | one run from start to stop: the threads of the core, its pictures, when its window begins anew |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
@@ -98,6 +99,7 @@ mod imp;
 mod loader;
 mod metas;
 mod model;
+mod navigation;
 mod news;
 mod ort_log;
 mod session;
