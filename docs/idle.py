@@ -8,6 +8,7 @@ has nothing to do with this project: where both take more CPU time behind a paus
 Needs onnxruntime and NumPy.
 """
 
+import os
 import resource
 import statistics
 import sys
@@ -16,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+
+# Or it reports its use to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime  # noqa: E402
 
 PAUSE = 0.2
 ROUNDS, FRAMES = 4, 20

@@ -17,6 +17,7 @@ const LOADS: [u32; 3] = [50, 100, 300];
 const MODES: [&str; 4] = ["auto", "stall", "degrade", "drop"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    gstdloralvsr::runtime::telemetry::disable();
     let seconds = match std::env::args().nth(1) {
         Some(text) => text.parse()?,
         None => 20,

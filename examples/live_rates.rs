@@ -16,6 +16,7 @@ const RATES: [u32; 6] = [10, 15, 20, 25, 30, 40];
 const SINK: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    gstdloralvsr::runtime::telemetry::disable();
     let mut words = std::env::args().skip(1);
     let (width, height) = arguments::frame_size(&words.next().unwrap_or("320x180".to_owned()))?;
     let seconds = words.next().map_or(Ok(20), |word| word.parse())?;

@@ -44,6 +44,7 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    gstdloralvsr::runtime::telemetry::disable();
     let Some(options) = parse(lexopt::Parser::from_env())? else {
         print!("{HELP}");
         return Ok(());

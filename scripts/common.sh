@@ -52,3 +52,6 @@ find_python() {
   done
   return 1
 }
+
+# ONNX Runtime reports its use to its maker unless it finds this set when it is loaded.
+export ORT_DISABLE_TELEMETRY=${ORT_DISABLE_TELEMETRY-1}

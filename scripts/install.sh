@@ -50,6 +50,7 @@ missing_packages() {
   has_elements x264enc || echo gstreamer1.0-plugins-ugly
   has_elements avdec_h264 avenc_aac || echo gstreamer1.0-libav
   has_commands ffmpeg ffprobe || echo ffmpeg
+  has_commands strace || echo strace
   find_python >/dev/null || echo python3 python3-venv python3-pip
   use_rust || has_commands curl || echo curl ca-certificates
 }

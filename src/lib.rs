@@ -23,6 +23,8 @@ pub mod element;
 
 #[cfg(feature = "plugin")]
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
+    // Before any model is opened; most programs have one thread yet.
+    runtime::telemetry::disable();
     element::register(plugin)
 }
 

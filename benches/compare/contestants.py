@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from clip import Clip
 
 from dloral.errors import UserError
@@ -61,6 +60,9 @@ def plain_python(pack: Path, threads: int, clip: Clip) -> Method:
     manifest = read_manifest(pack)
     if manifest.upscaled_input or manifest.color_fix != "none":
         raise MissingError("its loop is for packs that take the frame itself and need no colour fix")
+    # Behind dloral, which keeps it from reporting its use.
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     providers = ["CPUExecutionProvider"]

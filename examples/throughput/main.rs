@@ -26,6 +26,7 @@ use system::{cpu_time, gpu_memory, peak_rss};
 use ways::Way;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    gstdloralvsr::runtime::telemetry::disable();
     let started = Instant::now();
     let Some(options) = parse(lexopt::Parser::from_env())? else {
         print!("{HELP}");

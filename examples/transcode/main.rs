@@ -64,6 +64,7 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    gstdloralvsr::runtime::telemetry::disable();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

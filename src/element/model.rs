@@ -1,6 +1,6 @@
 //! Opening the model, with news of it on the bus.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use gst::glib;
 use gst::prelude::*;
@@ -10,7 +10,7 @@ use super::session::ModelTicket;
 use super::settings::ModelRequest;
 use super::{CAT, DloralVsr, ort_log};
 use crate::pack::Pack;
-use crate::runtime::Model;
+use crate::runtime::{Model, telemetry};
 
 /// Code of the PROGRESS messages.
 const PROGRESS_CODE: &str = "open-model";
@@ -29,6 +29,7 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
             let text = describe(&model);
             if let Some(element) = element.upgrade().filter(|_| ticket.deliver(model)) {
                 post_progress(&element, gst::ProgressType::Complete, &text);
+                tell_of_telemetry(&element);
             }
         }
         Err(error) => {
@@ -66,6 +67,16 @@ fn describe(model: &Model) -> String {
         Some(note) => format!("{text} ({note})"),
         None => text,
     }
+}
+
+/// Once in a process.
+fn tell_of_telemetry(element: &DloralVsr) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        if let Some(advice) = telemetry::advice() {
+            gst::element_info!(element, gst::LibraryError::Settings, ("{advice}"));
+        }
+    });
 }
 
 fn post_progress(element: &DloralVsr, type_: gst::ProgressType, text: &str) {

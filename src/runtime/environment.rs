@@ -8,7 +8,7 @@ use ort::environment::Environment;
 use ort::logging::{LogLevel, LoggerFunction};
 
 use super::log;
-use super::{Library, RuntimeError, find_library};
+use super::{Library, RuntimeError, find_library, telemetry};
 
 /// Never dropped and its library never unloaded: ONNX Runtime allows one environment in a process, and threads of its
 /// providers may outlive every session.
@@ -37,6 +37,7 @@ pub(super) fn set_log_level(level: LogLevel) {
 }
 
 fn load() -> Result<Loaded, RuntimeError> {
+    telemetry::disable();
     // Checked before ort sees it: ort panics on some of what `find_library` refuses.
     let library = find_library()?;
     let failed = |message: String| RuntimeError::Environment {

@@ -19,6 +19,7 @@ mod provider;
 mod run;
 mod session;
 mod signature;
+pub mod telemetry;
 
 pub use environment::library_path;
 pub use error::RuntimeError;

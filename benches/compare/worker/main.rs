@@ -42,6 +42,7 @@ type Restore<'a> = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>> + 'a>;
 type MakeWay = fn(&Arc<Model>, &Settings, usize, usize) -> Result<Way, Box<dyn Error>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    gstdloralvsr::runtime::telemetry::disable();
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [method, pack, provider, threads, clip, size] = &arguments[..] else {
         return Err("compare_worker core|flight|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT".into());

@@ -1,0 +1,53 @@
+//! ONNX Runtime from 1.32 on reports its use to its maker, over the network and in files of the user's cache folder, and
+//! does so although it is asked not to through its interface. An environment variable keeps it from that.
+
+use std::fs;
+
+/// What ONNX Runtime looks for when it is loaded.
+pub const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+
+/// Sets [`VARIABLE`] for this process, unless the user has set it to whatever, where that is sound: while the process has
+/// no thread but this one. Programs call it first thing in `main`; GStreamer's plugin does when it is loaded.
+///
+/// Says whether ONNX Runtime will keep silent.
+pub fn disable() -> bool {
+    if std::env::var_os(VARIABLE).is_none() && is_only_thread() {
+        // SAFETY: no other thread exists that could read or write the environment at the same time, and none can come
+        // into being meanwhile: only this one could start it.
+        unsafe { std::env::set_var(VARIABLE, "1") };
+    }
+    is_disabled()
+}
+
+/// Whether ONNX Runtime will keep silent, or does so.
+pub fn is_disabled() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| value == "1")
+}
+
+/// What to tell who has not decided: the process had threads already when the library came.
+pub fn advice() -> Option<&'static str> {
+    std::env::var_os(VARIABLE).is_none().then_some(
+        "ONNX Runtime may report its use to its maker: set ORT_DISABLE_TELEMETRY=1 before the program starts to keep it \
+         from that, or =0 to hear no more of this",
+    )
+}
+
+/// Where the system does not tell, there may be others.
+fn is_only_thread() -> bool {
+    fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_another_thread_the_environment_is_left_alone() {
+        // The test runner's thread is one, this another.
+        assert!(!is_only_thread());
+        let before = std::env::var_os(VARIABLE);
+        assert_eq!(disable(), before.as_deref().is_some_and(|value| value == "1"));
+        assert_eq!(std::env::var_os(VARIABLE), before);
+        assert_eq!(advice().is_some(), before.is_none());
+    }
+}
