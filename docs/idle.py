@@ -20,7 +20,7 @@ import numpy as np
 
 # Or it reports its use to its maker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 PAUSE = 0.2
 ROUNDS, FRAMES = 4, 20

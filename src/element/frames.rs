@@ -16,7 +16,7 @@ use super::imp::{DloralVsr, lock};
 use super::session::{FrameError, Session};
 use super::timing;
 use super::{CAT, failure, news};
-use crate::pace::{Plan, latency};
+use crate::pace::{Nanoseconds, Plan, latency};
 use crate::restore::Frame;
 
 /// Ways through the element.
@@ -168,7 +168,11 @@ impl DloralVsr {
             self.land();
             self.reset("discontinuity");
         }
-        self.request(input)
+        let request = self.request(input);
+        if let Some(lag) = request.moment.lag {
+            self.tell_lag(lag, request.moment.running_time);
+        }
+        request
     }
 
     /// Asks upstream, once, for what decides how frames are treated.
@@ -236,6 +240,24 @@ impl DloralVsr {
         }
         drop(stats);
         self.tell(news, request);
+    }
+
+    /// Posts that frames fall behind, and warns once of a source that may be live without saying so.
+    fn tell_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
+        let structure = news::lag_structure(lag, running_time);
+        gst::info!(CAT, imp = self, "{structure}");
+        self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        // A file is read as fast as it is restored.
+        let protocol = timing::source_protocol(&self.obj()).filter(|protocol| protocol != "file");
+        if let Some(protocol) = protocol
+            && lock(&self.timing).take_warning()
+        {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("{}", news::lag_warning(lag, &protocol))
+            );
+        }
     }
 
     /// Posts what there is to tell about a frame.

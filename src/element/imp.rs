@@ -65,8 +65,11 @@ impl DloralVsr {
             .session()
             .and_then(|session| session.model())
             .map(|model| model.provider().to_string());
-        let state = lock(&self.timing).governor.state().map(news::name);
-        lock(&self.stats).to_structure(state.unwrap_or_default(), provider.as_deref().unwrap_or_default())
+        let timing = lock(&self.timing);
+        let (state, lag) = (timing.governor.state().map(news::name), timing.lag.current());
+        drop(timing);
+        let (state, provider) = (state.unwrap_or_default(), provider.as_deref().unwrap_or_default());
+        lock(&self.stats).to_structure(state, provider, lag)
     }
 
     fn window(&self) -> u32 {

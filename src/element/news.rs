@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::pace::{Change, Nanoseconds, Reason, State};
+use crate::pace::{Bound, Change, Nanoseconds, Reason, State};
 use crate::restore::Shortage;
 
 /// Name of the element message's structure.
 const STATE_MESSAGE: &str = "dloralvsr-state";
+/// The same, of the message about frames that fall behind.
+const LAG_MESSAGE: &str = "dloralvsr-lag";
 
 /// What a state is called in messages and statistics.
 pub fn name(state: State) -> &'static str {
@@ -50,7 +52,7 @@ pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gs
         .field("state", name(change.state))
         .field("reason", reason(&change.reason))
         .build();
-    if let Reason::Slow { needed, available } | Reason::Fits { needed, available } = change.reason {
+    if let Reason::Slow { needed, available, .. } | Reason::Fits { needed, available, .. } = change.reason {
         structure.set("available-ms", milliseconds(available));
         if let Some(needed) = needed {
             structure.set("needed-ms", milliseconds(needed));
@@ -66,26 +68,69 @@ fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Begin => "the stream has begun, or overload has changed".to_owned(),
         Reason::Loading => "the model is being opened".to_owned(),
-        Reason::Slow { needed: it, available } => format!(
-            "restoring a frame takes {}, and {:.1} ms were left for the last one; use a smaller picture, a lower frame rate \
-             or a faster device, or give frames more time with processing-latency if they are late only",
-            it.map_or_else(
+        Reason::Slow {
+            needed,
+            available,
+            bound,
+        } => format!(
+            "restoring a frame takes {}, and {}; use a smaller picture, a lower frame rate or a faster device, or give \
+             frames more time with processing-latency if they are late only",
+            needed.map_or_else(
                 || "a time that is not known yet".to_owned(),
-                |it| format!("{:.1} ms or more", milliseconds(it))
+                |needed| format!("{:.1} ms or more", milliseconds(needed))
             ),
-            milliseconds(*available)
+            match bound {
+                Bound::Deadline => format!(
+                    "{:.1} ms were left for the last one until its deadline",
+                    milliseconds(*available)
+                ),
+                Bound::Rate => next_frame(*available),
+            }
         ),
-        Reason::Fits { needed: it, available } => {
-            let took = it.map_or_else(
+        Reason::Fits {
+            needed,
+            available,
+            bound,
+        } => {
+            let took = needed.map_or_else(
                 || "may take another time now, since frames go another way".to_owned(),
-                |it| format!("takes {:.1} ms", milliseconds(it)),
+                |needed| format!("takes {:.1} ms", milliseconds(needed)),
             );
-            format!(
-                "restoring a frame {took}, and there are {:.1} ms",
-                milliseconds(*available)
-            )
+            let has = match bound {
+                Bound::Deadline => format!("it has {:.1} ms until its deadline", milliseconds(*available)),
+                Bound::Rate => next_frame(*available),
+            };
+            format!("restoring a frame {took}, and {has}")
         }
     }
+}
+
+/// However much time a frame has until its deadline, it must not hold up the next one.
+fn next_frame(frame: Duration) -> String {
+    format!(
+        "the next one comes after {:.1} ms, by the frame rate",
+        milliseconds(frame)
+    )
+}
+
+/// The structure of the message about frames that fall behind: `lag-ms`, and `running-time` of the frame.
+pub fn lag_structure(lag: Nanoseconds, running_time: Option<Nanoseconds>) -> gst::Structure {
+    let mut structure = gst::Structure::builder(LAG_MESSAGE)
+        .field("lag-ms", lag as f64 / 1e6)
+        .build();
+    if let Some(time) = running_time.and_then(clock_time) {
+        structure.set("running-time", time);
+    }
+    structure
+}
+
+/// The warning for a source in a network that does not call itself live.
+pub fn lag_warning(lag: Nanoseconds, protocol: &str) -> String {
+    format!(
+        "Frames are {:.1} s late and fall behind ever further: restoring takes longer than the stream lasts. To GStreamer \
+         this source ({protocol}) is not live, so every frame is waited for. If it is live, set overload=degrade",
+        lag as f64 / 1e9
+    )
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -148,6 +193,7 @@ mod tests {
             reason: Reason::Slow {
                 needed: Some(Duration::from_millis(120)),
                 available: Duration::from_millis(35),
+                bound: Bound::Deadline,
             },
         };
         let structure = state_structure(&change, Some(5_000_000_000));
@@ -166,5 +212,32 @@ mod tests {
             reason.contains("takes 120.0 ms or more, and 35.0 ms were left"),
             "{reason}"
         );
+    }
+
+    /// A frame has 80 ms by what the user gave, and 40 by the next one: which of them it is, is said.
+    #[test]
+    fn what_bounds_a_frames_time_is_told() {
+        for (bound, available, says) in [
+            (Bound::Rate, 40, "the next one comes after 40.0 ms, by the frame rate"),
+            (Bound::Deadline, 80, "it has 80.0 ms until its deadline"),
+        ] {
+            let told = reason(&Reason::Fits {
+                needed: Some(Duration::from_millis(31)),
+                available: Duration::from_millis(available),
+                bound,
+            });
+            assert_eq!(told, format!("restoring a frame takes 31.0 ms, and {says}"));
+        }
+    }
+
+    #[test]
+    fn a_lag_is_told_with_its_figures() {
+        gst::init().unwrap();
+        let structure = lag_structure(2_500_000_000, Some(5_000_000_000));
+        assert_eq!(structure.name(), LAG_MESSAGE);
+        assert_eq!(structure.get::<f64>("lag-ms").unwrap(), 2500.0);
+        let time = structure.get::<gst::ClockTime>("running-time").unwrap();
+        assert_eq!(time, gst::ClockTime::from_seconds(5));
+        assert!(lag_warning(2_500_000_000, "rtmp").contains("2.5 s late"));
     }
 }

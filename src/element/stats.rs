@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::pace::Nanoseconds;
 use crate::restore::{Report, Timings};
 
 /// Frames whose times the medians and percentiles are of.
@@ -80,8 +81,9 @@ impl Stats {
     }
 
     /// The structure `application/x-dloralvsr-stats`; `state` is what happens to frames at present, and `provider` the
-    /// one in use: both are empty while there is none.
-    pub fn to_structure(&self, state: &str, provider: &str) -> gst::Structure {
+    /// one in use: both are empty while there is none. `lag` is how long after its time the last frame came, if a clock
+    /// runs; one that came early has none.
+    pub fn to_structure(&self, state: &str, provider: &str, lag: Option<Nanoseconds>) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-dloralvsr-stats")
             .field("frames-in", self.frames_in)
             .field("frames-out", self.restored + self.degraded)
@@ -91,6 +93,7 @@ impl Stats {
             .field("errors", self.errors)
             .field("scene-cuts", self.scene_cuts)
             .field("late", self.late)
+            .field("lag-ms", lag.unwrap_or(0).max(0) as f64 / 1e6)
             .field("state", state)
             .field("provider", provider)
             .build();
@@ -160,7 +163,7 @@ mod tests {
         stats.dropped();
         stats.frame_in();
         stats.degraded(Duration::from_millis(4));
-        let structure = stats.to_structure("restoring", "cpu");
+        let structure = stats.to_structure("restoring", "cpu", Some(1_500_000));
         let count = |field: &str| structure.get::<u64>(field).unwrap();
         assert_eq!(
             [
@@ -179,6 +182,7 @@ mod tests {
         assert_eq!(structure.get::<f64>("encode-ms-median").unwrap(), 20.0);
         assert_eq!(structure.get::<f64>("encode-ms-p99").unwrap(), 30.0);
         assert_eq!(structure.get::<&str>("provider").unwrap(), "cpu");
+        assert_eq!(structure.get::<f64>("lag-ms").unwrap(), 1.5);
     }
 
     #[test]
@@ -187,6 +191,9 @@ mod tests {
         let mut stats = Stats::default();
         stats.restored(&report(1000, false));
         (0..RECENT).for_each(|_| stats.restored(&report(1, false)));
-        assert_eq!(stats.to_structure("", "").get::<f64>("encode-ms-p99").unwrap(), 1.0);
+        assert_eq!(
+            stats.to_structure("", "", None).get::<f64>("encode-ms-p99").unwrap(),
+            1.0
+        );
     }
 }

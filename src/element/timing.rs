@@ -7,7 +7,7 @@ use gst_base::prelude::*;
 use gst_video::{VideoFlags, VideoInfo};
 
 use super::DloralVsr;
-use crate::pace::{self, Arrival, Continuity, Governor, Latencies, Nanoseconds, Policy, latency, nanoseconds};
+use crate::pace::{self, Arrival, Continuity, Governor, Lag, Latencies, Nanoseconds, Policy, latency, nanoseconds};
 
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
@@ -35,6 +35,8 @@ pub struct Timing {
     segment: Option<gst::Segment>,
     /// Where in the segment the last frame that flew ended.
     left: Option<gst::ClockTime>,
+    /// How far frames are behind.
+    pub lag: Lag,
     /// Frames in a row that came late to the sink.
     late_in_a_row: u32,
     /// Whether it has been said that restoring is too slow.
@@ -57,6 +59,7 @@ impl Default for Timing {
             asks_upstream: true,
             segment: None,
             left: None,
+            lag: Lag::default(),
             late_in_a_row: 0,
             warned: false,
             failures_in_a_row: 0,
@@ -77,6 +80,8 @@ pub struct Moment {
     pub follows: bool,
     /// When it is to be shown, if that can be told.
     pub running_time: Option<Nanoseconds>,
+    /// How far frames have fallen behind, where that is to be told.
+    pub lag: Option<Nanoseconds>,
 }
 
 /// When a frame starts, and how long it lasts, in running time.
@@ -108,6 +113,7 @@ impl Timing {
     pub fn set_segment(&mut self, segment: Option<gst::Segment>) {
         self.segment = segment;
         self.left = None;
+        self.lag.reset();
     }
 
     /// What the frames' times are counted in; none before the first.
@@ -222,10 +228,12 @@ impl Timing {
             .filter(|length| *length > 0);
         let frame = length.map(pace::duration);
         let taken = Instant::now();
-        let slack = start.zip(running_time(element)).map(|(start, now)| {
+        let timed = start.zip(running_time(element));
+        let slack = timed.map(|(start, now)| {
             let allowance = self.latencies.allowance(own, frame);
             start.saturating_add(allowance).saturating_sub(now)
         });
+        let lag = timed.and_then(|(start, now)| self.lag.observe(now.saturating_sub(start)));
         let follows = self.continuity.follows(start, place.length);
         self.last = start.or(self.last);
         Moment {
@@ -238,6 +246,7 @@ impl Timing {
             taken,
             follows,
             running_time: start,
+            lag: lag.filter(|_| self.governor.policy() == Policy::Stall),
         }
     }
 }
@@ -250,6 +259,16 @@ pub fn ask_upstream(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
         let (live, min, _) = query.result();
         (live, min)
     })
+}
+
+/// The protocol by which the stream's source reads, such as `rtmp`, if it tells.
+pub fn source_protocol(element: &DloralVsr) -> Option<String> {
+    let mut query = gst::query::Uri::new();
+    if !element.sink_pad().peer_query(&mut query) {
+        return None;
+    }
+    let uri = query.uri()?;
+    uri.split_once(':').map(|(protocol, _)| protocol.to_owned())
 }
 
 /// Takes down what upstream says.

@@ -71,6 +71,15 @@ pub enum State {
     Dropping,
 }
 
+/// What bounds the time of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Its deadline.
+    Deadline,
+    /// The next frame.
+    Rate,
+}
+
 /// Why the state has changed. Times are of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -84,6 +93,8 @@ pub enum Reason {
         needed: Option<Duration>,
         /// What there was.
         available: Duration,
+        /// By what.
+        bound: Bound,
     },
     /// Restoring fits again.
     Fits {
@@ -91,6 +102,8 @@ pub enum Reason {
         needed: Option<Duration>,
         /// What there is.
         available: Duration,
+        /// By what.
+        bound: Bound,
     },
 }
 
@@ -446,8 +459,12 @@ impl Governor {
     /// Where the model has come, and does not help: that is another reason than before.
     fn tell_that_the_model_is_slow(&mut self) {
         if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
-            let (needed, available) = self.tightest();
-            let reason = Reason::Slow { needed, available };
+            let (needed, available, bound) = self.tightest();
+            let reason = Reason::Slow {
+                needed,
+                available,
+                bound,
+            };
             self.change = Some(Change {
                 state: State::Degraded,
                 reason,
@@ -483,24 +500,32 @@ impl Governor {
         Reason::Slow {
             needed: self.cost.map(|cost| cost.whole),
             available,
+            bound: Bound::Deadline,
         }
     }
 
     fn fits(&self) -> Reason {
-        let (needed, available) = self.tightest();
-        Reason::Fits { needed, available }
+        let (needed, available, bound) = self.tightest();
+        Reason::Fits {
+            needed,
+            available,
+            bound,
+        }
     }
 
     /// What a frame took, and what it may take, where that is tightest: from its begin to its end in the time that it is
     /// given, or until the next one in its own length.
-    fn tightest(&self) -> (Option<Duration>, Duration) {
+    fn tightest(&self) -> (Option<Duration>, Duration, Bound) {
         let given = self.given.unwrap_or_default();
         let Some(cost) = self.cost else {
-            return (None, self.frame.map_or(given, |frame| frame.min(given)));
+            return match self.frame {
+                Some(frame) if frame < given => (None, frame, Bound::Rate),
+                _ => (None, given, Bound::Deadline),
+            };
         };
         match self.frame {
-            Some(frame) if share(cost.turn, frame) > share(cost.whole, given) => (Some(cost.turn), frame),
-            _ => (Some(cost.whole), given),
+            Some(frame) if share(cost.turn, frame) > share(cost.whole, given) => (Some(cost.turn), frame, Bound::Rate),
+            _ => (Some(cost.whole), given, Bound::Deadline),
         }
     }
 

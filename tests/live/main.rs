@@ -7,6 +7,7 @@ mod common;
 mod bad_input;
 mod errors;
 mod flight;
+mod lag;
 mod latency;
 mod long_life;
 mod overload;
