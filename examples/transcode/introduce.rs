@@ -37,7 +37,7 @@ fn source(input: &Input) -> String {
     parts.extend(
         input
             .duration
-            .map(|duration| clock(duration.unsigned_abs() / 1_000_000_000)),
+            .map(|duration| clock((duration.unsigned_abs() + 500_000_000) / 1_000_000_000)),
     );
     parts.push(codec(&video.stream));
     let audio: Vec<String> = input

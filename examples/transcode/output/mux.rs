@@ -14,6 +14,9 @@ use crate::{Failure, tools};
 /// How often a run is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
+/// The orders of channels that Opus has; others are brought into the nearest.
+const OPUS_LAYOUTS: &str = "aformat=channel_layouts=mono|stereo|3.0|quad|5.0|5.1|6.1|7.1";
+
 /// Tags of a video stream that are about the input's coding, not about the picture.
 const OF_THE_CODING: [&str; 7] = [
     "BPS",
@@ -109,6 +112,9 @@ impl Mux<'_> {
                         &bit_rate(encoder, kept.stream.channels.unwrap_or(2)),
                     ]);
                     forget_coding(command, &output, &kept.stream);
+                    if encoder == "libopus" {
+                        command.args([&format!("-filter:{output}"), OPUS_LAYOUTS]);
+                    }
                 }
                 // Opus says in its header how much is not to be heard; elsewhere it lies before zero, and Matroska
                 // has no such time.

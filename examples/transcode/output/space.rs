@@ -36,6 +36,10 @@ pub fn check(needed: Option<u64>, file: &Path) -> Result<Option<String>, Failure
     let (Some(needed), Ok(disk)) = (needed, rustix::fs::statvfs(folder)) else {
         return Ok(None);
     };
+    if disk.f_blocks == 0 {
+        // A file system without a size of its own.
+        return Ok(None);
+    }
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     verdict(needed, free, folder)
 }

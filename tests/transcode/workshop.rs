@@ -62,6 +62,116 @@ impl Workshop {
         path
     }
 
+    /// A copy of a file of `tests/cases`.
+    pub fn case(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::copy(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name),
+            &path,
+        )
+        .unwrap();
+        path
+    }
+
+    /// A video of two seconds with a beep that begins at 1.000 s, its audio coded and sampled so.
+    pub fn beep_clip(&self, name: &str, audio: &[&str]) -> PathBuf {
+        let path = self.path(name);
+        let video = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=2"];
+        let beep =
+            "sine=frequency=1000:duration=2:sample_rate=48000,volume='if(gte(t,1),1,0)':eval=frame,asetnsamples=48";
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-y"])
+            .args(video)
+            .args(["-f", "lavfi", "-i", beep]);
+        ffmpeg.args(["-pix_fmt", "yuv420p"]).args(audio).arg(&path);
+        output_of(&mut ffmpeg);
+        path
+    }
+
+    /// How long after the first frame the beep begins, in seconds.
+    pub fn beep(&self, file: &Path) -> f64 {
+        const RATE: usize = 48_000;
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        ffmpeg.args(["-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "s16le", "-"]);
+        let bytes = output_of(&mut ffmpeg).stdout;
+        let samples: Vec<i16> = bytes
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let loudest = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        let begin = samples.iter().position(|sample| sample.unsigned_abs() > loudest / 4);
+        // What lies before zero is what the decoder leaves out.
+        let start: f64 = self.stream(file, "a:0")["start_time"].parse().unwrap();
+        start.max(0.0) + begin.unwrap() as f64 / RATE as f64 - self.first_time(file)
+    }
+
+    /// Presentation time in seconds of the first frame.
+    fn first_time(&self, file: &Path) -> f64 {
+        let entries = [
+            "-read_intervals",
+            "%+#4",
+            "-show_entries",
+            "frame=best_effort_timestamp_time",
+        ];
+        let text = ffprobe(
+            file,
+            &[&["-select_streams", "v:0", "-of", "csv=p=0"][..], &entries].concat(),
+        );
+        column(&text)[0].parse().unwrap()
+    }
+
+    /// Every stream: kind, codec, language, title; whether it is marked as default, forced or a cover.
+    pub fn streams(&self, file: &Path) -> Vec<String> {
+        let count = column(&ffprobe(file, &["-show_entries", "stream=index", "-of", "csv=p=0"])).len();
+        let describe = |index: usize| {
+            let stream = self.stream(file, &index.to_string());
+            let field = |key: &str| stream.get(key).cloned().unwrap_or_default();
+            let tag = |key: &str| field(&format!("tags.{key}"));
+            let marks = ["default", "forced", "attached_pic"]
+                .into_iter()
+                .filter(|mark| field(&format!("disposition.{mark}")) == "1");
+            let mut words = vec![field("codec_type"), field("codec_name"), tag("language"), tag("title")];
+            words.extend(marks.map(str::to_owned));
+            words.retain(|word| !word.is_empty());
+            words.join(" ")
+        };
+        (0..count).map(describe).collect()
+    }
+
+    /// Start and title of each chapter.
+    pub fn chapters(&self, file: &Path) -> Vec<String> {
+        column(&ffprobe(
+            file,
+            &[
+                "-show_entries",
+                "chapter=start_time:chapter_tags=title",
+                "-of",
+                "csv=p=0",
+            ],
+        ))
+    }
+
+    /// The luma of the first frame, its rows one after the other.
+    pub fn luma(&self, file: &Path) -> Vec<u8> {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        // Named alike, planes are copied and not converted.
+        ffmpeg.args(["-vf", "extractplanes=y", "-frames:v", "1", "-f", "rawvideo", "-"]);
+        output_of(&mut ffmpeg).stdout
+    }
+
+    /// Everything in the folder, by name.
+    pub fn files(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Run the example to its end.
     pub fn transcode(&self, options: &[&str], input: &Path, output: &Path) -> Run {
         Self::start(options, input, output).wait()
@@ -77,6 +187,18 @@ impl Workshop {
             .stderr(Stdio::piped())
             .spawn();
         Running::new(child.unwrap())
+    }
+
+    /// Run ffmpeg.
+    pub fn ffmpeg(&self, arguments: &[&str]) {
+        output_of(Command::new("ffmpeg").args(["-v", "error", "-y"]).args(arguments));
+    }
+
+    /// A tag of the whole file.
+    pub fn format_tag(&self, file: &Path, name: &str) -> String {
+        let entries = format!("format_tags={name}");
+        let tags = ffprobe(file, &["-show_entries", &entries, "-of", "csv=p=0"]);
+        tags.trim().to_owned()
     }
 
     /// A stream's fields as ffprobe names them; side data too.
@@ -96,6 +218,32 @@ impl Workshop {
     pub fn ratio(&self, text: &str) -> f64 {
         let (numerator, denominator) = text.split_once(':').unwrap();
         numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap()
+    }
+
+    /// A number, or the value of `numerator/denominator`.
+    pub fn quotient(&self, text: &str) -> f64 {
+        match text.split_once('/') {
+            Some((numerator, denominator)) => numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap(),
+            None => text.parse().unwrap(),
+        }
+    }
+
+    /// Restore `input` with `--force` over an older file `name` on a disk of such a size, and bring what is there then
+    /// to `kept`: exit status and messages. `None`: nothing can be mounted here.
+    pub fn on_a_small_disk(&self, size: &str, input: &Path, name: &str, kept: &Path) -> Option<(Option<i32>, String)> {
+        let disk = self.path("disk");
+        std::fs::create_dir_all(&disk).unwrap();
+        let script = "mount -t tmpfs -o size=$1 tmpfs \"$2\" || exit 77; printf older > \"$2/$4\"; \
+                      \"$6\" --force \"$3\" \"$2/$4\"; status=$?; cp \"$2\"/* \"$5\"; umount \"$2\"; exit $status";
+        let output = Command::new("unshare")
+            .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", size])
+            .args([&disk, input, Path::new(name), kept, &program()])
+            .stdin(Stdio::null())
+            .output()
+            .ok()?;
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        let is_mounted = output.status.code() != Some(77) && !messages.contains("unshare failed");
+        is_mounted.then_some((output.status.code(), messages))
     }
 
     /// The codec of each audio stream.
@@ -253,6 +401,12 @@ impl Running {
             status: self.child.wait().unwrap().code(),
             messages: self.heard,
         }
+    }
+
+    /// Read on until the program has said `text`.
+    pub fn after(mut self, text: &str) -> Self {
+        self.listen(Some(text));
+        self
     }
 
     /// Send what Ctrl-C sends once the program has said `text`.

@@ -1,0 +1,13 @@
+//! The example `transcode`, run as a user runs it, on small videos that ffmpeg makes and on the files of `tests/cases`;
+//! ffprobe judges the results.
+#![cfg(feature = "pipelines")]
+
+mod audio;
+mod colours;
+mod damage;
+mod files;
+mod messages;
+mod pictures;
+mod streams;
+mod times;
+mod workshop;

@@ -1,0 +1,46 @@
+//! What the user is told.
+
+use crate::workshop::{Clip, Workshop};
+
+#[test]
+fn wrong_options_say_what_would_be_right() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mp4", &Clip::default());
+    let output = workshop.path("out.mkv");
+    for (options, says) in [
+        (&["--frames", "0"][..], "from 1"),
+        (&["--crf", "99"], "from 0 to 50"),
+        (&["--provider", "abacus"], "auto, cpu, cuda, tensorrt"),
+        (&["--speed-preset", "warp"], "ultrafast"),
+        (&["--tile-size", "-3"], "whole number"),
+        (&["--colour", "red"], "unknown option --colour"),
+    ] {
+        workshop.transcode(options, &input, &output).fails(2, &[says]);
+    }
+    workshop
+        .transcode(&[], &input, &workshop.path("out.avi"))
+        .fails(2, &[".mkv, .mp4, .mov or .webm"]);
+    let model = workshop.path("no-such-model");
+    workshop
+        .transcode(&["--model", model.to_str().unwrap()], &input, &output)
+        .fails(1, &["no-such-model"]);
+    assert!(!output.exists() && !workshop.part_of(&output).exists());
+}
+
+#[test]
+fn the_user_is_told_sizes_model_provider_and_speed() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mp4", &Clip::default());
+    let messages = workshop
+        .transcode(&["--provider", "cpu"], &input, &workshop.path("out.mkv"))
+        .succeeds();
+    for text in [
+        "in.mp4: 64x48, 24 frames/s",
+        "out.mkv: 256x192",
+        "tiny",
+        "cpu",
+        "24 frames, ",
+    ] {
+        assert!(messages.contains(text), "`{text}` is not in:\n{messages}");
+    }
+}
