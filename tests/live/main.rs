@@ -5,6 +5,7 @@
 mod common;
 
 mod bad_input;
+mod endings;
 mod errors;
 mod flight;
 mod lag;
