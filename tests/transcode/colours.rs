@@ -205,3 +205,29 @@ fn alpha_and_depth_that_go_are_named() {
     assert!(said.contains("transparency (alpha) is left out"), "{said}");
     assert!(said.contains("bits a sample; it is restored at 8"), "{said}");
 }
+
+/// RGB in a file, of which the matrix is none: gray stays gray, and the output says by what it was coded.
+#[test]
+fn rgb_files_keep_their_levels() {
+    let workshop = Workshop::new();
+    let source = "nullsrc=size=96x48:rate=10:duration=0.3,format=gbrp,\
+                  geq=r='if(lt(X,32),30,if(lt(X,64),120,225))':g='if(lt(X,32),30,if(lt(X,64),120,225))':\
+                  b='if(lt(X,32),30,if(lt(X,64),120,225))'";
+    for (name, codec) in [("x264.mkv", "libx264rgb"), ("ffv1.mkv", "ffv1")] {
+        let input = workshop.path(name);
+        workshop.ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", codec, input.to_str().unwrap()]);
+        let output = workshop.path(&format!("{name}.mp4"));
+        workshop.transcode(&["--crf", "4"], &input, &output).succeeds();
+        let video = workshop.stream(&output, "v:0");
+        assert_eq!(
+            (video["color_range"].as_str(), video["color_space"].as_str()),
+            ("tv", "bt709"),
+            "{name}"
+        );
+        let luma = workshop.luma(&output);
+        for (column, level) in [(64, 30.0), (192, 120.0), (320, 225.0)] {
+            let (value, expected) = (f64::from(luma[96 * 384 + column]), 16.0 + level * 219.0 / 255.0);
+            assert!((value - expected).abs() <= 3.0, "{name}: {value} for {expected}");
+        }
+    }
+}
