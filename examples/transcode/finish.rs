@@ -34,6 +34,12 @@ impl Finish<'_> {
             self.part.remove();
             return Err(nothing(end));
         }
+        if let Some(lost) = self.lost(frames, &end) {
+            return Err(Failure::Failed(format!(
+                "{lost}; what there is, is in {}",
+                self.part.path().display()
+            )));
+        }
         let is_left = end.interrupted && !end.closed;
         if is_left || matches!(&end.error, Some(error) if error.kind == ErrorKind::NoSpace) {
             let kept = format!(
@@ -59,6 +65,17 @@ impl Finish<'_> {
             return Err(self.keep(whole, frames, end));
         }
         self.publish(whole, frames, end.error, scan)
+    }
+
+    /// Frames that got lost on their way through the pipeline, in words. None may.
+    fn lost(&self, frames: u64, end: &End) -> Option<String> {
+        let (decoded, restored) = (self.gate.admitted(), self.gate.restored());
+        if !end.closed || end.error.is_some() || (decoded == restored && restored == frames) {
+            return None;
+        }
+        Some(format!(
+            "of {decoded} decoded frames {restored} were restored and {frames} encoded: this is a fault of the program"
+        ))
     }
 
     /// The frames in the part, which is cut back to what is whole where it may not be.

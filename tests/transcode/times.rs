@@ -173,3 +173,22 @@ fn anamorphic_pixels_of_a_program_stream_stay() {
     assert!((aspect(&input) - aspect(&output)).abs() < 0.01);
     assert_eq!(workshop.video_times(&output).len(), 25);
 }
+
+#[test]
+fn raw_video_in_an_avi_keeps_its_frames() {
+    let workshop = Workshop::new();
+    for pixels in ["yuv420p", "bgr24"] {
+        let clip = Clip {
+            output: vec!["-c:v", "rawvideo", "-pix_fmt", pixels],
+            ..Clip::default()
+        };
+        let input = workshop.clip(&format!("{pixels}.avi"), &clip);
+        let output = workshop.path(&format!("{pixels}.mp4"));
+        workshop.transcode(&[], &input, &output).succeeds();
+        let times = workshop.video_times(&output);
+        assert_eq!(times.len(), 24, "{pixels}");
+        assert!((times[23] - 23.0 / 24.0).abs() < 0.001, "{times:?}");
+        let difference = mean_difference(&workshop.shown(&output, 64, 48), &workshop.shown(&input, 64, 48));
+        assert!(difference < 10.0, "{pixels}: {difference} levels");
+    }
+}

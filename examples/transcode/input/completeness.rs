@@ -6,8 +6,10 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use super::{Input, ffprobe};
+use super::{Input, ffprobe, riff};
 use crate::{Failure, tools};
+
+const CUT: &str = "the input's file ends in the middle of its data: it is incomplete or damaged";
 
 /// The packets of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -229,6 +231,14 @@ fn stated(input: &Input, found: &Found, video: Packets, frame: i64) -> Stated {
         return Stated::Missing(
             "the input's file ends in the middle of its data: it is incomplete or damaged".to_owned(),
         );
+    }
+    if input.format == "avi" {
+        // Its number of frames is often a little wrong, the sizes of its parts are not.
+        return match riff::is_cut(input.media.path()) {
+            Some(false) => Stated::Met,
+            Some(true) => Stated::Missing(CUT.to_owned()),
+            None => Stated::Nothing,
+        };
     }
     if let Some(frames) = input.video.stated_frames() {
         return if video.count < frames {

@@ -7,6 +7,7 @@ pub mod ffprobe;
 mod hdr;
 mod media;
 mod orientation;
+mod riff;
 
 use ffprobe::{Frame, Item, SideData, Stream};
 

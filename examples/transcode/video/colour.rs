@@ -110,10 +110,15 @@ impl Chain {
     }
 }
 
-/// Caps of decoded video with every part of their colorimetry stated.
+/// Caps of decoded video with every part of their colorimetry stated, and a pixel aspect ratio that can be: of an AVI
+/// whose rows run downwards GStreamer 1.22 makes it −1.
 fn described(caps: &gst::CapsRef) -> Option<(gst::Caps, gst_video::VideoInfo)> {
-    let video = gst_video::VideoInfo::from_caps(caps).ok()?;
     let mut caps = caps.to_owned();
+    let ratio = caps.structure(0)?.get::<gst::Fraction>("pixel-aspect-ratio");
+    if ratio.is_ok_and(|ratio| ratio <= gst::Fraction::new(0, 1)) {
+        caps.make_mut().set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+    }
+    let video = gst_video::VideoInfo::from_caps(&caps).ok()?;
     if video.format_info().is_yuv() {
         let complete = colorimetry::complete(&caps, &video);
         caps.make_mut().set("colorimetry", complete.to_string());

@@ -245,7 +245,14 @@ fn begin_at_zero(pad: &gst::Pad) {
 
 fn forget_shown_times(pad: &gst::Pad) {
     let is_first = AtomicBool::new(true);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        // Raw video meets no decoder that would find the times again.
+        let is_raw = pad
+            .current_caps()
+            .is_some_and(|caps| caps.structure(0).is_some_and(|it| it.name() == "video/x-raw"));
+        if is_raw {
+            return gst::PadProbeReturn::Remove;
+        }
         if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data
             && !is_first.swap(false, Ordering::Relaxed)
             && buffer.dts().is_some()
