@@ -9,10 +9,9 @@ from typing import Any
 import tomli_w
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from dloral.errors import UserError
-from dloral.model.bases import NETWORKS
+from dloral.model.bases import NETWORKS, Restorer
 
 DESCRIPTION = "base.toml"
 WEIGHTS = "weights.safetensors"
@@ -24,11 +23,11 @@ class Base:
     """A base that was read: its name, its network with weights, and the SHA-256 of these."""
 
     name: str
-    network: nn.Module
+    network: Restorer
     sha256: str
 
 
-def save_base(folder: Path, name: str, network: nn.Module, licence: str, origin: dict[str, str]) -> None:
+def save_base(folder: Path, name: str, network: Restorer, licence: str, origin: dict[str, str]) -> None:
     """Write the folder; what it holds is whole or not there."""
     folder.mkdir(parents=True, exist_ok=True)
     description = folder / DESCRIPTION

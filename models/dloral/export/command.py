@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     published = parser.add_argument_group(
         "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
     )
-    published.add_argument("--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out")
+    published.add_argument(
+        "--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out, or of dloral base"
+    )
     published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
     published.add_argument(
         "--target",
@@ -54,9 +56,24 @@ def run(args: argparse.Namespace) -> None:
     provenance = {"commit": _commit()} | dict(args.provenance)
     quality = read_quality(args.quality) if args.quality else {}
     name = args.name or args.out.name
-    parts = _published(args, name, provenance, quality) if args.base else _trained(args, name, provenance, quality)
+    if args.base is not None and (args.base / "base.toml").is_file():
+        parts = _based(args, name, provenance, quality)
+    elif args.base is not None:
+        parts = _published(args, name, provenance, quality)
+    else:
+        parts = _trained(args, name, provenance, quality)
     write_pack(parts, args.out)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
+
+
+def _based(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
+    from dloral.export.based import based_parts
+    from dloral.train.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(args.checkpoint)
+    made_of = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed), "branches": args.branches}
+    provenance = made_of | {"detail_strength": f"{args.detail_strength:g}"} | provenance
+    return based_parts(args.base, checkpoint, ARMS[args.branches], name, provenance, quality, args.detail_strength)
 
 
 def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:

@@ -50,6 +50,8 @@ class PackParts:
     provenance: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
     for_cuda: bool = False
+    licence_text: str = ""
+    """Of a base whose weights are in the pack; goes beside them."""
     restorer_batch: str = "one"
     """``free`` where the restorer takes any number of tiles at once, ``one`` where it takes one."""
 
@@ -66,6 +68,8 @@ def write_pack(parts: PackParts, folder: Path) -> None:
         _check(parts, fresh)
         if parts.for_cuda:
             _optimise_for_cuda(fresh)
+        if parts.licence_text:
+            (fresh / "LICENSE").write_text(parts.licence_text, encoding="utf-8")
         (fresh / "pack.toml").write_text(tomli_w.dumps(_manifest(parts, fresh)), encoding="utf-8")
 
 

@@ -12,15 +12,15 @@ class LoraConfig:
     """Where branches are, and how large."""
 
     targets: tuple[str, ...] = ("unet",)
-    """Parts whose layers carry LoRA: ``unet``, and of a tiny model also ``decoder``."""
+    """Parts whose layers carry LoRA: ``unet``, of a public restorer ``body``, and of both and tiny also ``decoder``."""
     rank_consistency: int = 8
     rank_detail: int = 8
     train_flow: bool = False
     """Whether the consistency stage trains the flow network too."""
 
     def __post_init__(self) -> None:
-        if unknown := set(self.targets) - {"unet", "decoder"}:
-            raise ValueError(f"[lora] targets: {', '.join(sorted(unknown))} is none of unet, decoder")
+        if unknown := set(self.targets) - {"unet", "body", "decoder"}:
+            raise ValueError(f"[lora] targets: {', '.join(sorted(unknown))} is none of unet, body, decoder")
 
     @property
     def ranks(self) -> dict[str, int]:

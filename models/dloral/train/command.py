@@ -13,7 +13,7 @@ from dloral.train.base import TinyBase
 from dloral.train.checkpoint import load_checkpoint
 from dloral.train.config import Config, from_table, parse_config
 from dloral.train.dual.base import load_base
-from dloral.train.dual.config import DualConfig, dual_from_table
+from dloral.train.dual.config import RESTORERS, DualConfig, dual_from_table
 from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
 from dloral.train.runtime import PRECISIONS, Runtime
@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
-    parser.add_argument("--flow", type=Path, help="weights of SpyNet to start from (mmcv's file), of the same")
+    parser.add_argument(
+        "--flow", type=Path, help="flow to start from: SpyNet's weights (mmcv's file); of a public restorer a tiny pack"
+    )
     parser.add_argument(
         "--init", type=Path, help="run or checkpoint whose weights to start from; for a base also a pack"
     )
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
+    if config.architecture in RESTORERS:
+        return _restorer_task(config, args, places)
     if config.architecture == "tiny":
         return TinyDual(config, None if args.base is None else load_base(args.base), places)
     if args.base is None:
@@ -83,6 +87,16 @@ def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> 
         ) from error
     prompts = Prompts(args.prompt, args.prompt_embedding, args.negative_embedding)
     return SdDual(config, args.base, prompts, places, args.flow)
+
+
+def _restorer_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
+    from dloral.bases.store import load_base as load_restorer
+    from dloral.train.dual.based import BasedDual, flow_of_pack
+
+    if args.base is None:
+        raise UserError("the branches are trained on a base: give its folder, made by dloral base, with --base")
+    flow = None if args.flow is None else flow_of_pack(args.flow)
+    return BasedDual(config, load_restorer(args.base), flow, places)
 
 
 def _configuration(table: dict[str, Any]) -> Config | DualConfig:

@@ -4,12 +4,14 @@ Each is an encoder (the first convolution), a body (the prior) and a decoder (wh
 place of SD's VAE and UNet: the latent is the first convolution's output, 64 channels at the input's resolution.
 """
 
-from torch import nn
+from collections.abc import Callable
 
 from dloral.model.bases.compact import Compact
 from dloral.model.bases.rrdb import Rrdb
 
-NETWORKS: dict[str, type[nn.Module]] = {"compact": Compact, "rrdb": Rrdb}
-"""By the base's name."""
+Restorer = Compact | Rrdb
 
-__all__ = ["NETWORKS", "Compact", "Rrdb"]
+NETWORKS: dict[str, Callable[[], Restorer]] = {"compact": Compact, "rrdb": Rrdb}
+"""By the base's name, at their published sizes."""
+
+__all__ = ["NETWORKS", "Compact", "Restorer", "Rrdb"]

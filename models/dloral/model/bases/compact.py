@@ -14,12 +14,17 @@ class Compact(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 32) -> None:
         super().__init__()
+        self.width = width
         self.encoder = nn.Sequential(_conv(3, width), nn.PReLU(width))
         self.body = nn.Sequential(*(layer for _ in range(depth) for layer in (_conv(width, width), nn.PReLU(width))))
         self.decoder = nn.Sequential(_conv(width, 3 * SCALE**2), nn.PixelShuffle(SCALE))
 
     def forward(self, picture: Tensor) -> Tensor:
-        return self.decode(self.body(self.encoder(picture)), picture)
+        return self.decode(self.restore(self.encoder(picture)), picture)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """The prior: a latent [B, ``width``, h, w] to a restored one."""
+        return self.body(latent)
 
     def decode(self, restored: Tensor, picture: Tensor) -> Tensor:
         """The picture of a ``restored`` latent [B, ``width``, h, w]."""

@@ -45,6 +45,7 @@ class Rrdb(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 23, growth: int = 32) -> None:
         super().__init__()
+        self.width = width
         self.encoder = _conv(3, width)
         self.body = nn.Sequential(*(Block(width, growth) for _ in range(depth)), _conv(width, width))
         self.decoder = nn.ModuleDict(
@@ -52,8 +53,11 @@ class Rrdb(nn.Module):
         )
 
     def forward(self, picture: Tensor) -> Tensor:
-        latent = self.encoder(picture)
-        return self.decode(latent + self.body(latent), picture)
+        return self.decode(self.restore(self.encoder(picture)), picture)
+
+    def restore(self, latent: Tensor) -> Tensor:
+        """The prior: a latent [B, ``width``, h, w] to a restored one, x0 = z − ε with ε = −body(z)."""
+        return latent + self.body(latent)
 
     def decode(self, restored: Tensor, picture: Tensor) -> Tensor:
         """The picture of a ``restored`` latent [B, ``width``, h, w]; of the input nothing is needed."""

@@ -12,6 +12,9 @@ from dloral.train.schedule import Schedule
 from dloral.train.tables import build_part
 from dloral.train.terms import PictureWeights
 
+RESTORERS = ("compact", "rrdb")
+"""Architectures whose base is a public restorer (``dloral.model.bases``)."""
+
 
 @dataclass(frozen=True)
 class StillShares:
@@ -24,6 +27,9 @@ class StillShares:
 @dataclass(frozen=True)
 class SteadyWeights(PictureWeights):
     """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
+
+    teacher: float = 0.0
+    """Of the mean absolute difference from what the teacher makes, where there is one."""
 
     def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
         """``mix`` of the way from these weights to ``other``."""
@@ -47,6 +53,10 @@ class DualConfig:
     detail: SteadyWeights = field(default_factory=SteadyWeights)
     checkpointing: bool = False
     """Whether the UNet's activations are computed anew in the backward pass: less memory, a third more time."""
+    windows: int = 0
+    """How many of the teacher's windows are learnt from; only of public restorers, where it has to be set."""
+    text_share: float = 0.0
+    """Share of windows with text written over them, whose teacher is the truth; of public restorers."""
     flow: float = 0.0
     """Weight of the flow network's photometric loss, where ``lora.train_flow`` is set."""
     batch: BatchShape = field(default_factory=BatchShape)
@@ -77,15 +87,17 @@ PARTS: dict[str, type] = {
 
 def dual_from_table(table: dict[str, Any]) -> DualConfig:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
-    plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network"}
+    plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network", "windows", "text_share"}
     if unknown := set(table) - set(PARTS) - plain:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
-    if (architecture := table.get("architecture", "tiny")) not in ("tiny", "sd"):
+    if (architecture := table.get("architecture", "tiny")) not in ("tiny", "sd", *RESTORERS):
         raise ValueError(f"unknown architecture {architecture!r}")
     if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
         raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
     parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
     config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
-    if architecture == "tiny" and config.schedule.csd > 0.0:
-        raise ValueError("[schedule] csd: a tiny base predicts its one step only, so it has no score to distil; set 0")
+    if architecture != "sd" and config.schedule.csd > 0.0:
+        raise ValueError("[schedule] csd: such a base predicts its one step only, so it has no score to distil; set 0")
+    if architecture in RESTORERS and config.windows < 1:
+        raise ValueError("windows: say how many of the teacher's windows are learnt from")
     return config

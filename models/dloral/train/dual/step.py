@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from dloral.data.motion import MotionBatch
+from dloral.data.taught import TaughtBatch
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
@@ -64,7 +65,7 @@ def dual_losses(
 
 
 def window_terms(
-    outputs: Outputs, clean: Tensor, batch: MotionBatch, weights: StepWeights
+    outputs: Outputs, clean: Tensor, batch: MotionBatch | TaughtBatch, weights: StepWeights
 ) -> dict[str, tuple[float, Tensor]]:
     """Weights and values of the terms that compare outputs with the ``clean`` window [B, 3, 3, H, W] in [0, 1]."""
     pair, truth = (outputs.first, outputs.second), (clean[:, 1], clean[:, 2])

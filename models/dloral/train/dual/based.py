@@ -1,0 +1,164 @@
+"""Dual LoRA Learning on a public restorer, as a task of the training loop: taught by the teacher and the truth."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from dloral.bases.store import Base
+from dloral.data.taught import TaughtBatch, TaughtBatches
+from dloral.errors import UserError
+from dloral.model.arms import Arm
+from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
+from dloral.model.branches import CONSISTENCY, DETAIL
+from dloral.teacher.cache import Cache
+from dloral.train.dual.config import DualConfig, dual_from_table
+from dloral.train.dual.step import Outputs, StepWeights, window_terms
+from dloral.train.perceptual import perceptual_loss
+from dloral.train.runtime import Runtime
+from dloral.train.task import Places
+from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
+
+
+class BasedDual:
+    """Both branches of a public restorer, which stays as it is."""
+
+    runtime: Runtime
+
+    def __init__(self, config: DualConfig, base: Base, flow: dict[str, Tensor] | None, places: Places) -> None:
+        """``flow``: weights of the flow network to start from, by their names in it; ``places.data``: the cache."""
+        if config.architecture != base.name:
+            raise UserError(f"the configuration is for the base {config.architecture}, and --base is {base.name}")
+        self.config, self.places, self.optimizer, self.base = config, places, config.optimizer, base.sha256
+        if len(places.data) != 1:
+            raise UserError("--data of such a base is one folder, the teacher's cache: make it with dloral teach")
+        self.cache = Cache.open(places.data[0])
+        self.model = BasedModel(base.network)
+        if flow is not None:
+            self.model.flow.load_state_dict(flow)
+        add_branches(self.model, config.lora)
+        self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
+        self.perceptual: nn.Module | None = None
+        if config.schedule.perceptual > 0.0:
+            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
+
+    def to_table(self) -> dict[str, Any]:
+        return self.config.to_table()
+
+    def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
+        return dual_from_table(table).to_table()
+
+    def setting(self) -> dict[str, str]:
+        return {"teacher": self.cache.sha256()}
+
+    def state(self) -> dict[str, Tensor]:
+        return trained_state(self.model)
+
+    def place(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.model = self.model.to(device=runtime.device).to(memory_format=torch.channels_last)
+        if self.perceptual is not None:
+            self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
+
+    def trained(self) -> list[nn.Parameter]:
+        return [parameter for parameters in self.stages.values() for parameter in parameters]
+
+    def prepare(self, step: int) -> list[nn.Parameter]:
+        stage = self.config.schedule.stage(step)
+        for name, parameters in self.stages.items():
+            for parameter in parameters:
+                parameter.requires_grad_(name == stage)
+        return self.stages[stage]
+
+    def losses(self, batch: TaughtBatch, step: int, rng: Generator) -> dict[str, Tensor]:
+        config, stage = self.config, self.config.schedule.stage(step)
+        alone = bool(rng.random() < config.solo)
+        arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
+        select_arm(self.model, arm)
+        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
+        return based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=arm.consistency)
+
+    def batches(self, seed: int, processes: int) -> TaughtBatches:
+        config = self.config
+        return TaughtBatches(
+            self.cache,
+            config.degradation,
+            config.batch,
+            windows=config.windows,
+            text_share=config.text_share,
+            seed=seed,
+            steps=config.optimizer.steps * processes,
+        )
+
+
+def trained_state(model: BasedModel) -> dict[str, Tensor]:
+    """All but the base's own weights, which are in its folder."""
+    own = ("flow.", "retrieval.", "fuse.")
+    state = model.state_dict()
+    return {name: value for name, value in state.items() if name.startswith(own) or ".changes." in name}
+
+
+def based_losses(
+    model: BasedModel,
+    batch: TaughtBatch,
+    weights: StepWeights,
+    perceptual: nn.Module | None,
+    rng: Generator,
+    runtime: Runtime,
+    *,
+    pairs: bool,
+) -> dict[str, Tensor]:
+    """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and crops.
+
+    Shape, edges and texture are the teacher's; colours and geometry the truth's, at a smaller weight.
+    """
+    lq, clean, taught = (pictures.float() / 255.0 for pictures in (batch.lq, batch.clean, batch.taught))
+    outputs = _restore(model, lq, rng, runtime, pairs=pairs)
+    terms = window_terms(outputs, clean, batch, weights)
+    pair = torch.cat([outputs.first, outputs.second])
+    if weights.steady.teacher > 0.0:
+        terms["teacher"] = (weights.steady.teacher, F.l1_loss(pair, torch.cat([taught[:, 1], taught[:, 2]])))
+    if perceptual is not None and weights.scheduled.perceptual > 0.0:
+        truth = torch.cat([clean[:, 1], clean[:, 2]])
+        distance = perceptual_crop(perceptual, pair, truth, rng, runtime)
+        terms["perceptual"] = (weights.scheduled.perceptual, distance)
+    return weighted(terms)
+
+
+def _restore(model: BasedModel, lq: Tensor, rng: Generator, runtime: Runtime, *, pairs: bool) -> Outputs:
+    with torch.no_grad(), runtime.autocast():
+        encoded: list[Encoded] = [(model.encode(lq[:, t]).float(), lq[:, t]) for t in range(3)]
+    before = frame_before(encoded[0], encoded[1], rng)
+    # Merged weights are made once for both passes.
+    with parametrize.cached():
+        first, _ = _forward(model, encoded[1], before if pairs else None, runtime)
+        second, flow = _forward(model, encoded[2], encoded[1] if pairs else None, runtime)
+    return Outputs(first, second, flow)
+
+
+def _forward(
+    model: BasedModel, current: Encoded, previous: Encoded | None, runtime: Runtime
+) -> tuple[Tensor, Tensor | None]:
+    latent, picture = current
+    # Flow needs every bit.
+    flow = None if previous is None else model.motion(picture, previous[1])
+    with runtime.autocast():
+        if previous is None or flow is None:
+            restored = model.restore_single(latent)
+        else:
+            restored = model.restore(latent, previous[0], flow)
+        output = model.decode(restored, picture)
+    return output.float(), flow
+
+
+def flow_of_pack(folder: Path) -> dict[str, Tensor]:
+    """The flow network of a tiny pack in fp32, by the names of its layers."""
+    from dloral.train.init import load_weights
+
+    prefix = "restorer.flow."
+    weights = load_weights(folder)
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

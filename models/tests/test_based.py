@@ -1,0 +1,177 @@
+"""Dual LoRA Learning on public restorers: narrow ones with random weights, trained a step, exported and run."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+
+from dloral.bases.store import load_base, save_base
+from dloral.cli import main
+from dloral.data.batches import BatchShape
+from dloral.data.degrade import Degradation
+from dloral.data.taught import TaughtBatches
+from dloral.data.text import written
+from dloral.errors import UserError
+from dloral.export.based import based_parts
+from dloral.export.pack import write_pack
+from dloral.model.arms import ARMS
+from dloral.model.based import BasedModel, add_branches, merged, select_arm
+from dloral.model.bases import NETWORKS, Compact, Restorer, Rrdb
+from dloral.model.branches import LoraConfig
+from dloral.runner import PackRunner
+from dloral.teacher.cache import Cache, Contents
+from dloral.train.checkpoint import Checkpoint, load_checkpoint
+from dloral.train.dual.based import trained_state
+
+NARROW = {"compact": lambda: Compact(width=8, depth=2), "rrdb": lambda: Rrdb(width=8, depth=1, growth=4)}
+LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=2)
+
+CONFIG = """
+architecture = "{name}"
+stage = "dual"
+solo = 0.5
+windows = 2
+text_share = 0.5
+[lora]
+targets = ["body", "decoder"]
+rank_consistency = 2
+rank_detail = 2
+[schedule]
+scale = 0.0002
+perceptual = 0.0
+csd = 0.0
+[consistency]
+teacher = 1.0
+pixel = 0.5
+[detail]
+teacher = 1.0
+[batch]
+size = 2
+patch = 16
+windows_per_clip = 1
+[optimizer]
+steps = 3
+learning_rate = 0.01
+warmup = 1
+"""
+
+
+def model(name: str, seed: int = 0) -> BasedModel:
+    torch.manual_seed(seed)
+    return BasedModel(NARROW[name]())
+
+
+@pytest.fixture(params=sorted(NARROW))
+def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    for key, make in NARROW.items():
+        monkeypatch.setitem(NETWORKS, key, make)
+    return str(request.param)
+
+
+def cache(folder: Path, windows: int = 2) -> Cache:
+    rng = default_rng(4)
+    made = Cache.create(folder, Contents(base="teacher", data="clips", size=96))
+    for number in range(windows):
+        clean = rng.integers(0, 256, (3, 24, 24, 3), np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+        made.write(number, clean, 255 - clean)
+    return made
+
+
+def test_it_starts_as_its_base_and_every_arm_does(name: str) -> None:
+    based = add_branches(model(name), LORA)
+    picture, before = torch.rand(2, 1, 3, 12, 10)
+    expected = based.network(picture)
+    latent, flow = based.encode(picture), based.motion(picture, before)
+    for arm in ARMS.values():
+        select_arm(based, arm)
+        paired = based.decode(based.restore(latent, based.encode(before), flow), picture)
+        torch.testing.assert_close(paired, expected)
+        torch.testing.assert_close(based.decode(based.restore_single(latent), picture), expected)
+
+
+def test_branches_merge_into_plain_weights(name: str) -> None:
+    based = add_branches(model(name), LORA)
+    for parameter in based.parameters():
+        parameter.add_(0.02 * torch.randn_like(parameter))
+    picture = torch.rand(1, 3, 8, 8)
+    select_arm(based, ARMS["both"], 0.5)
+    expected = based.network(picture)
+    assert torch.allclose(merged(based, ARMS["both"], 0.5).network(picture), expected, atol=1e-5)
+    assert not any(".changes." in key for key in based.state_dict())
+
+
+def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    restorer: Restorer = NARROW[name]()
+    save_base(tmp_path / "base", name, restorer, "licence", {})
+    cache(tmp_path / "cache")
+    (tmp_path / "config.toml").write_text(CONFIG.format(name=name))
+    call = ["train", "--config", str(tmp_path / "config.toml"), "--base", str(tmp_path / "base")]
+    call += ["--data", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--precision", "fp32", "--workers", "0"]
+    assert main(call) == 0
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint.step == 3
+    # Three steps are one of each of the first three stages: both branches have changed, and no base is in there.
+    fresh = trained_state(add_branches(BasedModel(load_base(tmp_path / "base").network), LORA))
+    assert checkpoint.model.keys() == fresh.keys()
+    changed = {key.split(".")[-2] for key, value in checkpoint.model.items() if ".b" in key and value.abs().sum() > 0}
+    assert {"consistency", "detail"} <= changed
+    out = tmp_path / "pack"
+    export = ["export", "--checkpoint", str(tmp_path / "run"), "--base", str(tmp_path / "base"), "--out", str(out)]
+    assert main(export) == 0
+    assert "Xintao Wang" in (out / "LICENSE").read_text()
+    frames = default_rng(1).integers(0, 256, (3, 20, 26, 3), np.uint8)
+    pictures = list(PackRunner(out).restore(frames))
+    assert [picture.shape for picture in pictures] == [(80, 104, 3)] * 3
+    save_base(tmp_path / "other", name, NARROW[name](), "licence", {})
+    assert main([*export[:4], str(tmp_path / "other"), *export[5:]]) == 1
+    assert "another base" in capsys.readouterr().err
+
+
+def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the published depth: a body of 33 convolutions, tiles with the overlap of the packs."""
+    monkeypatch.setitem(NETWORKS, "compact", lambda: Compact(width=8, depth=32))
+    torch.manual_seed(1)
+    save_base(tmp_path / "base", "compact", NETWORKS["compact"](), "licence", {})
+    base = load_base(tmp_path / "base")
+    state = trained_state(add_branches(BasedModel(base.network), LORA))
+    checkpoint = Checkpoint(1, 0, {"lora": asdict(LORA)}, state, state, {}, base.sha256)
+    write_pack(based_parts(tmp_path / "base", checkpoint, ARMS["both"], "p", {}, {}), tmp_path / "pack")
+    frames = default_rng(2).integers(0, 256, (2, 80, 96, 3), np.uint8)
+    whole, tiled = (
+        np.stack(list(PackRunner(tmp_path / "pack", tile_size=4 * tile, tile_overlap=128).restore(frames))).astype(int)
+        for tile in (256, 72)
+    )
+    assert np.abs(whole - tiled).max() <= 1
+
+
+def test_a_cache_that_does_not_suffice_is_refused(tmp_path: Path) -> None:
+    made = cache(tmp_path)
+
+    def batches(windows: int = 2, patch: int = 16) -> TaughtBatches:
+        shape = BatchShape(size=1, patch=patch, windows_per_clip=1)
+        return TaughtBatches(made, Degradation(), shape, windows=windows, text_share=0.5, seed=1, steps=4)
+
+    first, again = batches()[3], batches()[3]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert first.lq.shape == (1, 3, 3, 16, 16)
+    assert first.taught.shape == (1, 3, 3, 64, 64)
+    with pytest.raises(UserError, match="lacks 3 of 5 windows"):
+        batches(windows=5)
+    with pytest.raises(UserError, match="wants 3 of 128"):
+        batches(patch=32)
+
+
+def test_text_is_written_over_pictures_and_moves_evenly() -> None:
+    clip = np.full((3, 96, 96, 3), 90, np.uint8)
+    changed, moved = 0, 0
+    for seed in range(20):
+        text = written(clip, default_rng(seed))
+        assert text.shape == clip.shape
+        assert np.array_equal(text, written(clip, default_rng(seed)))
+        changed += int(np.ptp(text) > 20)
+        moved += int(not np.array_equal(text[0], text[1]))
+    assert changed >= 18
+    assert 5 <= moved < 20
