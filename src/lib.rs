@@ -15,6 +15,7 @@
 
 pub mod pace;
 pub mod pack;
+mod places;
 pub mod restore;
 pub mod runtime;
 

@@ -37,7 +37,8 @@ Options:
   -h, --help               this text
 
 Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
-      --model FOLDER       the model pack; default: the small one that is built in
+      --model NAME         a model pack by name, or its folder; default: `tiny`,
+                           which is built in
       --provider NAME      auto, cpu, cuda or tensorrt; default auto
       --device-id N        which GPU
       --threads N          CPU threads; default: all cores

@@ -51,8 +51,8 @@ pub fn post_cancelled(element: &DloralVsr) {
 
 fn load(request: &ModelRequest, tell: &mut dyn FnMut(&str)) -> Result<Arc<Model>, OpenError> {
     ort_log::install();
-    let pack = match &request.folder {
-        Some(folder) => Pack::open(folder)?,
+    let pack = match &request.model {
+        Some(model) => Pack::find(model)?,
         None => Pack::embedded()?,
     };
     Ok(Model::load(&pack, &request.options, &mut |progress| {

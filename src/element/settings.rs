@@ -61,8 +61,8 @@ impl Default for Settings {
 /// Which model is asked for.
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
-    /// The pack's folder; `None`: the embedded pack.
-    pub folder: Option<PathBuf>,
+    /// The pack's name or folder; `None`: the embedded pack.
+    pub model: Option<PathBuf>,
     /// Who computes, and how.
     pub options: runtime::ModelOptions,
 }
@@ -114,7 +114,7 @@ impl Settings {
     pub fn model_request(&self) -> ModelRequest {
         let path = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(PathBuf::from);
         ModelRequest {
-            folder: path(&self.model),
+            model: path(&self.model),
             options: runtime::ModelOptions {
                 provider: self.execution_provider.into(),
                 device_id: self.device_id,
@@ -162,7 +162,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder("model")
             .nick("Model")
-            .blurb("Folder of the model pack; empty: the embedded pack `tiny`")
+            .blurb("Name of a model pack, or its folder; empty: the embedded pack `tiny`")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())

@@ -18,6 +18,21 @@ pub enum PackError {
         /// What is missing.
         reason: String,
     },
+    /// No pack of this name in any of the folders.
+    #[error(
+        "there is no model `{name}`: there are {}; give one of these, or the folder of a pack (with a slash, ./{name}). \
+         Looked for in {}",
+        known.join(", "),
+        searched.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoSuchName {
+        /// As asked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+        /// Where they are.
+        searched: Vec<PathBuf>,
+    },
     /// A file that cannot be read.
     #[error("{} cannot be read: {source}; check that it is there and readable", path.display())]
     Read {

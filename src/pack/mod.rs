@@ -6,6 +6,7 @@
 mod embedded;
 mod error;
 mod files;
+mod find;
 mod manifest;
 mod onnx;
 
@@ -103,6 +104,20 @@ impl Pack {
         let size = files::check_files(&folder, &manifest)?;
         let graphs = Graph::ALL.map(|graph| folder.join(graph.file_name()));
         Ok(Pack::new(manifest, &text, size, Storage::Folder { folder, graphs }))
+    }
+
+    /// Opens the pack of this name, or in this folder: what has a slash in it is a folder, and so is what is one in the
+    /// current folder. A name is looked for in the folders of `DLORALVSR_MODEL_PATH`, in `models` in the current folder,
+    /// beside this library and in the folders above it, and in the data folders (`dloralvsr/models`). `tiny` is the
+    /// default pack where none of these has one.
+    ///
+    /// # Errors
+    /// As those of [`Pack::open`]; and [`PackError::NoSuchName`], with the names that there are.
+    pub fn find(model: &Path) -> Result<Pack, PackError> {
+        match find::folder_of(model, &find::search_folders())? {
+            Some(folder) => Pack::open(&folder),
+            None => Pack::embedded(),
+        }
     }
 
     /// The default pack, compiled into this library.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use ort::ep::{self, ExecutionProviderDispatch};
 
-use super::library::home_folder;
 use super::open::Shapes;
 use super::{Library, ModelOptions, Provider, RuntimeError, nvidia};
 use crate::pack::{Graph, Pack, Precision};
+use crate::places::home_folder;
 
 /// What a provider's options depend on.
 pub(super) struct Setting<'a> {

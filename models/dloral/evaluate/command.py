@@ -23,6 +23,7 @@ from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone
 from dloral.evaluate.scores import Row
 from dloral.evaluate.sights import Sights
 from dloral.evaluate.table import KEPT_LEVEL, against_bicubic, kept_figures, markdown, with_intervals, write_csv
+from dloral.packs import find_pack
 from dloral.quality import write_quality
 
 Picture = NDArray[np.uint8]
@@ -30,7 +31,7 @@ Picture = NDArray[np.uint8]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``evaluate``."""
-    parser.add_argument("--pack", type=Path, nargs="+", default=[], help="model packs to measure")
+    parser.add_argument("--pack", nargs="+", default=[], help="model packs to measure, by name or folder")
     parser.add_argument(
         "--clips", type=Path, help="folder of ground-truth clips NAME.mp4 (without: E*warp and flicker only)"
     )
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure, print the tables and write the files that are asked for."""
-    packs = name_packs(args.pack) if args.pack else {}
+    packs = name_packs([find_pack(pack) for pack in args.pack]) if args.pack else {}
     names = _chosen_methods(args, packs)
     against = _reference(args, names, packs)
     if args.quality and (len(packs) != 1 or args.clips is None or KEPT_LEVEL not in args.levels):
