@@ -30,7 +30,7 @@ def find_pack(given: str | Path) -> Path:
 def search_folders() -> list[Path]:
     """Folders whose folders are packs, those that count first in front."""
     named = [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
     shared = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(os.pathsep)
     data = [Path(folder) / "dloralvsr/models" for folder in (home, *shared)]
     return [folder for folder in (*named, Path("models").absolute(), SHIPPED, *data) if folder.is_dir()]

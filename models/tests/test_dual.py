@@ -313,11 +313,8 @@ def test_shipped_configurations_are_read() -> None:
         dual = tomllib.loads(path.read_text()).get("stage") == "dual"
         config = parse_config(path.stem, dual_from_table) if dual else load_config(path.stem)
         stages[path.stem] = config.stage
-    assert stages["tiny-base"] == stages["small-base"] == "base"
-    assert stages["tiny-dual"] == stages["small-dual"] == stages["sd21"] == "dual"
-    sizes = load_config("small").model
-    assert sizes == load_config("small-base").model
-    assert sum(value.numel() for value in TinyModel(sizes).parameters()) < 10e6, "a pack of more than 40 MB"
+    assert stages["tiny-base"] == "base"
+    assert stages["tiny-dual"] == stages["small"] == stages["sd21"] == "dual"
 
 
 def test_lpips_is_given_its_own_range_and_is_not_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

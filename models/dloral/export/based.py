@@ -99,6 +99,7 @@ def based_parts(
         decoder_sizes=SIZES,
         color_fix="none",
         precision="fp32",
+        half_weights=True,
         licence="BSD-3-Clause AND (MIT OR Apache-2.0)",
         licence_text=f"The weights derive from {ATTRIBUTION}, under this licence:\n\n{TEXT}",
         provenance={"base": restorer.name} | provenance,

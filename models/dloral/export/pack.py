@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dloral.errors import UserError
 from dloral.export.folder import digests, fresh_folder
+from dloral.export.half_weights import halve_weights, round_weights
 from dloral.export.save import save_graph, strip_notes
 from dloral.manifest import FORMAT, SCALE, GraphSizes
 
@@ -50,6 +51,8 @@ class PackParts:
     provenance: dict[str, str] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
     for_cuda: bool = False
+    half_weights: bool = False
+    """Whether large weights are kept in 16 bits, whatever the graphs compute in."""
     licence_text: str = ""
     """Of a base whose weights are in the pack; goes beside them."""
     restorer_batch: str = "one"
@@ -63,6 +66,9 @@ def write_pack(parts: PackParts, folder: Path) -> None:
     finite, or a graph gives something else than torch.
     """
     _refuse_not_finite(parts)
+    if parts.half_weights:
+        for module in (parts.encoder, parts.restorer, parts.decoder):
+            round_weights(module)
     with fresh_folder(folder) as fresh:
         _export_graphs(parts, fresh)
         _check(parts, fresh)
@@ -91,20 +97,26 @@ def _export_graphs(parts: PackParts, folder: Path) -> None:
     side = parts.latent_factor if parts.encoder_input == "upscaled" else low
     latent = torch.rand(1, c, h, w)
     picture = torch.zeros(1, h * side, w * side, 3, dtype=torch.uint8)
-    _export(parts.encoder, folder / "encoder.onnx", {"frame": picture}, ["latent", "guide"])
+    _export(parts, parts.encoder, folder / "encoder.onnx", {"frame": picture}, ["latent", "guide"])
     any_batch = parts.restorer_batch == "free"
     batch = EXAMPLE_BATCH if any_batch else 1
     channels = {"latent": c, "guide": 3, "latent_prev": c, "guide_prev": 3}
     pairs = {name: torch.rand(batch, count, h, w) for name, count in channels.items()}
-    _export(parts.restorer, folder / "restorer.onnx", pairs, ["restored"], any_batch=any_batch)
+    _export(parts, parts.restorer, folder / "restorer.onnx", pairs, ["restored"], any_batch=any_batch)
     inputs = {"restored": latent}
     if parts.conditioned:
         inputs["frame"] = torch.zeros(1, h * low, w * low, 3, dtype=torch.uint8)
-    _export(parts.decoder, folder / "decoder.onnx", inputs, ["picture"])
+    _export(parts, parts.decoder, folder / "decoder.onnx", inputs, ["picture"])
 
 
 def _export(
-    module: nn.Module, path: Path, inputs: dict[str, Tensor], outputs: list[str], *, any_batch: bool = False
+    parts: PackParts,
+    module: nn.Module,
+    path: Path,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    *,
+    any_batch: bool = False,
 ) -> None:
     batch = (0,) if any_batch else ()
     sides = [(1, 2) if x.dtype == torch.uint8 else (2, 3) for x in inputs.values()]
@@ -122,6 +134,8 @@ def _export(
     )
     assert program is not None, "the dynamo exporter returns the program"
     strip_notes(program.model)
+    if parts.half_weights:
+        halve_weights(program.model)
     save_graph(program.model, path)
 
 
