@@ -123,6 +123,12 @@ def test_without_ground_truth(folder: Path, tmp_path: Path) -> None:
     assert "E*warp against sharpness" not in text
 
 
+def test_a_folder_is_no_page(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(folder, tmp_path) == 1
+    assert f"is a folder: give a file, such as {tmp_path / 'report.html'}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_fails_leaves_no_page(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "lq", tmp_path / "lq")
     twin = tmp_path / "lq" / f"{CLIP}.medium.mp4"

@@ -75,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
     against = _reference(args, names, packs)
     if args.quality and (len(packs) != 1 or args.clips is None or KEPT_LEVEL not in args.levels):
         raise UserError(f"--quality keeps one pack's figures at level {KEPT_LEVEL}: give --clips and one --pack")
+    if args.html and args.html.is_dir():
+        raise UserError(f"--html {args.html} is a folder: give a file, such as {args.html / 'report.html'}")
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     blind = find_blind(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
