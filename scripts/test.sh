@@ -44,6 +44,19 @@ python_environment() {
   echo "$wanted" >"$stamp"
 }
 
+# The tests of pages need a browser; where it has another name, or cannot be installed, they are skipped and say so.
+browser() {
+  if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+    return 0
+  fi
+  local as_root=()
+  ((EUID == 0)) || as_root=(sudo -n)
+  "${as_root[@]}" apt-get update -qq >&2 || true
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    chromium chromium-driver >&2 ||
+    say "warning: chromium and chromedriver could not be installed: the tests of pages are skipped"
+}
+
 python_types() {
   local relaxed=()
   if $quick; then
@@ -63,6 +76,7 @@ step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targ
 step "Rust: release build" cargo build --quiet --release --lib
 step "Rust: tests" cargo test --quiet
 step "Python: environment" python_environment
+$quick || step "Python: a browser" browser
 cd "$root/models"
 step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare
 step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare

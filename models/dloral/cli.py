@@ -24,6 +24,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "evaluate": Command("dloral.evaluate.command", "evaluate", "measure packs and other upscalers on clips"),
+    "study": Command("dloral.study.command", "evaluate", "let people compare packs without knowing which is which"),
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),

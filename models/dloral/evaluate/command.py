@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Never
 
@@ -17,9 +18,12 @@ from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.evaluate.blind import blind_frames, measure_blind
 from dloral.evaluate.bootstrap import differences
-from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips
+from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips, read_frames
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
 from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
+from dloral.evaluate.report.page import write_report
+from dloral.evaluate.report.speed import FRAMES as TIMED
+from dloral.evaluate.report.speed import Speed, measure_speed
 from dloral.evaluate.scores import Row
 from dloral.evaluate.sights import Sights
 from dloral.evaluate.table import KEPT_LEVEL, against_bicubic, kept_figures, markdown, with_intervals, write_csv
@@ -54,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--png", type=Path, help="write details of each clip's middle frame and temporal profiles to this folder"
     )
     parser.add_argument("--row", type=int, help="row of the temporal profiles (default: a detailed one)")
+    parser.add_argument(
+        "--html", type=Path, help="write one page with tables, plots, sliders and videos to this file; it times methods"
+    )
     parser.add_argument("--video", type=Path, help="write side-by-side videos to this folder")
     parser.add_argument(
         "--bootstrap", type=positive, metavar="N", help="add 95 %% intervals from N resamples of clips and frames"
@@ -69,20 +76,30 @@ def run(args: argparse.Namespace) -> None:
     against = _reference(args, names, packs)
     if args.quality and (len(packs) != 1 or args.clips is None or KEPT_LEVEL not in args.levels):
         raise UserError(f"--quality keeps one pack's figures at level {KEPT_LEVEL}: give --clips and one --pack")
+    if args.html and args.html.is_dir():
+        raise UserError(f"--html {args.html} is a folder: give a file, such as {args.html / 'report.html'}")
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     blind = find_blind(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
     perceptual = None if args.no_perceptual or clips is None else load_perceptual(args.backbone)
+    speed = _speed(methods, _first_input(clips, blind), args.jobs) if args.html else None
+    sights = Sights(args.png, args.video, args.row, page=args.html is not None)
     with _single_threaded_opencv():
-        rows = _measure_blind(args, blind, methods) if clips is None else _measure(args, clips, methods, perceptual)
+        if clips is None:
+            rows = _measure_blind(args, blind, methods, sights)
+        else:
+            rows = _measure(args, clips, methods, perceptual, sights)
     text = markdown(rows) + "\n\n" + "\n".join(f"- {line}" for line in against_bicubic(rows)) + "\n"
-    if args.bootstrap:
-        text += "\n" + with_intervals(differences(rows, against, args.bootstrap), against) + "\n"
+    intervals = differences(rows, against, args.bootstrap) if args.bootstrap else {}
+    if intervals:
+        text += "\n" + with_intervals(intervals, against) + "\n"
     print(text)
     if args.markdown:
         args.markdown.write_text(text, encoding="utf-8")
     if args.csv:
         write_csv(args.csv, rows)
+    if speed:
+        write_report(args.html, rows, sights.views, speed, intervals, against)
     if args.quality:
         write_quality(args.quality, kept_figures(rows, next(iter(packs))))
 
@@ -112,42 +129,56 @@ def load_perceptual(backbone: Path | None) -> Perceptual:
 
 
 def _measure(
-    args: argparse.Namespace, clips: list[Clip], methods: dict[str, Method], perceptual: Perceptual | None
+    args: argparse.Namespace,
+    clips: list[Clip],
+    methods: dict[str, Method],
+    perceptual: Perceptual | None,
+    sights: Sights,
 ) -> list[Row]:
     counts = [frame_count(clip, args.max_frames) for clip in clips]
     rows: list[Row] = []
     with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
         for clip, count in zip(clips, counts, strict=True):
-            with _watched(args, bar, clip.name, clip.truth, count) as on_frame:
+            with _watched(sights, bar, clip.name, clip.truth, count) as on_frame:
                 rows += measure_clip(
                     clip, methods, pool=pool, perceptual=perceptual, max_frames=args.max_frames, on_frame=on_frame
                 )
     return rows
 
 
-def _measure_blind(args: argparse.Namespace, clips: list[Path], methods: dict[str, Method]) -> list[Row]:
+def _measure_blind(
+    args: argparse.Namespace, clips: list[Path], methods: dict[str, Method], sights: Sights
+) -> list[Row]:
     counts = [blind_frames(path, args.max_frames) for path in clips]
     rows: list[Row] = []
     with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
         for path, count in zip(clips, counts, strict=True):
-            with _watched(args, bar, path.stem, path, count) as on_frame:
+            with _watched(sights, bar, path.stem, path, count) as on_frame:
                 rows += measure_blind(path, methods, pool=pool, max_frames=args.max_frames, on_frame=on_frame)
     return rows
 
 
 @contextmanager
 def _watched(
-    args: argparse.Namespace, bar: "tqdm[Never]", name: str, source: Path, frames: int
+    sights: Sights, bar: "tqdm[Never]", name: str, source: Path, frames: int
 ) -> Iterator[Callable[[Instant], None]]:
     """What is called for every frame of a clip: it moves the bar and writes what is there to be seen."""
     bar.set_description(name)
-    with Sights(args.png, args.video, args.row).of_clip(name, source, frames) as sights:
+    with sights.of_clip(name, source, frames) as clip_sights:
 
         def on_frame(instant: Instant) -> None:
             bar.update()
-            sights.add(instant)
+            clip_sights.add(instant)
 
         yield on_frame
+
+
+def _first_input(clips: Sequence[Clip] | None, blind: Sequence[Path]) -> Path:
+    return blind[0] if clips is None else next(iter(clips[0].twins.values()))
+
+
+def _speed(methods: Mapping[str, Method], path: Path, threads: int) -> Speed:
+    return measure_speed(methods, list(islice(read_frames(path), TIMED + 1)), path.stem, threads)
 
 
 def _chosen_methods(args: argparse.Namespace, packs: Mapping[str, Path]) -> list[str]:

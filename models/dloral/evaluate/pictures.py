@@ -25,16 +25,16 @@ def write_comparison(folder: Path, clip: str, instant: Instant, details: int = 2
     written = []
     for level in instant.low:
         path = folder / f"{clip}.{level}.{instant.index:04}.png"
-        _sheet(instant.columns(level), places).save(path)
+        details_sheet(instant.columns(level), places).save(path)
         written.append(path)
     return written
 
 
-def detailed_places(picture: Picture, count: int) -> list[tuple[int, int]]:
-    """Top left corners (y, x), multiples of 4, of squares with the most gradient that do not overlap."""
+def detailed_places(picture: Picture, count: int, side: int = _SIDE) -> list[tuple[int, int]]:
+    """Top left corners (y, x), multiples of 4, of squares of ``side`` with the most gradient that do not overlap."""
     gray = luma(picture)
     gradient = np.abs(cv2.Laplacian(gray, cv2.CV_32F, ksize=3))
-    side = min(_SIDE, *gray.shape)
+    side = min(side, *gray.shape)
     energy = cv2.boxFilter(gradient, cv2.CV_32F, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     energy = np.array(energy[: gray.shape[0] - side + 1 : 4, : gray.shape[1] - side + 1 : 4])
     places = []
@@ -48,7 +48,8 @@ def detailed_places(picture: Picture, count: int) -> list[tuple[int, int]]:
     return places
 
 
-def _sheet(columns: dict[str, Picture], places: list[tuple[int, int]]) -> Image.Image:
+def details_sheet(columns: dict[str, Picture], places: list[tuple[int, int]]) -> Image.Image:
+    """The squares at ``places`` three times as large: a row each, a column for each picture, its name above."""
     height, width = next(iter(columns.values())).shape[:2]
     side = min(_SIDE, height, width)
     cell = side * _ZOOM

@@ -38,14 +38,18 @@ class Profile:
                 of_level.setdefault(name, []).append(picture[min(self.row, len(picture) - 1)].copy())
 
     def write(self, folder: Path, clip: str) -> list[Path]:
-        """One PNG per level: T×W pictures stretched in T, one below the other."""
+        """One PNG per level."""
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for level, columns in self.rows.items():
+        for level in self.rows:
             path = folder / f"{clip}.{level}.profile-row-{self.row}.png"
-            _sheet({name: np.stack(rows) for name, rows in columns.items()}).save(path)
+            self.sheet(level).save(path)
             written.append(path)
         return written
+
+    def sheet(self, level: str) -> Image.Image:
+        """Of one level: T×W pictures stretched in T, one below the other."""
+        return _sheet({name: np.stack(rows) for name, rows in self.rows[level].items()})
 
 
 def detailed_row(picture: Picture) -> int:

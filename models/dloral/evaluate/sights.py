@@ -1,14 +1,15 @@
-"""What is written for the eye while clips are measured: details, temporal profiles, videos."""
+"""What is made for the eye while clips are measured: details, temporal profiles, videos, the clips of a page."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dloral.evaluate.clips import frame_rate
 from dloral.evaluate.measure import Instant
 from dloral.evaluate.pictures import write_comparison
 from dloral.evaluate.profile import Profile
+from dloral.evaluate.report.collect import ClipCollector, ClipView
 from dloral.evaluate.video import SideBySide
 
 
@@ -21,14 +22,22 @@ class Sights:
     videos: Path | None
     row: int | None = None
     """Row of the profiles, in output pixels; None: the most detailed one."""
+    page: bool = False
+    """Whether ``views`` are wanted."""
+    views: list[ClipView] = field(default_factory=list)
+    """Of the clips so far, what a page shows of them."""
 
     @contextmanager
     def of_clip(self, name: str, source: Path, frames: int) -> Iterator["ClipSights"]:
         """Open what belongs to one clip; when it is left without an error, files are complete."""
         with ExitStack() as stack:
-            video = stack.enter_context(SideBySide(self.videos, name, frame_rate(source))) if self.videos else None
-            sights = ClipSights(self.pictures, name, frames // 2, Profile(self.row), video)
+            rate, middle = frame_rate(source), frames // 2
+            video = stack.enter_context(SideBySide(self.videos, name, rate)) if self.videos else None
+            page = stack.enter_context(ClipCollector(name, rate, middle, self.row)) if self.page else None
+            sights = ClipSights(self.pictures, name, middle, Profile(self.row), video, page)
             yield sights
+            if page:
+                self.views.extend(page.views())
             if self.pictures:
                 sights.profile.write(self.pictures, name)
 
@@ -43,6 +52,7 @@ class ClipSights:
     """Index of the frame that details are shown of."""
     profile: Profile
     video: SideBySide | None
+    page: ClipCollector | None
 
     def add(self, instant: Instant) -> None:
         """Take one moment."""
@@ -52,3 +62,5 @@ class ClipSights:
                 write_comparison(self.pictures, self.name, instant)
         if self.video:
             self.video.add(instant)
+        if self.page:
+            self.page.add(instant)

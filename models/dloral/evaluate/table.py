@@ -39,13 +39,18 @@ def with_intervals(intervals: Mapping[tuple[str, str], Mapping[str, Interval]], 
     parts = []
     for level in dict.fromkeys(level for level, _ in intervals):
         of_level = {method: values for (at, method), values in intervals.items() if at == level}
-        used = [measure for measure in MEASURES if any(measure.key in values for values in of_level.values())]
-        lines = [["method", *(_difference_heading(measure) for measure in used)]]
-        lines += [[method, *(_interval(values, measure) for measure in used)] for method, values in of_level.items()]
-        rule = ["---", *("--:" for _ in used)]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+        headings, lines = interval_cells(of_level)
+        rule = ["---", *("--:" for _ in headings[1:])]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in [headings, rule, *lines])
         parts.append(f"### {level}, against {reference} (95 % intervals)\n\n{table}")
     return "\n\n".join(parts)
+
+
+def interval_cells(methods: Mapping[str, Mapping[str, Interval]]) -> tuple[list[str], list[list[str]]]:
+    """Headings and lines of one level's table: method -> measure -> difference."""
+    used = [measure for measure in MEASURES if any(measure.key in values for values in methods.values())]
+    lines = [[method, *(_interval(values, measure) for measure in used)] for method, values in methods.items()]
+    return ["method", *(_difference_heading(measure) for measure in used)], lines
 
 
 def _difference_heading(measure: Measure) -> str:

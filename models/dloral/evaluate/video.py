@@ -29,7 +29,7 @@ class SideBySide:
         """``rate``: frames per second as ffmpeg writes it, such as ``30000/1001``."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clip, self.rate = folder, clip, rate
-        self.writers: dict[str, _Writer] = {}
+        self.writers: dict[str, VideoWriter] = {}
 
     def __enter__(self) -> "SideBySide":
         return self
@@ -41,15 +41,15 @@ class SideBySide:
     def add(self, instant: Instant) -> None:
         """Write one moment."""
         for level in instant.low:
-            frame = _grid(instant.columns(level))
+            frame = grid(instant.columns(level))
             if level not in self.writers:
                 path = self.folder / f"{self.clip}.{level}.mp4"
-                self.writers[level] = _Writer(path, frame.shape[1], frame.shape[0], self.rate)
+                self.writers[level] = VideoWriter(path, frame.shape[1], frame.shape[0], self.rate)
             self.writers[level].write(frame)
 
 
-class _Writer:
-    """ffmpeg, fed with RGB frames of one size."""
+class VideoWriter:
+    """ffmpeg, fed with RGB frames of one size; writes H.264 in yuv420p, which every browser plays."""
 
     def __init__(self, path: Path, width: int, height: int, rate: str) -> None:
         self.path = path
@@ -59,7 +59,14 @@ class _Writer:
         self.messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the process
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.messages)
 
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close(keep=error is None)
+
     def write(self, frame: Picture) -> None:
+        """Add a frame, RGB u8 [height, width, 3]."""
         assert self.process.stdin is not None  # because of stdin=PIPE
         try:
             self.process.stdin.write(frame.tobytes())
@@ -81,15 +88,15 @@ class _Writer:
             raise UserError(f"ffmpeg could not write {self.path}: {text or 'it ended early'}")
 
 
-def _grid(columns: dict[str, Picture]) -> Picture:
+def grid(columns: dict[str, Picture]) -> Picture:
     """Two rows (one for up to three pictures), each picture below its name; even in size, as yuv420p wants it."""
     height, width = next(iter(columns.values())).shape[:2]
     rows = 1 if len(columns) <= 3 else 2
     across = -(-len(columns) // rows)
-    grid = Image.new("RGB", (across * width, rows * (height + _CAPTION)), "black")
-    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(size=16)
+    sheet = Image.new("RGB", (across * width, rows * (height + _CAPTION)), "black")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
     for index, (name, picture) in enumerate(columns.items()):
         x, y = index % across * width, index // across * (height + _CAPTION)
         draw.text((x + 4, y + 2), name, fill="white", font=font)
-        grid.paste(Image.fromarray(picture), (x, y + _CAPTION))
-    return np.asarray(grid)
+        sheet.paste(Image.fromarray(picture), (x, y + _CAPTION))
+    return np.asarray(sheet)

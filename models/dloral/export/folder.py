@@ -1,4 +1,4 @@
-"""The folder of a pack: written aside, so that there is never half a pack."""
+"""The folder of a pack, or of another result: written aside, so that there is never half of one."""
 
 import shutil
 import tempfile
@@ -11,13 +11,13 @@ from dloral.manifest import sha256
 
 
 @contextmanager
-def fresh_folder(folder: Path) -> Iterator[Path]:
+def fresh_folder(folder: Path, mark: str = "pack.toml", kind: str = "a pack") -> Iterator[Path]:
     """An empty folder beside ``folder``, which takes its place when the block ends without an error.
 
-    Raises :class:`UserError` if ``folder`` exists and is not a pack.
+    Raises :class:`UserError` if ``folder`` exists and is not ``kind``, which has a file ``mark``.
     """
-    if folder.exists() and not (folder / "pack.toml").is_file():
-        raise UserError(f"{folder} exists and is not a pack: give another --out, or take it away")
+    if folder.exists() and not (folder / mark).is_file():
+        raise UserError(f"{folder} exists and is not {kind}: give another --out, or take it away")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
         fresh = Path(aside) / folder.name
