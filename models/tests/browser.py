@@ -21,8 +21,16 @@ def opened(page: Path, downloads: Path) -> Iterator[Any]:
         pytest.skip("chromium and chromedriver are not installed (Debian: apt install chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    # Root, as in containers, has no sandbox.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,800"):
+    # Root, as in containers, has no sandbox. Nothing is looked for in a network.
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1400,800",
+    ):
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))

@@ -8,6 +8,7 @@ from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.evaluate.clips import find_blind
 from dloral.evaluate.methods import name_packs
+from dloral.packs import find_pack
 from dloral.study.make import PAGE, make_study
 from dloral.study.scores import Range, Scores, score
 from dloral.study.votes import join, read_votes
@@ -15,7 +16,7 @@ from dloral.study.votes import join, read_votes
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``study``."""
-    parser.add_argument("--packs", type=Path, nargs="+", default=[], help="model packs to compare, two or more")
+    parser.add_argument("--packs", nargs="+", default=[], help="model packs to compare, by name or folder, two or more")
     parser.add_argument("--clips", type=Path, help="folder of low-quality clips that they restore")
     parser.add_argument("--out", type=Path, help="folder of the study, to be made")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="names of clips, with commas")
@@ -33,7 +34,13 @@ def run(args: argparse.Namespace) -> None:
     if len(args.packs) < 2 or args.clips is None or args.out is None:
         raise UserError("give --packs A B …, --clips and --out to make a study, or --votes to score one")
     clips = find_blind(args.clips, args.only)
-    make_study(args.out, name_packs(args.packs), clips, max_frames=args.max_frames, threads=args.jobs)
+    make_study(
+        args.out,
+        name_packs([find_pack(pack) for pack in args.packs]),
+        clips,
+        max_frames=args.max_frames,
+        threads=args.jobs,
+    )
     pairs = len(args.packs) * (len(args.packs) - 1) // 2
     print(f"{args.out / PAGE}: {len(clips)} clips, {pairs * len(clips)} comparisons; open it in a browser")
 
