@@ -157,7 +157,7 @@ def test_prints_tables_and_writes_pictures(
         (["--method", "pack"], "needs --pack"),
         (["--method", "espcn"], "needs --peers"),
         (["--method", "realesrgan", "--peers", "nowhere"], "ncnn|there is no"),
-        (["--pack", "nowhere"], "not a model pack"),
+        (["--pack", "nowhere"], "there is no model 'nowhere'"),
         (["--backbone", "nowhere.onnx"], "(no perceptual backbone|needs the Python package).*--no-perceptual"),
     ],
 )

@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_the_old_pack(
     out.mkdir()
     (out / "pack.toml").write_text("old")
 
-    def full(module: Any, path: Path, *rest: Any) -> None:
+    def full(module: Any, path: Path, *rest: Any, **options: Any) -> None:
         path.write_bytes(b"half a graph")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 

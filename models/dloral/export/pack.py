@@ -92,31 +92,31 @@ def _refuse_not_finite(parts: PackParts) -> None:
 
 
 def _export_graphs(parts: PackParts, folder: Path) -> None:
-    c, (h, w) = parts.latent_channels, EXAMPLE
+    c, (h, w), half = parts.latent_channels, EXAMPLE, parts.half_weights
     low = parts.latent_factor // SCALE
     side = parts.latent_factor if parts.encoder_input == "upscaled" else low
     latent = torch.rand(1, c, h, w)
     picture = torch.zeros(1, h * side, w * side, 3, dtype=torch.uint8)
-    _export(parts, parts.encoder, folder / "encoder.onnx", {"frame": picture}, ["latent", "guide"])
+    _export(parts.encoder, folder / "encoder.onnx", {"frame": picture}, ["latent", "guide"], half_weights=half)
     any_batch = parts.restorer_batch == "free"
     batch = EXAMPLE_BATCH if any_batch else 1
     channels = {"latent": c, "guide": 3, "latent_prev": c, "guide_prev": 3}
     pairs = {name: torch.rand(batch, count, h, w) for name, count in channels.items()}
-    _export(parts, parts.restorer, folder / "restorer.onnx", pairs, ["restored"], any_batch=any_batch)
+    _export(parts.restorer, folder / "restorer.onnx", pairs, ["restored"], any_batch=any_batch, half_weights=half)
     inputs = {"restored": latent}
     if parts.conditioned:
         inputs["frame"] = torch.zeros(1, h * low, w * low, 3, dtype=torch.uint8)
-    _export(parts, parts.decoder, folder / "decoder.onnx", inputs, ["picture"])
+    _export(parts.decoder, folder / "decoder.onnx", inputs, ["picture"], half_weights=half)
 
 
 def _export(
-    parts: PackParts,
     module: nn.Module,
     path: Path,
     inputs: dict[str, Tensor],
     outputs: list[str],
     *,
     any_batch: bool = False,
+    half_weights: bool = False,
 ) -> None:
     batch = (0,) if any_batch else ()
     sides = [(1, 2) if x.dtype == torch.uint8 else (2, 3) for x in inputs.values()]
@@ -134,7 +134,7 @@ def _export(
     )
     assert program is not None, "the dynamo exporter returns the program"
     strip_notes(program.model)
-    if parts.half_weights:
+    if half_weights:
         halve_weights(program.model)
     save_graph(program.model, path)
 
