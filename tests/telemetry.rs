@@ -1,21 +1,20 @@
 //! ONNX Runtime does not report its use: in a fresh home, no socket into a network is opened and nothing is written.
 #![cfg(feature = "pipelines")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::program::built_transcode;
+use common::tools::Plugin;
 use gstdloralvsr::runtime::telemetry;
-
-/// Folder of the build: the plugin lies in it.
-fn build() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    tests.ancestors().nth(2).unwrap().to_owned()
-}
 
 /// Runs `command` in a home of its own, watched where `strace` is there; panics if it fails or opens a socket.
 fn run_in(home: &Path, command: &[&str]) -> Vec<PathBuf> {
     let data = gstdloralvsr::runtime::find_library().unwrap();
+    let plugin = Plugin::new();
     let trace = home.join("trace");
     let is_watched = Command::new("strace").arg("-V").output().is_ok();
     let mut run = if is_watched {
@@ -36,7 +35,7 @@ fn run_in(home: &Path, command: &[&str]) -> Vec<PathBuf> {
         .env_remove("XDG_CACHE_HOME")
         .env("HOME", home)
         .env("ORT_DYLIB_PATH", &data.path)
-        .env("GST_PLUGIN_PATH", build())
+        .env("GST_PLUGIN_PATH", plugin.plugins())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -102,7 +101,7 @@ fn programs_of_the_project() {
         .arg(&input)
         .status();
     assert!(made.unwrap().success());
-    let program = build().join("examples/transcode");
+    let program = built_transcode();
     let output = folder.path().join("out.png");
     let command = [&program, &input, &output].map(|path| path.to_str().unwrap());
     assert_silent(&command);

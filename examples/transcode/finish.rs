@@ -113,7 +113,7 @@ impl Finish<'_> {
         let whole = self.part.another(self.target.path()).map_err(text)?;
         let times = self.gate.times();
         let ends_early = !end.closed || end.error.is_some();
-        let last_end = times.last.map(|last| last + self.frame());
+        let last_end = times.last.map(|last| last + self.input.video.mean_frame());
         let mux = Mux {
             input: self.input,
             streams: self.streams,
@@ -149,11 +149,6 @@ impl Finish<'_> {
         running_time + known.map_or(0, |(file, pipeline)| file - pipeline)
     }
 
-    /// Length of a frame in the mean, ns.
-    fn frame(&self) -> i64 {
-        (1e9 / self.input.video.mean_rate.unwrap_or(25.0)) as i64
-    }
-
     /// Keep what is not complete as the part.
     fn keep(&self, whole: Option<Part>, frames: u64, end: End) -> Failure {
         let moved = whole.map_or(Ok(()), |whole| self.part.replace_by(whole));
@@ -169,16 +164,15 @@ impl Finish<'_> {
         let finished = whole.as_ref().map_or(self.part.path(), Part::path);
         if let Err(cause) = self.target.publish(finished) {
             // Of two parts the complete one stays, under the first one's name.
-            if let Some(whole) = whole {
-                let _ = self.part.replace_by(whole);
-            }
-            return Err(Failure::Failed(format!(
-                "{cause}; the {frames} restored frames are in {}",
-                self.part.path().display()
-            )));
+            let moved = whole.map_or(Ok(()), |whole| self.part.replace_by(whole));
+            let path = self.part.path().display();
+            return Err(Failure::Failed(match moved {
+                Ok(()) => format!("{cause}; the {frames} restored frames are in {path}"),
+                Err(error) => format!("{cause}; what was restored stays in parts beside {path}: {error}"),
+            }));
         }
         let output = self.target.path().display();
-        let damage = error.map(|error| error.text).or_else(|| self.missing(scan));
+        let damage = error.map(|error| error.text).or_else(|| self.check_input(scan));
         if whole.is_some() {
             self.part.remove();
         }
@@ -191,8 +185,8 @@ impl Finish<'_> {
         Ok(())
     }
 
-    /// What the input lacks of what it states, in words. What is damaged but there is told.
-    fn missing(&self, scan: Scan) -> Option<String> {
+    /// Warn of what is damaged in the input, and return what it lacks of what it states, in words.
+    fn check_input(&self, scan: Scan) -> Option<String> {
         let times = self.gate.times();
         if times.cut.is_some() || self.input.is_pictures() {
             return None;

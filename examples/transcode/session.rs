@@ -40,6 +40,8 @@ pub fn transcode(options: &Options) -> Result<(), Failure> {
         )));
     }
     let warning = space::check(space::estimate(&input, options.frames, options.crf), target.path())?;
+    let scan = Scan::start(&input)?;
+    let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
     let transcoder = match video::build(options, &input, container, part.path()) {
         Ok(transcoder) => transcoder,
@@ -49,8 +51,6 @@ pub fn transcode(options: &Options) -> Result<(), Failure> {
         }
     };
     introduce(options, &input, &streams, &transcoder, warning);
-    let scan = Scan::start(&input)?;
-    let signals = watch::count_signals()?;
     let mut watch = Watch::new(
         &transcoder,
         (&scan, input.video.stream.index),

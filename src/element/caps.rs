@@ -1,7 +1,6 @@
 //! Which caps are accepted, and which follow from which: width and height change, every other field stays.
 
 use gst::prelude::*;
-
 use gst_video::VideoInfo;
 
 use super::{colorimetry, formats};
@@ -177,8 +176,9 @@ fn free_sizes_first(caps: gst::Caps) -> gst::Caps {
     for wanted in [true, false] {
         for (structure, features) in caps.iter_with_features() {
             if is_free(structure) == wanted {
-                let structure = (structure.to_owned(), Some(features.to_owned()));
-                sorted.make_mut().append_structure_full(structure.0, structure.1);
+                sorted
+                    .make_mut()
+                    .append_structure_full(structure.to_owned(), Some(features.to_owned()));
             }
         }
     }

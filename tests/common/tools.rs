@@ -20,6 +20,11 @@ impl Plugin {
         Plugin(folder)
     }
 
+    /// Where the plugin lies.
+    pub fn plugins(&self) -> PathBuf {
+        self.folder().join("plugins")
+    }
+
     /// A folder for files of the test.
     pub fn folder(&self) -> &Path {
         self.0.path()
@@ -41,7 +46,7 @@ impl Plugin {
         let file = fs::File::create(&said).unwrap();
         let mut child = Command::new(tool)
             .args(arguments)
-            .env("GST_PLUGIN_PATH", self.folder().join("plugins"))
+            .env("GST_PLUGIN_PATH", self.plugins())
             .env("GST_REGISTRY", self.folder().join("registry"))
             .envs(variables.iter().map(|(key, value)| (key, value)))
             .stdout(file.try_clone().unwrap())

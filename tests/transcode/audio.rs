@@ -2,7 +2,7 @@
 
 use crate::workshop::{Clip, Workshop};
 
-pub const TWO_TONES: [&str; 8] = [
+const TWO_TONES: [&str; 8] = [
     "-f",
     "lavfi",
     "-i",
@@ -12,18 +12,21 @@ pub const TWO_TONES: [&str; 8] = [
     "-i",
     "sine=frequency=880:duration=1",
 ];
-pub const ALL_STREAMS: [&str; 6] = ["-map", "0:v", "-map", "1:a", "-map", "2:a"];
+const ALL_STREAMS: [&str; 6] = ["-map", "0:v", "-map", "1:a", "-map", "2:a"];
+
+/// A clip with two tracks of audio.
+pub fn two_tones(codec: &'static str) -> Clip {
+    Clip {
+        inputs: TWO_TONES.to_vec(),
+        output: [&ALL_STREAMS[..], &["-c:a", codec]].concat(),
+        ..Clip::default()
+    }
+}
 
 #[test]
 fn audio_is_copied_where_the_format_takes_it() {
     let workshop = Workshop::new();
-    let mut clip = Clip {
-        inputs: TWO_TONES.to_vec(),
-        output: ALL_STREAMS.to_vec(),
-        ..Clip::default()
-    };
-    clip.output.extend(["-c:a", "aac"]);
-    let input = workshop.clip("in.mkv", &clip);
+    let input = workshop.clip("in.mkv", &two_tones("aac"));
     for output in ["out.mkv", "out.mp4", "out.mov"] {
         let output = workshop.path(output);
         let messages = workshop.transcode(&[], &input, &output).succeeds();
@@ -50,13 +53,7 @@ fn audio_is_copied_where_the_format_takes_it() {
 #[test]
 fn audio_that_does_not_fit_is_encoded_and_that_is_said() {
     let workshop = Workshop::new();
-    let mut clip = Clip {
-        inputs: TWO_TONES.to_vec(),
-        output: ALL_STREAMS.to_vec(),
-        ..Clip::default()
-    };
-    clip.output.extend(["-c:a", "pcm_s16le"]);
-    let input = workshop.clip("in.mkv", &clip);
+    let input = workshop.clip("in.mkv", &two_tones("pcm_s16le"));
     for (output, codec) in [("out.mp4", "aac"), ("out.webm", "opus")] {
         let output = workshop.path(output);
         let messages = workshop.transcode(&[], &input, &output).succeeds();

@@ -8,6 +8,8 @@ mod damage;
 mod files;
 mod messages;
 mod pictures;
+#[path = "../common/program.rs"]
+mod program;
 mod streams;
 mod times;
 mod workshop;

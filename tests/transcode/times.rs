@@ -1,6 +1,6 @@
 //! Frames, their number and their times.
 
-use crate::audio::{ALL_STREAMS, TWO_TONES};
+use crate::audio::two_tones;
 use crate::colours::mean_difference;
 use crate::workshop::{Clip, Workshop};
 
@@ -105,13 +105,7 @@ fn interlaced_video_keeps_its_frame_count() {
 #[test]
 fn a_preview_has_exactly_the_frames_asked_for() {
     let workshop = Workshop::new();
-    let mut clip = Clip {
-        inputs: TWO_TONES.to_vec(),
-        output: ALL_STREAMS.to_vec(),
-        ..Clip::default()
-    };
-    clip.output.extend(["-c:a", "aac"]);
-    let input = workshop.clip("in.mp4", &clip);
+    let input = workshop.clip("in.mp4", &two_tones("aac"));
     for (frames, output) in [("1", "one.mkv"), ("7", "seven.mp4"), ("99", "all.mkv")] {
         let output = workshop.path(output);
         workshop.transcode(&["--frames", frames], &input, &output).succeeds();

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use crate::program::built_transcode;
+
 /// Longer than any of these runs takes on the slowest machine: beyond it the program hangs.
 const HANG: Duration = Duration::from_secs(300);
 
@@ -179,7 +181,7 @@ impl Workshop {
 
     /// Start the example.
     pub fn start(options: &[&str], input: &Path, output: &Path) -> Running {
-        let child = Command::new(program())
+        let child = Command::new(built_transcode())
             .args(options)
             .args([input, output])
             .stdin(Stdio::null())
@@ -237,7 +239,7 @@ impl Workshop {
                       \"$6\" --force \"$3\" \"$2/$4\"; status=$?; cp \"$2\"/* \"$5\"; umount \"$2\"; exit $status";
         let output = Command::new("unshare")
             .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", size])
-            .args([&disk, input, Path::new(name), kept, &program()])
+            .args([&disk, input, Path::new(name), kept, &built_transcode()])
             .stdin(Stdio::null())
             .output()
             .ok()?;
@@ -436,18 +438,6 @@ impl Run {
             assert!(self.messages.contains(text), "`{text}` is not in:\n{}", self.messages);
         }
     }
-}
-
-/// The example lies beside the tests' folder.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.ancestors().nth(2).unwrap().join("examples/transcode");
-    assert!(
-        program.is_file(),
-        "{} is not built: `cargo build --example transcode`",
-        program.display()
-    );
-    program
 }
 
 fn column(text: &str) -> Vec<String> {

@@ -194,7 +194,7 @@ pub fn judge(input: &Input, found: &Found, decoded: Decoded) -> Verdict {
         .get(&input.video.stream.index)
         .copied()
         .unwrap_or_default();
-    let frame = (1e9 / input.video.mean_rate.unwrap_or(25.0)) as i64;
+    let frame = input.video.mean_frame();
     match stated(input, found, video, frame) {
         Stated::Nothing => Verdict::Unstated,
         Stated::Missing(what) => Verdict::Short(what),
@@ -228,9 +228,7 @@ enum Stated {
 
 fn stated(input: &Input, found: &Found, video: Packets, frame: i64) -> Stated {
     if found.ends_early {
-        return Stated::Missing(
-            "the input's file ends in the middle of its data: it is incomplete or damaged".to_owned(),
-        );
+        return Stated::Missing(CUT.to_owned());
     }
     if input.format == "avi" {
         // Its number of frames is often a little wrong, the sizes of its parts are not.

@@ -53,7 +53,7 @@ pub struct Video {
     /// Mean frames per second, for estimates.
     pub mean_rate: Option<f64>,
     pub interlaced: bool,
-    /// The way of `videoflip` that turns the picture upright.
+    /// The method of `videoflip` that turns the picture upright.
     pub turn: Option<&'static str>,
     /// Bits per sample.
     pub depth: u32,
@@ -89,7 +89,7 @@ impl Input {
         let mut others = report.streams;
         let stream = others.remove(chosen);
         let begin = ffprobe::beginning(&media, stream.index, LOOKED_AT).map_err(unreadable)?;
-        let video = Video::of(stream, &begin)?;
+        let video = Video::of(stream, &begin);
         if video.width == 0 && report.format.format_name.starts_with("webp") {
             return Err(Failure::Usage(format!(
                 "{0} is an animated WebP, which neither GStreamer nor FFmpeg reads: turn it into a GIF or a video first, \
@@ -123,7 +123,7 @@ impl Input {
 
     /// Whether the file's clock starts anywhere, so that its first time means nothing.
     pub fn has_arbitrary_start(&self) -> bool {
-        ["mpegts", "mpeg", "mpegvideo", "rtsp"].contains(&self.format.as_str())
+        ["mpegts", "mpeg", "mpegvideo"].contains(&self.format.as_str())
     }
 
     /// The number of frames: stated, or estimated by duration and rate; good for a progress bar.
@@ -152,7 +152,7 @@ impl Input {
 }
 
 impl Video {
-    fn of(stream: Stream, begin: &[Item]) -> Result<Self, Failure> {
+    fn of(stream: Stream, begin: &[Item]) -> Self {
         let frames = || {
             begin.iter().filter_map(|item| match item {
                 Item::Frame(frame) => Some(frame.as_ref()),
@@ -163,7 +163,7 @@ impl Video {
         let pixels = Pixels::of(stream.pix_fmt.as_deref().unwrap_or(""));
         let rate = |text: &Option<String>| ffprobe::ratio(text.as_deref()?);
         let (stated, mean) = (rate(&stream.r_frame_rate), rate(&stream.avg_frame_rate));
-        Ok(Self {
+        Self {
             width: first.width.or(stream.width).unwrap_or(0),
             height: first.height.or(stream.height).unwrap_or(0),
             framerate: stated.filter(|stated| Some(*stated) == mean),
@@ -181,7 +181,7 @@ impl Video {
                 .as_deref()
                 .and_then(ffprobe::nanoseconds),
             stream,
-        })
+        }
     }
 
     fn check_size(&self) -> Result<(), Failure> {
@@ -201,6 +201,11 @@ impl Video {
             Some(turn) if orientation::is_quarter(turn) => (self.height, self.width),
             _ => (self.width, self.height),
         }
+    }
+
+    /// Length of a frame in the mean, ns.
+    pub fn mean_frame(&self) -> i64 {
+        (1e9 / self.mean_rate.unwrap_or(25.0)) as i64
     }
 
     /// The number of frames that the container's tables state.

@@ -1,6 +1,6 @@
 //! How players are asked to turn the picture.
 
-/// The way of `videoflip` for a display matrix as `ffprobe` prints it, nine numbers in three rows. `None`: upright, or
+/// The method of `videoflip` for a display matrix as `ffprobe` prints it, nine numbers in three rows. `None`: upright, or
 /// no turn by quarters, which no player shows either.
 pub fn direction(matrix: &str) -> Option<&'static str> {
     let numbers: Vec<i64> = matrix

@@ -19,7 +19,7 @@ pub enum Container {
 
 /// How a stream gets into the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Treatment {
     Copied,
     /// Encoded anew with this encoder of FFmpeg, called so by people.
     Encoded(&'static str, &'static str),
@@ -46,7 +46,7 @@ const QUICKTIME_AUDIO: [&str; 14] = [
 ];
 /// Subtitles that are text, which FFmpeg turns into one another.
 const TEXT: [&str; 7] = ["subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"];
-/// Subtitles that are pictures, and whether Matroska holds them.
+/// Subtitles that are pictures.
 const PICTURES: [&str; 3] = ["hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"];
 
 impl Container {
@@ -109,34 +109,34 @@ impl Container {
         }
     }
 
-    pub fn audio(self, codec: &str) -> Way {
+    pub fn audio(self, codec: &str) -> Treatment {
         let copied = match self {
             // Every codec that FFmpeg knows by name fits.
             Container::Matroska => true,
             Container::Mp4 => MP4_AUDIO.contains(&codec),
             Container::QuickTime => QUICKTIME_AUDIO.contains(&codec),
             Container::WebM => ["opus", "vorbis"].contains(&codec),
-            Container::Png => return Way::LeftOut,
+            Container::Png => return Treatment::LeftOut,
         };
         match self {
-            _ if codec == "unknown" || codec == "none" => Way::LeftOut,
-            _ if copied => Way::Copied,
-            Container::WebM => Way::Encoded("libopus", "Opus"),
-            _ => Way::Encoded("aac", "AAC"),
+            _ if codec == "unknown" || codec == "none" => Treatment::LeftOut,
+            _ if copied => Treatment::Copied,
+            Container::WebM => Treatment::Encoded("libopus", "Opus"),
+            _ => Treatment::Encoded("aac", "AAC"),
         }
     }
 
-    pub fn subtitle(self, codec: &str) -> Way {
+    pub fn subtitle(self, codec: &str) -> Treatment {
         let (text, picture) = (TEXT.contains(&codec), PICTURES.contains(&codec));
         match self {
-            Container::Matroska if codec == "mov_text" || codec == "text" => Way::Encoded("srt", "SubRip"),
-            Container::Matroska if text || picture => Way::Copied,
-            Container::Mp4 | Container::QuickTime if codec == "mov_text" => Way::Copied,
-            Container::Mp4 | Container::QuickTime if text => Way::Encoded("mov_text", "3GPP timed text"),
-            Container::Mp4 if codec == "dvd_subtitle" => Way::Copied,
-            Container::WebM if codec == "webvtt" => Way::Copied,
-            Container::WebM if text => Way::Encoded("webvtt", "WebVTT"),
-            _ => Way::LeftOut,
+            Container::Matroska if codec == "mov_text" || codec == "text" => Treatment::Encoded("srt", "SubRip"),
+            Container::Matroska if text || picture => Treatment::Copied,
+            Container::Mp4 | Container::QuickTime if codec == "mov_text" => Treatment::Copied,
+            Container::Mp4 | Container::QuickTime if text => Treatment::Encoded("mov_text", "3GPP timed text"),
+            Container::Mp4 if codec == "dvd_subtitle" => Treatment::Copied,
+            Container::WebM if codec == "webvtt" => Treatment::Copied,
+            Container::WebM if text => Treatment::Encoded("webvtt", "WebVTT"),
+            _ => Treatment::LeftOut,
         }
     }
 
@@ -154,12 +154,8 @@ impl Container {
         matches!(self, Container::Mp4 | Container::QuickTime) && tag == "gpmd"
     }
 
-    pub fn holds_chapters(self) -> bool {
+    /// Chapters, and the timecode of the first frame: a tag of the video, or a track of its own in MP4 and MOV.
+    pub fn holds_chapters_and_timecode(self) -> bool {
         self != Container::Png
-    }
-
-    /// Whether the stream's start code is a tag of the video here: MP4 and MOV make a track of it.
-    pub fn holds_timecode(self) -> bool {
-        !matches!(self, Container::Png)
     }
 }

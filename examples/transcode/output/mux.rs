@@ -1,7 +1,6 @@
 //! Puts the restored video and the input's other streams together, with FFmpeg: they are copied packet by packet where
 //! the container holds them, with their times, languages, dispositions, chapters, tags and attachments.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -174,8 +173,9 @@ impl Mux<'_> {
             "1",
             "-f",
             "image2pipe",
+            "-",
         ]);
-        std::fs::write(&file, tools::output(with(extract, "-"))?)
+        std::fs::write(&file, tools::output(extract)?)
             .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))?;
         command.arg("-attach").arg(&file);
         command.args([&format!("-metadata:s:t:{number}"), &format!("mimetype={kind}")]);
@@ -187,11 +187,6 @@ impl Mux<'_> {
         command.args([&format!("-metadata:s:t:{number}"), &format!("filename={shown}")]);
         Ok(())
     }
-}
-
-fn with(mut command: Command, argument: &str) -> Command {
-    command.arg(OsString::from(argument));
-    command
 }
 
 /// Delete the tags that would be wrong of newly coded data.

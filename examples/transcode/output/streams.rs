@@ -1,6 +1,6 @@
 //! Which of the input's other streams the output keeps, and how; what it cannot hold is named before the work starts.
 
-use super::container::{Container, Way};
+use super::container::{Container, Treatment};
 use crate::input::Input;
 use crate::input::ffprobe::Stream;
 
@@ -38,31 +38,31 @@ impl Streams {
         for stream in &input.others {
             plan.take(input, stream, container);
         }
-        if input.chapters > 0 && !container.holds_chapters() {
+        if input.chapters > 0 && !container.holds_chapters_and_timecode() {
             plan.left_out.push("chapters".to_owned());
         }
         plan
     }
 
     fn take(&mut self, input: &Input, stream: &Stream, container: Container) {
-        let way = |holds| if holds { Way::Copied } else { Way::LeftOut };
-        let (kind, way) = match stream.codec_type.as_str() {
+        let copied_if = |holds| if holds { Treatment::Copied } else { Treatment::LeftOut };
+        let (kind, treatment) = match stream.codec_type.as_str() {
             "audio" => (Kind::Audio, container.audio(stream.codec())),
             "subtitle" => (Kind::Subtitle, container.subtitle(stream.codec())),
-            "video" if stream.is("attached_pic") => (Kind::Cover, way(container.holds_covers())),
-            "attachment" => (Kind::Attachment, way(container.holds_attachments())),
+            "video" if stream.is("attached_pic") => (Kind::Cover, copied_if(container.holds_covers())),
+            "attachment" => (Kind::Attachment, copied_if(container.holds_attachments())),
             "data" if is_written_anew(input, stream, container) => return,
-            _ => (Kind::Data, way(container.holds_data(&stream.codec_tag_string))),
+            _ => (Kind::Data, copied_if(container.holds_data(&stream.codec_tag_string))),
         };
-        let encoder = match way {
-            Way::LeftOut => {
+        let encoder = match treatment {
+            Treatment::LeftOut => {
                 self.left_out.push(name(stream));
                 return;
             }
-            Way::Copied => None,
-            Way::Encoded(encoder, people_say) => {
+            Treatment::Copied => None,
+            Treatment::Encoded(encoder, people_say) => {
                 let keeps =
-                    container != Container::Matroska && Container::Matroska.audio(stream.codec()) == Way::Copied;
+                    container != Container::Matroska && Container::Matroska.audio(stream.codec()) == Treatment::Copied;
                 let remedy = if kind == Kind::Audio && keeps {
                     "; an .mkv would keep it"
                 } else {
@@ -93,7 +93,7 @@ impl Streams {
 fn is_written_anew(input: &Input, stream: &Stream, container: Container) -> bool {
     match stream.codec_tag_string.as_str() {
         "text" => input.chapters > 0,
-        "tmcd" => container.holds_timecode(),
+        "tmcd" => container.holds_chapters_and_timecode(),
         _ => false,
     }
 }

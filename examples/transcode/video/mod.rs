@@ -1,4 +1,4 @@
-//! The video's way through GStreamer: decoded, restored, encoded.
+//! The video in GStreamer: decoded, restored, encoded.
 
 mod colour;
 mod encoder;

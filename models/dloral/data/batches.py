@@ -59,11 +59,11 @@ class Batches(Dataset[Batch]):
         while len(windows) < self.shape.size:
             clean = self._clean(rng)
             if rng.random() < self.shape.gray_share:
-                clean = _gray(clean)
+                clean = gray(clean)
             lq = self.degradation.apply(clean, rng)
             windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
         lqs, cleans = zip(*windows[: self.shape.size], strict=True)
-        return Batch(_tensor(lqs), _tensor(cleans))
+        return Batch(stacked(lqs), stacked(cleans))
 
     def _clean(self, rng: Generator) -> Frames:
         shape = self.shape
@@ -79,13 +79,19 @@ class Batches(Dataset[Batch]):
         big = slice(y * SCALE, (y + patch) * SCALE), slice(x * SCALE, (x + patch) * SCALE)
         a = lq[t : t + frames, y : y + patch, x : x + patch]
         b = clean[t : t + frames, big[0], big[1]]
-        if rng.random() < 0.5:
-            a, b = a[:, :, ::-1], b[:, :, ::-1]
-        if rng.random() < 0.5:
-            a, b = a[:, ::-1], b[:, ::-1]
-        if rng.random() < 0.5:
-            a, b = a.swapaxes(1, 2), b.swapaxes(1, 2)
+        a, b = turned([a, b], rng)
         return a, b
+
+
+def turned(windows: list[Frames], rng: Generator) -> list[Frames]:
+    """The same windows [T, H, W, 3], all in one of the eight ways to mirror and transpose a picture."""
+    if rng.random() < 0.5:
+        windows = [window[:, :, ::-1] for window in windows]
+    if rng.random() < 0.5:
+        windows = [window[:, ::-1] for window in windows]
+    if rng.random() < 0.5:
+        windows = [window.swapaxes(1, 2) for window in windows]
+    return windows
 
 
 def shade(rng: Generator, frames: int, size: int) -> Frames:
@@ -97,10 +103,12 @@ def shade(rng: Generator, frames: int, size: int) -> Frames:
     return np.repeat(np.rint(picture).astype(np.uint8)[None], frames, axis=0)
 
 
-def _gray(clip: Frames) -> Frames:
+def gray(clip: Frames) -> Frames:
+    """Frames [T, H, W, 3] in black and white: the luma of BT.709 in all three channels."""
     luma = clip.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     return np.repeat(np.rint(luma).astype(np.uint8)[..., None], 3, axis=-1)
 
 
-def _tensor(windows: tuple[Frames, ...]) -> Tensor:
+def stacked(windows: tuple[Frames, ...]) -> Tensor:
+    """Windows [T, H, W, 3] as one tensor u8 [B, T, 3, H, W]."""
     return torch.from_numpy(np.ascontiguousarray(np.stack(windows).transpose(0, 1, 4, 2, 3)))

@@ -9,9 +9,9 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dloral.data.batches import BatchShape, _gray, _tensor
+from dloral.data.batches import BatchShape, gray, stacked, turned
 from dloral.data.degrade import SCALE, Degradation, Frames
-from dloral.data.motion import _motion
+from dloral.data.motion import fast_motion
 from dloral.data.text import written
 from dloral.errors import UserError
 from dloral.teacher.cache import Cache
@@ -68,9 +68,9 @@ class TaughtBatches(Dataset[TaughtBatch]):
             lq = self.degradation.apply(clean, rng)
             cut += [self._cut(lq, clean, taught, rng) for _ in range(self.shape.windows_per_clip)]
         lqs, cleans, taughts = zip(*cut[: self.shape.size], strict=True)
-        flows, visible = zip(*(_motion(clean[-1], clean[-2]) for clean in cleans), strict=True)
+        flows, visible = zip(*(fast_motion(clean[-1], clean[-2]) for clean in cleans), strict=True)
         motion = torch.from_numpy(np.stack(flows)), torch.from_numpy(np.stack(visible))
-        return TaughtBatch(_tensor(lqs), _tensor(cleans), _tensor(taughts), *motion)
+        return TaughtBatch(stacked(lqs), stacked(cleans), stacked(taughts), *motion)
 
     def _window(self, rng: Generator) -> tuple[Frames, Frames]:
         clean, taught = self.cache.read(int(rng.integers(self.windows)))
@@ -79,7 +79,7 @@ class TaughtBatches(Dataset[TaughtBatch]):
             # A prior garbles small letters: here the truth teaches.
             taught = clean
         if rng.random() < self.shape.gray_share:
-            clean, taught = _gray(clean), _gray(taught)
+            clean, taught = gray(clean), gray(taught)
         return clean, taught
 
     def _cut(self, lq: Frames, clean: Frames, taught: Frames, rng: Generator) -> tuple[Frames, Frames, Frames]:
@@ -87,12 +87,7 @@ class TaughtBatches(Dataset[TaughtBatch]):
         y, x = (int(rng.integers(side - patch + 1)) for side in lq.shape[1:3])
         big = (slice(None), slice(y * SCALE, (y + patch) * SCALE), slice(x * SCALE, (x + patch) * SCALE))
         parts = [lq[:, y : y + patch, x : x + patch], clean[big], taught[big]]
-        if rng.random() < 0.5:
-            parts = [part[:, :, ::-1] for part in parts]
-        if rng.random() < 0.5:
-            parts = [part[:, ::-1] for part in parts]
-        if rng.random() < 0.5:
-            parts = [part.swapaxes(1, 2) for part in parts]
+        parts = turned(parts, rng)
         if rng.random() < 0.5:
             parts = [part[::-1] for part in parts]
         a, b, c = (np.ascontiguousarray(part) for part in parts)

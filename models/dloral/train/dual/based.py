@@ -12,19 +12,18 @@ from torch.nn.utils import parametrize
 from dloral.bases.store import Base
 from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
-from dloral.model.arms import Arm
 from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.teacher.cache import Cache
 from dloral.train.dual.config import DualConfig, dual_from_table
+from dloral.train.dual.staged import Staged, perceptual_network
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
-from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
 from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
 
 
-class BasedDual:
+class BasedDual(Staged):
     """Both branches of a public restorer, which stays as it is."""
 
     runtime: Runtime
@@ -42,9 +41,7 @@ class BasedDual:
             self.model.flow.load_state_dict(flow)
         add_branches(self.model, config.lora)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
-        self.perceptual: nn.Module | None = None
-        if config.schedule.perceptual > 0.0:
-            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
+        self.perceptual = perceptual_network(config, places)
 
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
@@ -64,23 +61,11 @@ class BasedDual:
         if self.perceptual is not None:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
-    def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameters in self.stages.values() for parameter in parameters]
-
-    def prepare(self, step: int) -> list[nn.Parameter]:
-        stage = self.config.schedule.stage(step)
-        for name, parameters in self.stages.items():
-            for parameter in parameters:
-                parameter.requires_grad_(name == stage)
-        return self.stages[stage]
-
     def losses(self, batch: TaughtBatch, step: int, rng: Generator) -> dict[str, Tensor]:
-        config, stage = self.config, self.config.schedule.stage(step)
-        alone = bool(rng.random() < config.solo)
-        arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
+        arm = self.draw_arm(step, rng)
         select_arm(self.model, arm)
-        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
-        return based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=arm.consistency)
+        weights, pairs = self.weights(step), arm.consistency
+        return based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=pairs)
 
     def batches(self, seed: int, processes: int) -> TaughtBatches:
         config = self.config

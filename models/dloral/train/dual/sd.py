@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import parametrize
 
-from dloral.data.batches import Batches
 from dloral.data.degrade import SCALE
 from dloral.data.motion import MotionBatch, MotionBatches
-from dloral.data.sources import listing, open_sources
+from dloral.data.sources import listing
 from dloral.errors import UserError
 from dloral.export.reference import Base, read_base
 from dloral.model.arms import ARMS, Arm
@@ -28,9 +27,9 @@ from dloral.train.csd import Distillation, scaled_linear_alphas
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.dual.flow_weights import load_flow
-from dloral.train.dual.step import Outputs, StepWeights, window_terms
+from dloral.train.dual.staged import Staged, perceptual_network, video_batches
+from dloral.train.dual.step import Outputs, window_terms
 from dloral.train.losses import flow_loss
-from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
 from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
@@ -61,7 +60,7 @@ class Prompts:
         return embed_prompt(base.folder, self.text, base.prompt_width), negative
 
 
-class SdDual:
+class SdDual(Staged):
     """Both branches on a frozen UNet and autoencoder. Checkpoints hold the branches, and the base's fingerprint."""
 
     runtime: Runtime
@@ -83,9 +82,7 @@ class SdDual:
             self.model.unet.unet.enable_gradient_checkpointing()
         self.stages = {stage: sd_stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
         self.base = fingerprint(frozen_weights(self.model, base.vae))
-        self.perceptual: nn.Module | None = None
-        if config.schedule.perceptual > 0.0:
-            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
+        self.perceptual = perceptual_network(config, places)
         self.distillation = Distillation(self._predict, scaled_linear_alphas(*BETAS, TIMESTEPS))
 
     def to_table(self) -> dict[str, Any]:
@@ -109,27 +106,15 @@ class SdDual:
             if module is not None:
                 module.to(device=runtime.device)
 
-    def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameters in self.stages.values() for parameter in parameters]
-
-    def prepare(self, step: int) -> list[nn.Parameter]:
-        stage = self.config.schedule.stage(step)
-        for name, parameters in self.stages.items():
-            for parameter in parameters:
-                parameter.requires_grad_(name == stage)
-        return self.stages[stage]
-
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
-        config, stage = self.config, self.config.schedule.stage(step)
-        alone = bool(rng.random() < config.solo)
-        arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
+        arm = self.draw_arm(step, rng)
         select_sd_arm(self.model, arm)
-        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
+        weights = self.weights(step)
         clean = batch.clean.float() / 255.0
         encoded = self._encode(batch.lq)
         before = frame_before(encoded[0], encoded[1], rng)
         # Merged weights are made once for both passes, unless the passes themselves are made twice.
-        with nullcontext() if config.checkpointing else parametrize.cached():
+        with nullcontext() if self.config.checkpointing else parametrize.cached():
             first, _ = self._restore(encoded[1], before, arm)
             second, flow = self._restore(encoded[2], encoded[1], arm)
         latents = torch.cat([first, second])
@@ -145,19 +130,12 @@ class SdDual:
             both, truth = torch.cat([outputs.first, outputs.second]), torch.cat([clean[:, 1], clean[:, 2]])
             distance = perceptual_crop(self.perceptual, both, truth, rng, self.runtime)
             terms["perceptual"] = (weights.scheduled.perceptual, distance)
-        if weights.scheduled.csd > 0.0 and stage == DETAIL:
+        if weights.scheduled.csd > 0.0 and self.config.schedule.stage(step) == DETAIL:
             terms["csd"] = (weights.scheduled.csd, self._distil(latents, arm, rng))
         return weighted(terms)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
-        config, shape = self.config, self.config.batch
-        sources = open_sources(self.places.data, self.places.out / "frames", shape.clip_frames, shape.clip_size)
-        count = config.optimizer.steps * processes
-        batches = {
-            stage: Batches(sources, config.degradation, replace(shape, still_share=share), seed, count)
-            for stage, share in ((CONSISTENCY, config.stills.consistency), (DETAIL, config.stills.detail))
-        }
-        return MotionBatches(batches, config.schedule.stage, processes)
+        return video_batches(self.config, self.places, seed, processes)
 
     @torch.no_grad()
     def _encode(self, lq: Tensor) -> list[Encoded]:

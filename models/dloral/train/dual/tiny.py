@@ -1,17 +1,14 @@
 """Dual LoRA Learning of the tiny configuration, as a task of the training loop."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
 from numpy.random import Generator
-from torch import Tensor, nn
+from torch import Tensor
 
-from dloral.data.batches import Batches
 from dloral.data.motion import MotionBatch, MotionBatches
-from dloral.data.sources import listing, open_sources
+from dloral.data.sources import listing
 from dloral.errors import UserError
-from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.tiny import TinyConfig
 from dloral.model.tiny.dual import branched_model, select_arm, stage_parameters
@@ -19,14 +16,14 @@ from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint
 from dloral.train.dual.base import PAIRS, Base, sees_pairs
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.fingerprint import fingerprint
-from dloral.train.dual.step import StepWeights, dual_losses
-from dloral.train.perceptual import perceptual_loss
+from dloral.train.dual.staged import Staged, perceptual_network, video_batches
+from dloral.train.dual.step import dual_losses
 from dloral.train.runtime import Runtime
 from dloral.train.tables import build_part
 from dloral.train.task import Places
 
 
-class TinyDual:
+class TinyDual(Staged):
     """Both branches of the tiny networks on a frozen base."""
 
     runtime: Runtime
@@ -44,9 +41,7 @@ class TinyDual:
         sizes = build_part(TinyConfig, self.sizes, "model")
         self.model = branched_model(sizes, config.lora, weights, pairs=self.pairs)
         self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
-        self.perceptual: nn.Module | None = None
-        if config.schedule.perceptual > 0.0:
-            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
+        self.perceptual = perceptual_network(config, places)
 
     def _begun(self) -> Checkpoint:
         if not (self.places.out / LATEST).exists():
@@ -75,31 +70,11 @@ class TinyDual:
         if self.perceptual is not None:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
-    def trained(self) -> list[nn.Parameter]:
-        return [parameter for parameters in self.stages.values() for parameter in parameters]
-
-    def prepare(self, step: int) -> list[nn.Parameter]:
-        stage = self.config.schedule.stage(step)
-        for name, parameters in self.stages.items():
-            for parameter in parameters:
-                parameter.requires_grad_(name == stage)
-        return self.stages[stage]
-
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
-        config, stage = self.config, self.config.schedule.stage(step)
-        alone = bool(rng.random() < config.solo)
-        arm = Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
+        arm = self.draw_arm(step, rng)
         select_arm(self.model, arm)
-        weights = StepWeights(config.schedule.weights(step), config.steady(step), config.flow)
         pairs = self.pairs or arm.consistency
-        return dual_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=pairs)
+        return dual_losses(self.model, batch, self.weights(step), self.perceptual, rng, self.runtime, pairs=pairs)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
-        config, shape = self.config, self.config.batch
-        sources = open_sources(self.places.data, self.places.out / "frames", shape.clip_frames, shape.clip_size)
-        count = config.optimizer.steps * processes
-        batches = {
-            stage: Batches(sources, config.degradation, replace(shape, still_share=share), seed, count)
-            for stage, share in ((CONSISTENCY, config.stills.consistency), (DETAIL, config.stills.detail))
-        }
-        return MotionBatches(batches, config.schedule.stage, processes)
+        return video_batches(self.config, self.places, seed, processes)
