@@ -1,5 +1,6 @@
 """Degradation and batches: sizes, what each kind does, and that a batch depends on its seed and step alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ pytest.importorskip("torch", reason="batches are torch tensors: pip install -e '
 pytest.importorskip("av", reason="videos are read with PyAV: pip install -e 'models[train]'")
 
 from dloral.data.batches import Batches, BatchShape
-from dloral.data.degrade import Degradation, encode_h264, h264
+from dloral.data.codecs import encode_h264, h264, mpeg2, mpeg4
+from dloral.data.degrade import Degradation
 from dloral.data.sources import Sources, decode, moving_crop, open_sources
 from dloral.errors import UserError
 
@@ -43,6 +45,10 @@ def test_plain_degradation_is_area_reduction() -> None:
         ({"jpeg": 1.0, "jpeg_quality": (20, 21)}, 3.0),
         ({"h264": 1.0, "h264_crf": (40, 40)}, 3.0),
         ({"second": 1.0}, 3.0),
+        ({"h264": 1.0, "old_codecs": 1.0, "quantiser": (20, 20)}, 3.0),
+        ({"tape": 1.0}, 3.0),
+        ({"halo": 1.0}, 1.0),
+        ({"combing": 1.0}, 0.5),
     ],
 )
 def test_every_kind_changes_the_picture(change: dict[str, object], least: float) -> None:
@@ -61,9 +67,38 @@ def test_noise_is_fresh_in_every_frame_and_the_rest_is_not() -> None:
     assert np.abs(noisy[0].astype(int) - noisy[1]).mean() > 2.0
 
 
-def test_h264_keeps_order_and_colour() -> None:
+def degraded(clip: np.ndarray, **change: object) -> np.ndarray:
+    return replace(PLAIN, **change).apply(clip, np.random.default_rng(1)).astype(int)
+
+
+def test_a_clip_that_is_coded_twice_is_not_that_coded_once() -> None:
+    once, twice = (degraded(textured(3, 256), h264=1.0, old_codecs=1.0, twice=share) for share in (0.0, 1.0))
+    assert (once != twice).any()
+
+
+def test_a_comb_is_where_something_moves() -> None:
+    still = np.repeat(textured(1, 64), 3, axis=0)
+    assert (degraded(still, combing=1.0) == degraded(still)).all()
+    changed = (degraded(textured(3, 64), combing=1.0) != degraded(textured(3, 64))).any(axis=(0, 2, 3))
+    assert set(np.flatnonzero(changed) % 2) in ({0}, {1}), "every other line"
+
+
+def test_a_tape_keeps_flat_colours() -> None:
+    flat = np.full((2, 64, 64, 3), (200, 120, 40), np.uint8)
+    np.testing.assert_allclose(degraded(flat, tape=1.0).mean(axis=(0, 1, 2)), flat[0, 0, 0], atol=3)
+
+
+@pytest.mark.parametrize(("codec", "quality"), [(h264, 18), (mpeg2, 2), (mpeg4, 2)])
+def test_codecs_keep_order_and_colour(codec: Callable[[np.ndarray, int], np.ndarray], quality: int) -> None:
     flat = np.stack([np.full((64, 64, 3), (40 * t, 120, 200 - 30 * t), np.uint8) for t in range(5)])
-    np.testing.assert_allclose(h264(flat, 18), flat, atol=4)
+    np.testing.assert_allclose(codec(flat, quality), flat, atol=4)
+
+
+@pytest.mark.parametrize("codec", [mpeg2, mpeg4])
+def test_old_codecs_are_repeatable(codec: Callable[[np.ndarray, int], np.ndarray]) -> None:
+    clip = textured(4, 64)
+    first = codec(clip, 6)
+    assert all((codec(clip, 6) == first).all() for _ in range(20))
 
 
 def test_h264_is_repeatable() -> None:

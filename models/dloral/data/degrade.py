@@ -1,24 +1,24 @@
-"""Online degradation of a clean clip: blur, ×1/4 resize, noise, JPEG, H.264; one draw of parameters for all its frames.
+"""Online degradation of a clean clip: blur, ×1/4 resize, noise, JPEG, codecs; one draw of parameters for a whole clip.
 
-The order and the kinds are Real-ESRGAN's (Wang et al., ICCVW 2021), with a video codec at the end. What is drawn per
-clip stays fixed over its frames; only the noise is fresh in every frame, as from a sensor.
+The order and the kinds are Real-ESRGAN's (Wang et al., ICCVW 2021), with video codecs at the end, and what tapes,
+cameras and deinterlacers do. What is drawn per clip stays fixed over its frames; only the noise is fresh in every
+frame, as from a sensor.
 """
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from dloral.data.analogue import combed, haloed, taped
+from dloral.data.codecs import h264, mpeg2, mpeg4
 
 Frames = NDArray[np.uint8]
 FloatFrames = NDArray[np.float32]
 
 SCALE = 4
-BT709 = int(Colorspace.ITU709)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,18 @@ class Degradation:
     jpeg_quality: tuple[int, int] = (50, 95)
     h264: float = 0.8
     h264_crf: tuple[int, int] = (15, 32)
+    old_codecs: float = 0.0
+    """Share of the coded clips that go through MPEG-2 or MPEG-4 ASP in the place of H.264."""
+    quantiser: tuple[int, int] = (3, 14)
+    """Of MPEG-2 and MPEG-4 ASP."""
+    twice: float = 0.0
+    """Share of the coded clips that were coded once before."""
+    tape: float = 0.0
+    """Probability of what a VHS tape does to colours and lines."""
+    halo: float = 0.0
+    """Probability of the halos that cameras and players draw around edges."""
+    combing: float = 0.0
+    """Probability of the comb that a deinterlacer leaves at what moves."""
     resizers: tuple[int, ...] = field(default=(cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC))
 
     def apply(self, clip: Frames, rng: Generator) -> Frames:
@@ -52,13 +64,27 @@ class Degradation:
         low = _resize(blur, 1.0 / SCALE, int(rng.choice(self.resizers)))
         if rng.random() < self.second:
             low = self._second(low, rng)
+        if _happens(self.tape, rng):
+            low = taped(low, rng)
         low = self._noise(low, rng, self.noise_sigma, severity)
+        if _happens(self.halo, rng):
+            low = haloed(low, rng)
+        if _happens(self.combing, rng):
+            low = combed(low, rng)
         out = _rounded(low)
         if rng.random() < self.jpeg:
             out = _jpeg(out, int(rng.integers(*self.jpeg_quality)))
         if rng.random() < self.h264:
-            out = h264(out, int(rng.integers(self.h264_crf[0], self.h264_crf[1] + 1)))
+            if _happens(self.twice, rng):
+                out = self._coded(out, rng)
+            out = self._coded(out, rng)
         return out
+
+    def _coded(self, clip: Frames, rng: Generator) -> Frames:
+        if _happens(self.old_codecs, rng):
+            codec = mpeg2 if rng.random() < 0.5 else mpeg4
+            return codec(clip, int(rng.integers(self.quantiser[0], self.quantiser[1] + 1)))
+        return h264(clip, int(rng.integers(self.h264_crf[0], self.h264_crf[1] + 1)))
 
     def _blur(self, clip: Frames, rng: Generator, severity: float) -> FloatFrames:
         sigma = _uniform(self.blur_sigma, 0.5 * severity + 0.5 * rng.random())
@@ -85,6 +111,11 @@ class Degradation:
         sigma = _uniform(bounds, 0.5 * severity + 0.5 * rng.random())
         shape = (*clip.shape[:3], 1) if rng.random() < self.gray_noise else clip.shape
         return clip + rng.standard_normal(shape, dtype=np.float32) * np.float32(sigma)
+
+
+def _happens(probability: float, rng: Generator) -> bool:
+    """Without a chance nothing is drawn, so that runs from before a kind was there stay what they are."""
+    return probability > 0.0 and rng.random() < probability
 
 
 def _uniform(bounds: tuple[float, float], position: float) -> float:
@@ -120,38 +151,3 @@ def _jpeg(clip: Frames, quality: int) -> Frames:
             raise RuntimeError(f"OpenCV could not encode a frame of shape {frame.shape} as JPEG")
         out[index] = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[:, :, ::-1]
     return out
-
-
-def h264(clip: Frames, crf: int) -> Frames:
-    """Through libx264 (yuv420p, BT.709) and back; the size must be even."""
-    decoder = av.CodecContext.create("h264", "r")
-    decoder.thread_count = 1
-    decoded = [frame for packet in [*encode_h264(clip, crf), None] for frame in decoder.decode(packet)]
-    if len(decoded) != len(clip):
-        raise RuntimeError(f"H.264 gave {len(decoded)} frames back for {len(clip)}")
-    from_yuv = VideoReformatter()
-    # The frames are kept until their pixels are copied: PyAV's arrays are views that do not keep them alive.
-    out = [from_yuv.reformat(frame, format="rgb24", src_colorspace=BT709) for frame in decoded]
-    return np.stack([frame.to_ndarray() for frame in out]).astype(np.uint8)
-
-
-def encode_h264(clip: Frames, crf: int) -> "list[av.Packet[av.VideoStream]]":
-    """The stream that :func:`h264` decodes; the same for the same frames."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.height, encoder.width = clip.shape[1:3]
-    encoder.pix_fmt = "yuv420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.thread_count = 1
-    # Without mbtree: with it libx264 made, for one picture in about thirty, now and then another stream of the same
-    # frames (on a CPU with AVX-512), and a resumed run would not equal an uninterrupted one.
-    encoder.options = {"crf": str(crf), "preset": "veryfast", "bframes": "2", "x264-params": "mbtree=0"}
-    to_yuv = VideoReformatter()
-    pictures = [_yuv(to_yuv, frame, index) for index, frame in enumerate(clip)]
-    return [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
-
-
-def _yuv(reformatter: VideoReformatter, frame: NDArray[np.uint8], index: int) -> av.VideoFrame:
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    picture = reformatter.reformat(picture, format="yuv420p", dst_colorspace=BT709)
-    picture.pts = index
-    return picture
