@@ -21,6 +21,8 @@ from dloral.evaluate.bootstrap import differences
 from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips, read_frames
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
 from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
+from dloral.evaluate.reading import markdown as text_table
+from dloral.evaluate.reading import read_text, require_tesseract
 from dloral.evaluate.report.page import write_report
 from dloral.evaluate.report.speed import FRAMES as TIMED
 from dloral.evaluate.report.speed import Speed, measure_speed
@@ -61,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=Path, help="write one page with tables, plots, sliders and videos to this file; it times methods"
     )
+    parser.add_argument(
+        "--text", action="store_true", help="read small moving text with tesseract, of clips that are made for it"
+    )
     parser.add_argument("--video", type=Path, help="write side-by-side videos to this folder")
     parser.add_argument(
         "--bootstrap", type=positive, metavar="N", help="add 95 %% intervals from N resamples of clips and frames"
@@ -78,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--quality keeps one pack's figures at level {KEPT_LEVEL}: give --clips and one --pack")
     if args.html and args.html.is_dir():
         raise UserError(f"--html {args.html} is a folder: give a file, such as {args.html / 'report.html'}")
+    if args.text:
+        require_tesseract()
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     blind = find_blind(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
@@ -93,6 +100,8 @@ def run(args: argparse.Namespace) -> None:
     intervals = differences(rows, against, args.bootstrap) if args.bootstrap else {}
     if intervals:
         text += "\n" + with_intervals(intervals, against) + "\n"
+    if args.text:
+        text += "\n" + text_table(read_text(methods))
     print(text)
     if args.markdown:
         args.markdown.write_text(text, encoding="utf-8")
