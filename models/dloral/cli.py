@@ -28,6 +28,7 @@ COMMANDS = {
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
+    "weights": Command("dloral.train.weights_command", "train", "keep a run's averaged weights alone, in a small file"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
     "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer"),
     "recipe": Command("dloral.recipe.command", "train", "make a pack from scratch, step by step"),

@@ -1,5 +1,6 @@
 """Dual LoRA Learning on public restorers: narrow ones with random weights, trained a step, exported and run."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from dloral.runner import PackRunner
 from dloral.teacher.cache import Cache, Contents
 from dloral.train.checkpoint import Checkpoint, load_checkpoint
 from dloral.train.dual.based import trained_state
+from dloral.train.weights_file import write_weights
 
 NARROW = {"compact": lambda: Compact(width=8, depth=2), "rrdb": lambda: Rrdb(width=8, depth=1, growth=4)}
 LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=2)
@@ -125,9 +127,32 @@ def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: py
     frames = default_rng(1).integers(0, 256, (3, 20, 26, 3), np.uint8)
     pictures = list(PackRunner(out).restore(frames))
     assert [picture.shape for picture in pictures] == [(80, 104, 3)] * 3
+    kept = tmp_path / "kept.safetensors"
+    assert main(["weights", "--checkpoint", str(tmp_path / "run"), "--out", str(kept)]) == 0
+    assert main(["export", "--checkpoint", str(kept), *export[3:-1], str(tmp_path / "again")]) == 0
+    again = np.stack(list(PackRunner(tmp_path / "again").restore(frames))).astype(int)
+    assert np.abs(again - np.stack(pictures)).max() <= 1
     save_base(tmp_path / "other", name, NARROW[name](), "licence", {})
     assert main([*export[:4], str(tmp_path / "other"), *export[5:]]) == 1
     assert "another base" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:100], lambda data: data[:-100], lambda data: b"", lambda data: b"{}"]
+)
+def test_weights_that_are_damaged_are_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "kept.safetensors"
+    write_weights(path, Checkpoint(1, 0, {}, {}, {"a": torch.ones(300)}, {}, "base"))
+    assert load_checkpoint(path).ema["a"].sum() == 300
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match="is not as python -m dloral weights writes it"):
+        load_checkpoint(path)
+
+
+def test_weights_that_16_bits_cannot_hold_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="too large"):
+        write_weights(tmp_path / "kept.safetensors", Checkpoint(1, 0, {}, {}, {"a": torch.full((2,), 1e6)}, {}))
+    assert not any(tmp_path.iterdir())
 
 
 def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

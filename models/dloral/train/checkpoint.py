@@ -47,10 +47,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint file, or the latest of a run's folder."""
+    """Read a checkpoint file, the latest of a run's folder, or a file of weights alone, which no run goes on from."""
     file = path / LATEST if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"no checkpoint at {file}: give the folder of a training run, or a checkpoint file")
+    if file.suffix == ".safetensors":
+        from dloral.train.weights_file import read_weights
+
+        return read_weights(file)
     try:
         return Checkpoint(**load_tensors(file))
     except TypeError as error:
