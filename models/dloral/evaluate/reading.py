@@ -121,7 +121,7 @@ def degraded(clean: Frames, level: str) -> Frames:
     low = []
     for frame in clean:
         soft = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), blur, borderType=cv2.BORDER_REFLECT_101)
-        small = cv2.resize(soft, (WIDTH // SCALE, HEIGHT // SCALE), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(soft, (clean.shape[2] // SCALE, clean.shape[1] // SCALE), interpolation=cv2.INTER_AREA)
         low.append(small + noise * rng.standard_normal(small.shape, dtype=np.float32))
     return h264(np.rint(np.clip(np.stack(low), 0.0, 255.0)).astype(np.uint8), crf)
 

@@ -1,5 +1,6 @@
 """Dual LoRA Learning on a public restorer, as a task of the training loop: taught by the teacher and the truth."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dloral.teacher.cache import Cache
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.staged import Staged, perceptual_network
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
+from dloral.train.losses import detail_loss, luma
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
 from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
@@ -100,17 +102,20 @@ def based_losses(
 ) -> dict[str, Tensor]:
     """The terms that have a weight, unweighted, and ``total``; ``rng`` decides pairings and crops.
 
-    Shape, edges and texture are the teacher's; colours and geometry the truth's, at a smaller weight.
+    Shape, edges and texture are the teacher's: the truth's cannot all be known, and averages of what they may be are
+    soft. Colours, geometry and motion are the truth's.
     """
     lq, clean, taught = (pictures.float() / 255.0 for pictures in (batch.lq, batch.clean, batch.taught))
     outputs = _restore(model, lq, rng, runtime, pairs=pairs)
-    terms = window_terms(outputs, clean, batch, weights)
-    pair = torch.cat([outputs.first, outputs.second])
-    if weights.steady.teacher > 0.0:
-        terms["teacher"] = (weights.steady.teacher, F.l1_loss(pair, torch.cat([taught[:, 1], taught[:, 2]])))
+    steady = weights.steady
+    terms = window_terms(outputs, clean, batch, weights._replace(steady=replace(steady, detail=0.0)))
+    pair, teacher = torch.cat([outputs.first, outputs.second]), torch.cat([taught[:, 1], taught[:, 2]])
+    if steady.teacher > 0.0:
+        terms["teacher"] = (steady.teacher, F.l1_loss(pair, teacher))
+    if steady.detail > 0.0:
+        terms["detail"] = (steady.detail, detail_loss(luma(pair), luma(teacher)))
     if perceptual is not None and weights.scheduled.perceptual > 0.0:
-        truth = torch.cat([clean[:, 1], clean[:, 2]])
-        distance = perceptual_crop(perceptual, pair, truth, rng, runtime)
+        distance = perceptual_crop(perceptual, pair, teacher, rng, runtime)
         terms["perceptual"] = (weights.scheduled.perceptual, distance)
     return weighted(terms)
 
