@@ -67,7 +67,7 @@ fn two_runs_never_write_the_same_file() {
     let workshop = Workshop::new();
     let input = long_clip(&workshop);
     let output = workshop.path("out.mp4");
-    let first = Workshop::start(&[], &input, &output).after("of about 240 frames");
+    let first = Workshop::start(&[], &input, &output).held_after("Model tiny runs");
     for options in [&[][..], &["--force"]] {
         workshop.transcode(options, &input, &output).fails(2, &["another run"]);
     }
@@ -82,7 +82,7 @@ fn files_of_others_are_left_alone() {
     let input = long_clip(&workshop);
     let output = workshop.path("out.mkv");
     workshop.file("out.mkv.part", b"theirs");
-    let run = Workshop::start(&[], &input, &output).after("of about 240 frames");
+    let run = Workshop::start(&[], &input, &output).held_after("Model tiny runs");
     workshop.file("out.mkv", b"came meanwhile");
     run.wait().fails(
         1,
@@ -102,7 +102,7 @@ fn force_replaces_what_was_there_and_nothing_that_came_later() {
     let workshop = Workshop::new();
     let input = long_clip(&workshop);
     let output = workshop.file("out.mkv", b"old");
-    let run = Workshop::start(&["--force"], &input, &output).after("of about 240 frames");
+    let run = Workshop::start(&["--force"], &input, &output).held_after("Model tiny runs");
     std::fs::remove_file(&output).unwrap();
     workshop.file("out.mkv", b"another");
     run.wait().fails(1, &["changed meanwhile"]);

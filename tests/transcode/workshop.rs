@@ -396,7 +396,9 @@ impl Running {
         }
     }
 
+    /// To the program's end, going on where it is held.
     pub fn wait(mut self) -> Run {
+        self.signal("-CONT");
         self.listen(None);
         assert!(!self.heard.contains("CRITICAL"), "{}", self.heard);
         Run {
@@ -405,17 +407,22 @@ impl Running {
         }
     }
 
-    /// Read on until the program has said `text`.
-    pub fn after(mut self, text: &str) -> Self {
+    /// Hold the program once it has said `text`, however fast it is: it goes on when it is waited for.
+    pub fn held_after(mut self, text: &str) -> Self {
         self.listen(Some(text));
+        self.signal("-STOP");
         self
     }
 
     /// Send what Ctrl-C sends once the program has said `text`.
     pub fn interrupt_after(mut self, text: &str) -> Run {
         self.listen(Some(text));
-        output_of(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
+        self.signal("-INT");
         self.wait()
+    }
+
+    fn signal(&self, signal: &str) {
+        output_of(Command::new("kill").args([signal, &self.child.id().to_string()]));
     }
 }
 
