@@ -13,7 +13,7 @@ from dloral.bases.store import load_base, save_base
 from dloral.cli import main
 from dloral.data.batches import BatchShape
 from dloral.data.degrade import Degradation
-from dloral.data.taught import TaughtBatches
+from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.data.text import written
 from dloral.errors import UserError
 from dloral.export.based import based_parts
@@ -25,7 +25,11 @@ from dloral.model.branches import LoraConfig
 from dloral.runner import PackRunner
 from dloral.teacher.cache import Cache, Contents
 from dloral.train.checkpoint import Checkpoint, load_checkpoint
-from dloral.train.dual.based import trained_state
+from dloral.train.dual.based import based_losses, trained_state
+from dloral.train.dual.config import SteadyWeights
+from dloral.train.dual.step import StepWeights
+from dloral.train.runtime import Runtime
+from dloral.train.schedule import Weights
 from dloral.train.weights_file import write_weights
 
 NARROW = {"compact": lambda: Compact(width=8, depth=2), "rrdb": lambda: Rrdb(width=8, depth=1, growth=4)}
@@ -130,6 +134,7 @@ def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: py
     kept = tmp_path / "kept.safetensors"
     assert main(["weights", "--checkpoint", str(tmp_path / "run"), "--out", str(kept)]) == 0
     assert main(["export", "--checkpoint", str(kept), *export[3:-1], str(tmp_path / "again")]) == 0
+    assert main([*call, "--out", str(tmp_path / "more"), "--init", str(kept), "--until", "1"]) == 0
     again = np.stack(list(PackRunner(tmp_path / "again").restore(frames))).astype(int)
     assert np.abs(again - np.stack(pictures)).max() <= 1
     save_base(tmp_path / "other", name, NARROW[name](), "licence", {})
@@ -149,9 +154,10 @@ def test_weights_that_are_damaged_are_refused(tmp_path: Path, damage: Callable[[
         load_checkpoint(path)
 
 
-def test_weights_that_16_bits_cannot_hold_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [1e6, float("nan"), float("inf")])
+def test_weights_that_16_bits_cannot_hold_are_refused(tmp_path: Path, value: float) -> None:
     with pytest.raises(UserError, match="too large"):
-        write_weights(tmp_path / "kept.safetensors", Checkpoint(1, 0, {}, {}, {"a": torch.full((2,), 1e6)}, {}))
+        write_weights(tmp_path / "kept.safetensors", Checkpoint(1, 0, {}, {}, {"a": torch.full((2,), value)}, {}))
     assert not any(tmp_path.iterdir())
 
 
@@ -170,6 +176,26 @@ def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: 
         for tile in (256, 72)
     )
     assert np.abs(whole - tiled).max() <= 1
+
+
+def test_sharpness_is_the_teachers_and_colour_the_truths() -> None:
+    based = add_branches(model("compact"), LORA)
+    select_arm(based, ARMS["none"])
+    lq = torch.randint(0, 256, (1, 3, 3, 16, 16), dtype=torch.uint8)
+    taught = torch.stack([based.network(lq[:, t].float() / 255.0) for t in range(3)], dim=1).clamp(0.0, 1.0)
+    taught = (taught * 255.0).round().byte()
+    clean, still = torch.zeros_like(taught), torch.zeros(1, 2, 64, 64)
+    batch = TaughtBatch(lq, clean, taught, still, torch.ones(1, 64, 64, dtype=torch.bool))
+    weights = StepWeights(Weights(0.0, 0.0, 0.0, 0.0), SteadyWeights(teacher=1.0, pixel=1.0, detail=1.0), 0.0)
+
+    def losses(batch: TaughtBatch) -> dict[str, torch.Tensor]:
+        return based_losses(based, batch, weights, None, default_rng(0), Runtime("fp32"), pairs=False)
+
+    terms, swapped = losses(batch), losses(batch._replace(clean=taught, taught=clean))
+    # The narrow network's pictures leave [0, 1] here and there, which bytes do not.
+    assert terms["teacher"] < 0.1 * terms["pixel"]
+    assert swapped["pixel"] < 0.1 * swapped["teacher"]
+    assert terms["detail"] < 0.1 * swapped["detail"]
 
 
 def test_a_cache_that_does_not_suffice_is_refused(tmp_path: Path) -> None:

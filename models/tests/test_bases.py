@@ -1,6 +1,7 @@
 """Bases out of ncnn files: written here for narrow networks with random weights, and read, proven and refused."""
 
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,15 @@ def test_the_command_makes_a_base_or_nothing(
     assert main(["base", "compact", "--files", str(tmp_path), "--out", str(out)]) == 0
     base = load_base(out)
     assert base.name == "compact"
+    # The same out of a folder of wheels, of which another holds nothing.
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for wheel, files in (("a.whl", []), ("b.whl", sorted(tmp_path.glob(f"{command.FILES['compact']}.*")))):
+        with zipfile.ZipFile(wheels / wheel, "w") as archive:
+            for file in files:
+                archive.write(file, f"models/{file.name}")
+    assert main(["base", "compact", "--files", str(wheels), "--out", str(tmp_path / "unpacked")]) == 0
+    assert load_base(tmp_path / "unpacked").sha256 == base.sha256
     assert "Xintao Wang" in (out / LICENCE).read_text()
     assert not any(parameter.requires_grad for parameter in base.network.parameters())
     numbers = tmp_path / f"{command.FILES['compact']}.bin"

@@ -42,7 +42,14 @@ def test_text_moves_evenly_over_its_ground(size: int) -> None:
 def test_without_tesseract_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="tesseract-ocr"):
-        reading.require_tesseract()
+        reading.require_tools()
+
+
+def test_without_pyav_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading.shutil, "which", lambda name: name)
+    monkeypatch.setattr(reading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"models\[train\]"):
+        reading.require_tools()
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed (Debian: tesseract-ocr)")

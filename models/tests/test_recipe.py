@@ -104,7 +104,14 @@ def test_what_a_recipe_needs_is_asked_for(tmp_path: Path, runs: Runs, capsys: py
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("steps = [", "no TOML file"), ("steps = []", "has to hold"), ("steps = [1]", "has to hold"), ("a = 1", "hold")],
+    [
+        ("steps = [", "no TOML file"),
+        ("steps = []", "has to hold"),
+        ("steps = [1]", "has to hold"),
+        ("a = 1", "hold"),
+        ("steps = ['a {b']", "cannot be read"),
+        ("steps = ['a \"b']", "cannot be read"),
+    ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "own.toml"

@@ -51,19 +51,21 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _files(place: Path, name: str, aside: Path) -> tuple[Path, Path]:
-    """The text and the numbers called ``name`` in a folder or a wheel."""
-    if place.is_dir():
-        pairs = [tuple(next(iter(sorted(place.rglob(f"{name}{ending}"))), None) for ending in ENDINGS)]
-        wheels = sorted(place.glob("*.whl"))
-    elif zipfile.is_zipfile(place):
-        pairs, wheels = [], [place]
-    else:
+    """The text and the numbers called ``name``: in a folder, in a wheel, or in a folder of wheels."""
+    if not place.is_dir() and not zipfile.is_zipfile(place):
         raise UserError(f"--files {place} is neither a folder nor a wheel")
-    pairs += [tuple(_unpacked(wheel, f"{name}{ending}", aside) for ending in ENDINGS) for wheel in wheels]
-    for param, numbers in pairs:
+    if place.is_dir() and (found := _lying(place, name)):
+        return found
+    for wheel in sorted(place.glob("*.whl")) if place.is_dir() else [place]:
+        param, numbers = (_unpacked(wheel, f"{name}{ending}", aside) for ending in ENDINGS)
         if param is not None and numbers is not None:
             return param, numbers
     raise UserError(f"--files {place} does not hold {name}.param and {name}.bin")
+
+
+def _lying(folder: Path, name: str) -> tuple[Path, Path] | None:
+    param, numbers = (next(iter(sorted(folder.rglob(f"{name}{ending}"))), None) for ending in ENDINGS)
+    return (param, numbers) if param is not None and numbers is not None else None
 
 
 def _unpacked(wheel: Path, name: str, aside: Path) -> Path | None:

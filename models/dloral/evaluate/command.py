@@ -22,7 +22,7 @@ from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips, read_fra
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
 from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
 from dloral.evaluate.reading import markdown as text_table
-from dloral.evaluate.reading import read_text, require_tesseract
+from dloral.evaluate.reading import read_text, require_tools
 from dloral.evaluate.report.page import write_report
 from dloral.evaluate.report.speed import FRAMES as TIMED
 from dloral.evaluate.report.speed import Speed, measure_speed
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     if args.html and args.html.is_dir():
         raise UserError(f"--html {args.html} is a folder: give a file, such as {args.html / 'report.html'}")
     if args.text:
-        require_tesseract()
+        require_tools()
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     blind = find_blind(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}

@@ -3,6 +3,7 @@
 Figures of pictures hardly see letters that were swapped for others, and readers see little else.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -53,10 +54,12 @@ class Read(NamedTuple):
     share: float
 
 
-def require_tesseract() -> None:
-    """Raises :class:`UserError` where it is not installed."""
+def require_tools() -> None:
+    """Raises :class:`UserError` where tesseract, or PyAV for the clips' H.264, is not installed."""
     if shutil.which("tesseract") is None:
         raise UserError("--text needs tesseract (Debian: apt install tesseract-ocr)")
+    if importlib.util.find_spec("av") is None:
+        raise UserError("--text needs the Python package 'av': in a checkout, pip install -e 'models[train]'")
 
 
 def read_text(methods: Mapping[str, Method]) -> list[Read]:
@@ -94,8 +97,8 @@ def text_clip(size: int) -> Frames:
     shape = (HEIGHT // 80, WIDTH // 80)
     coarse = rng.uniform(20.0, 80.0, (*shape, 1)) + rng.uniform(-10.0, 10.0, (*shape, 3))
     ground = cv2.resize(coarse.astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    # Drawn large, so that parts of pixels can be moved by.
-    picture = Image.new("L", (2 * WIDTH, 2 * HEIGHT))
+    # Larger than the frames, since more of it moves in from the right and from below.
+    picture = Image.new("L", (WIDTH + 2 * LEFT, HEIGHT + TOP))
     edge = Image.new("L", picture.size)
     for number, line in enumerate(_lines(size)):
         place = (LEFT, TOP + int(STEP * size) * number)

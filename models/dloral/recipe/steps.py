@@ -46,7 +46,12 @@ def load_recipe(given: str) -> Recipe:
     steps = table.get("steps")
     if set(table) != {"steps"} or not isinstance(steps, list) or not steps or not all(map(_is_line, steps)):
         raise UserError(f"{path} has to hold steps, a list of lines for python -m dloral, and nothing else")
-    return Recipe(path.stem, tuple(steps))
+    recipe = Recipe(path.stem, tuple(steps))
+    try:
+        recipe.commands({name: [""] for name in recipe.names()})
+    except (ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{path} has a line that cannot be read, with a quote or a brace too few ({error})") from error
+    return recipe
 
 
 def _is_line(step: object) -> bool:

@@ -45,6 +45,7 @@ def read_weights(path: Path) -> Checkpoint:
 def _halved(value: torch.Tensor) -> torch.Tensor:
     if not value.is_floating_point():
         return value.contiguous()
-    if bool((value.abs() > torch.finfo(torch.float16).max).any()):
-        raise UserError("the run's weights are too large for 16 bits: they are damaged")
-    return value.half().contiguous()
+    halved = value.half().contiguous()
+    if not bool(torch.isfinite(halved).all()):
+        raise UserError("the run's weights are not finite, or too large for 16 bits: they are damaged")
+    return halved
