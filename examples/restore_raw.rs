@@ -67,6 +67,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error
         match argument {
             Long("model") => model = Some(arguments.value()?.into()),
             Long("execution-provider") => runtime.provider = arguments.value()?.parse()?,
+            Long("precision") => runtime.precision = arguments.value()?.parse()?,
             Long("color-fix") => settings.color_fix = arguments.value()?.parse_with(color_fix)?,
             Long("tile-size") => settings.tile_size = arguments.value()?.parse()?,
             Long("tile-overlap") => settings.tile_overlap = arguments.value()?.parse()?,

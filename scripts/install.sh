@@ -2,11 +2,15 @@
 # Install what building and running needs and this machine lacks: GStreamer 1.22 with its development files and plugins,
 # Rust, Python, and ONNX Runtime's library. Looks first and changes nothing that is there; running it again takes seconds.
 #
-#     scripts/install.sh
+#     scripts/install.sh                    what this machine computes fastest with
+#     scripts/install.sh --provider NAME    what an execution provider needs: cpu, openvino, cuda, tensorrt, webgpu or
+#                                           tensorrt-rtx
+#     scripts/install.sh --list             what is here, what is not, and how large it is
 #
 # System packages come from apt (Debian 12, Ubuntu 23.04 or newer), by root or a sudo that asks for no password. On other
 # systems install the counterparts by hand; the script says which are missing. Rust goes into the home folder through
-# rustup. ONNX Runtime comes out of its PyPI wheel, into ${XDG_DATA_HOME:-$HOME/.local/share}/dloralvsr.
+# rustup. ONNX Runtime and its execution providers come out of PyPI's wheels, into
+# ${XDG_DATA_HOME:-$HOME/.local/share}/dloralvsr.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -128,67 +132,171 @@ install_rustup() {
   say "new shells find cargo by themselves; in this one: . \"${CARGO_HOME:-$HOME/.cargo}/env\""
 }
 
-# --- ONNX Runtime ------------------------------------------------------------------------------------------------------
+# --- ONNX Runtime and execution providers ------------------------------------------------------------------------------
 
 has_nvidia_gpu() { has_commands nvidia-smi && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
 
-# Print the version of the installed library; fails where there is none.
-installed_onnxruntime() {
+providers=(cpu openvino cuda tensorrt webgpu tensorrt-rtx)
+
+# Print the providers that this machine gains by.
+wanted_providers() {
+  if has_nvidia_gpu; then
+    echo cuda
+  else
+    echo cpu
+    # OpenVINO's wheels are for this processor alone; the element tries which of the two is faster.
+    [[ $(uname -m) != x86_64 ]] || echo openvino
+  fi
+}
+
+# What pip is to install for a provider, without dependencies where it says so; CUDA's are needed.
+wheels_of() {
+  case $1 in
+    cpu) echo "onnxruntime>=$onnxruntime" --no-deps ;;
+    openvino) echo "onnxruntime-openvino>=1.24" --no-deps ;;
+    cuda) echo "onnxruntime-gpu[cuda,cudnn]>=$onnxruntime" ;;
+    # The version that ONNX Runtime is linked with; it lies in NVIDIA's own package index alone.
+    tensorrt) echo "tensorrt-cu13-libs==10.16.1.11" --no-deps ;;
+    webgpu) echo "onnxruntime-ep-webgpu>=0.4" --no-deps ;;
+    tensorrt-rtx) echo "onnxruntime-ep-nv-tensorrt-rtx-cu13>=0.5" --no-deps ;;
+  esac
+}
+
+# Size of the download, MB.
+size_of() {
+  case $1 in
+    cpu) echo 28 ;;
+    openvino) echo 85 ;;
+    cuda) echo 2500 ;;
+    tensorrt) echo 2000 ;;
+    webgpu) echo 7 ;;
+    tensorrt-rtx) echo 147 ;;
+  esac
+}
+
+# Folder under the data folder, and what of the wheels goes there.
+place_of() {
+  case $1 in
+    openvino) echo openvino onnxruntime ;;
+    tensorrt) echo . tensorrt_libs ;;
+    webgpu) echo . onnxruntime_ep_webgpu ;;
+    tensorrt-rtx) echo . onnxruntime_ep_nv_tensorrt_rtx ;;
+    *) echo . nvidia onnxruntime ;;
+  esac
+}
+
+# Print the version of the library in a folder; fails where there is none.
+onnxruntime_in() {
   local library
-  for library in "$data"/onnxruntime/capi/libonnxruntime.so.1.*; do
+  for library in "$1"/onnxruntime/capi/libonnxruntime.so.1.*; do
     [[ -f $library ]] || return 1
     echo "${library##*/libonnxruntime.so.}"
     return 0
   done
 }
 
-# Whether the library is new enough, and the GPU's where there is a GPU.
-has_onnxruntime() {
+has_onnxruntime_in() {
   local version
-  version=$(installed_onnxruntime) && at_least "$version" "$onnxruntime" || return 1
-  ! has_nvidia_gpu || [[ -f $data/onnxruntime/capi/libonnxruntime_providers_cuda.so ]]
+  version=$(onnxruntime_in "$1") && at_least "$version" "$onnxruntime"
 }
 
-install_onnxruntime() {
-  if has_onnxruntime; then
+has_provider() {
+  case $1 in
+    cpu) has_onnxruntime_in "$data" ;;
+    openvino)
+      has_onnxruntime_in "$data/openvino" && [[ -f $data/openvino/onnxruntime/capi/libonnxruntime_providers_openvino.so ]]
+      ;;
+    cuda) has_onnxruntime_in "$data" && [[ -f $data/onnxruntime/capi/libonnxruntime_providers_cuda.so ]] ;;
+    tensorrt) [[ -f $data/tensorrt_libs/libnvinfer.so.10 ]] ;;
+    webgpu) [[ -f $data/onnxruntime_ep_webgpu/libonnxruntime_providers_webgpu.so ]] ;;
+    tensorrt-rtx) [[ -f $data/onnxruntime_ep_nv_tensorrt_rtx/libonnxruntime_providers_nv_tensorrt_rtx.so ]] ;;
+  esac
+}
+
+# What cannot run without the other.
+needed_by() {
+  case $1 in
+    tensorrt) echo cuda tensorrt ;;
+    webgpu | tensorrt-rtx) echo cpu "$1" ;;
+    *) echo "$1" ;;
+  esac
+}
+
+install_provider() {
+  local name=$1
+  if has_provider "$name"; then
     return 0
   fi
-  # The wheel alone: of its dependencies only CUDA's libraries are needed, the GPU wheel's extras.
-  local wheel=("onnxruntime>=$onnxruntime" --no-deps)
-  if has_nvidia_gpu; then
-    wheel=("onnxruntime-gpu[cuda,cudnn]>=$onnxruntime")
-    say "installing ONNX Runtime for NVIDIA GPUs with CUDA and cuDNN (several GB) into $data"
-  else
-    say "installing ONNX Runtime into $data"
+  # A library for CUDA has the CPU provider too.
+  if [[ $name == cpu ]] && has_provider cuda; then
+    return 0
   fi
-  mkdir -p "$data" || die "the folder $data cannot be made: give another as XDG_DATA_HOME"
+  local wheels place
+  read -ra wheels <<<"$(wheels_of "$name")"
+  read -ra place <<<"$(place_of "$name")"
+  say "installing the execution provider $name into $data (a download of about $(size_of "$name") MB)"
+  mkdir -p "$data/${place[0]}" || die "the folder $data cannot be made: give another as XDG_DATA_HOME"
   # Beside its place, so that moving it there is one rename.
   local fresh
   fresh=$(mktemp -d "$data/.fresh.XXXXXX")
   if ! PIP_USER=0 PIP_ROOT_USER_ACTION=ignore "$(find_python)" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-    --target "$fresh" "${wheel[@]}" >&2; then
+    --target "$fresh" "${wheels[@]}" >&2; then
     rm -rf "$fresh"
+    if [[ $name == tensorrt ]]; then
+      die "pip could not install ${wheels[0]}. It lies in NVIDIA's own package index: set PIP_EXTRA_INDEX_URL to that, and
+run this again."
+    fi
     die "pip could not install it. With a network, by hand (on another machine of the same kind, copy the folder):
-    python3 -m pip install --target '$data' '${wheel[0]}' ${wheel[*]:1}
+    python3 -m pip install --target '$data/${place[0]}' '${wheels[0]}' ${wheels[*]:1}
 or set ORT_DYLIB_PATH to a libonnxruntime.so of version $onnxruntime or newer that is on this machine."
   fi
   local folder
-  for folder in nvidia onnxruntime; do
+  for folder in "${place[@]:1}"; do
     if [[ -d $fresh/$folder ]]; then
-      rm -rf "${data:?}/$folder"
-      mv "$fresh/$folder" "$data/$folder"
+      rm -rf "${data:?}/${place[0]}/$folder"
+      mv "$fresh/$folder" "$data/${place[0]}/$folder"
     fi
   done
   rm -rf "$fresh"
-  has_onnxruntime || die "the wheel holds no libonnxruntime.so of version $onnxruntime or newer under $data/onnxruntime/capi"
-  say "ONNX Runtime $(installed_onnxruntime)"
+  has_provider "$name" || die "the wheels ${wheels[0]} do not hold what the provider $name needs"
 }
 
-if (($# > 0)); then
-  sed -n '2,/^# rustup\./ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2
-  [[ $1 == -h || $1 == --help ]] && exit 0
-  exit 2
-fi
+list_providers() {
+  local name state
+  for name in "${providers[@]}"; do
+    state="not installed, about $(size_of "$name") MB"
+    has_provider "$name" && state=installed
+    printf '%-13s %s\n' "$name" "$state"
+  done
+}
+
+usage() { sed -n '2,/^# \${XDG/ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2; }
+
+chosen=()
+while (($# > 0)); do
+  case $1 in
+    --provider)
+      [[ ${2-} && " ${providers[*]} " == *" $2 "* ]] || die "--provider takes one of: ${providers[*]}"
+      mapfile -t -O "${#chosen[@]}" chosen < <(needed_by "$2" | tr ' ' '\n')
+      shift 2
+      ;;
+    --list)
+      list_providers
+      exit 0
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage
+      exit 2
+      ;;
+  esac
+done
 install_packages
 install_rust
-install_onnxruntime
+((${#chosen[@]} > 0)) || mapfile -t chosen < <(wanted_providers)
+for name in "${chosen[@]}"; do
+  install_provider "$name"
+done

@@ -1,5 +1,6 @@
 //! Where this code and the user's files lie.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -29,6 +30,47 @@ pub(crate) fn home_folder(variable: &str, fallback: &str) -> Option<PathBuf> {
     named.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(fallback)))
 }
 
+/// The user's folder for data of programs.
+pub(crate) fn data_home() -> Option<PathBuf> {
+    home_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// `site-packages` folders, without asking Python: the active environment's, the user's, the system's.
+pub(crate) fn python_packages() -> Vec<PathBuf> {
+    let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .into_iter()
+        .filter_map(env::var_os)
+        .map(PathBuf::from);
+    let user = env::var_os("HOME").map(|home| PathBuf::from(home).join(".local"));
+    let system = ["/usr/local", "/usr"].map(PathBuf::from);
+    prefixes
+        .chain(user)
+        .chain(system)
+        .flat_map(|prefix| packages_in(&prefix))
+        .collect()
+}
+
+/// `lib/python3.*/site-packages` and `dist-packages` (Debian) of a prefix, newest Python first.
+fn packages_in(prefix: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(prefix.join("lib")) else {
+        return Vec::new();
+    };
+    let mut versions: Vec<(Reverse<Option<u32>>, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let version = path.file_name()?.to_str()?.strip_prefix("python3")?;
+            // Debian's `python3` without a version holds the packages of all.
+            let minor = version.strip_prefix('.').and_then(|minor| minor.parse().ok());
+            Some((Reverse(minor), path.clone()))
+        })
+        .collect();
+    versions.sort();
+    let packages = versions
+        .into_iter()
+        .flat_map(|(_, path)| [path.join("site-packages"), path.join("dist-packages")]);
+    packages.filter(|path| path.is_dir()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +87,19 @@ mod tests {
         assert_eq!(mapped_file(line, 0x7f10), Some("/opt/my plugins/lib.so"));
         assert_eq!(mapped_file(line, 0x7f20), None);
         assert_eq!(mapped_file("7f10-7f20 rw-p 00000000 00:00 0", 0x7f10), None);
+    }
+
+    #[test]
+    fn newest_python_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["python3.9", "python3.11", "python3"] {
+            fs::create_dir_all(folder.path().join("lib").join(name).join("site-packages")).unwrap();
+        }
+        let found = packages_in(folder.path());
+        let names = ["python3.11", "python3.9", "python3"];
+        assert_eq!(
+            found,
+            names.map(|name| folder.path().join("lib").join(name).join("site-packages"))
+        );
     }
 }

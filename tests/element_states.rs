@@ -166,7 +166,12 @@ fn names_nicks_and_defaults_of_properties_are_what_users_rely_on() {
     common::init();
     let element = gst::ElementFactory::make("dloralvsr").build().unwrap();
     for (property, default, nicks) in [
-        ("execution-provider", "auto", "auto cpu cuda tensorrt"),
+        (
+            "execution-provider",
+            "auto",
+            "auto cpu cuda tensorrt openvino webgpu tensorrt-rtx",
+        ),
+        ("precision", "auto", "auto fp32 fp16 bf16 int8"),
         (
             "optimization-level",
             "enable-all",

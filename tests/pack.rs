@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use gstdloralvsr::pack::{
-    EncoderInput, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision, TileBatch, TileShape,
+    EncoderInput, Form, Graph, GraphSizes, GraphSource, Pack, PackColorFix, PackError, Precision, TileBatch, TileShape,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -137,7 +137,7 @@ fn graphs_are_found_by_absolute_path() {
         (Graph::Restorer, "restorer.onnx"),
         (Graph::Decoder, "decoder.onnx"),
     ] {
-        assert_eq!(pack.graph(graph), GraphSource::File(&folder.join(name)));
+        assert_eq!(pack.graph(graph, Form::Plain), GraphSource::File(&folder.join(name)));
     }
 }
 
@@ -147,7 +147,7 @@ fn the_embedded_pack_is_whole() {
     assert_eq!(pack.manifest().name, "tiny");
     assert_eq!(pack.location(), "embedded");
     for graph in Graph::ALL {
-        let GraphSource::Memory(bytes) = pack.graph(graph) else {
+        let GraphSource::Memory(bytes) = pack.graph(graph, Form::Plain) else {
             panic!("{graph} is not in memory")
         };
         assert_eq!(sha256(bytes), pack.manifest().files[graph.file_name()]);

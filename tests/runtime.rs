@@ -438,11 +438,16 @@ fn progress_goes_from_nothing_to_all() {
 
 #[test]
 fn auto_says_what_it_took_and_why() {
-    let model = Model::load(&pack("nearest"), &ModelOptions::default(), &mut |_| {}).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let options = ModelOptions {
+        cache_dir: Some(cache.path().to_owned()),
+        ..ModelOptions::default()
+    };
+    let model = Model::load(&pack("nearest"), &options, &mut |_| {}).unwrap();
     match model.provider() {
         Provider::Cpu => {
             let note = model.provider_note().expect("the CPU is not the fastest");
-            assert!(note.contains("not cuda:"), "{note}");
+            assert!(note.contains("not cuda:") && note.contains("not openvino:"), "{note}");
         }
         Provider::Cuda => assert_eq!(model.provider_note(), None),
         other => panic!("auto chose {other}"),
@@ -494,6 +499,9 @@ fn provider_names_are_those_of_the_properties() {
         ("cpu", Provider::Cpu),
         ("cuda", Provider::Cuda),
         ("tensorrt", Provider::TensorRt),
+        ("openvino", Provider::OpenVino),
+        ("webgpu", Provider::WebGpu),
+        ("tensorrt-rtx", Provider::TensorRtRtx),
     ] {
         assert_eq!(name.parse(), Ok(provider));
         assert_eq!(provider.to_string(), name);

@@ -15,7 +15,8 @@ Restores frames of one size as fast as it can, and says how fast that was.
     throughput [options] WIDTHxHEIGHT
 
     --model FOLDER            the model pack (default: the embedded one)
-    --execution-provider P    auto, cpu, cuda or tensorrt (default: auto)
+    --execution-provider P    auto, cpu, openvino, cuda, tensorrt, webgpu or tensorrt-rtx (default: auto)
+    --precision P             auto, fp32, fp16, bf16 or int8 (default: auto)
     --device-id N             which GPU (default: 0)
     --intra-threads N         on the CPU (default: 0, all cores)
     --color-fix FIX           pack, none, adain or wavelet (default: pack)
@@ -50,6 +51,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
         match argument {
             Long("model") => model = Some(arguments.value()?.into()),
             Long("execution-provider") => runtime.provider = arguments.value()?.parse()?,
+            Long("precision") => runtime.precision = arguments.value()?.parse()?,
             Long("device-id") => runtime.device_id = arguments.value()?.parse()?,
             Long("intra-threads") => runtime.intra_threads = arguments.value()?.parse()?,
             Long("color-fix") => settings.color_fix = arguments.value()?.parse_with(color_fix)?,

@@ -8,9 +8,12 @@ use crate::{pace, restore, runtime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstDloralVsrExecutionProvider")]
 pub enum ExecutionProvider {
-    /// CUDA where it can run, else the CPU.
+    /// What this machine computes fastest on.
     #[default]
-    #[enum_value(name = "CUDA where it can run, else the CPU", nick = "auto")]
+    #[enum_value(
+        name = "CUDA on an NVIDIA GPU, else OpenVINO or the CPU, whichever a trial finds faster",
+        nick = "auto"
+    )]
     Auto,
     /// The processor.
     #[enum_value(name = "CPU", nick = "cpu")]
@@ -21,6 +24,15 @@ pub enum ExecutionProvider {
     /// An NVIDIA GPU through TensorRT.
     #[enum_value(name = "NVIDIA TensorRT", nick = "tensorrt")]
     TensorRt,
+    /// A processor, or an Intel GPU, through OpenVINO.
+    #[enum_value(name = "OpenVINO, on the processor (device 0) or an Intel GPU", nick = "openvino")]
+    OpenVino,
+    /// Any GPU through Vulkan.
+    #[enum_value(name = "WebGPU, on any GPU with Vulkan", nick = "webgpu")]
+    WebGpu,
+    /// A GeForce or RTX GPU through TensorRT for RTX.
+    #[enum_value(name = "NVIDIA TensorRT for RTX", nick = "tensorrt-rtx")]
+    TensorRtRtx,
 }
 
 impl From<ExecutionProvider> for runtime::Provider {
@@ -30,6 +42,49 @@ impl From<ExecutionProvider> for runtime::Provider {
             ExecutionProvider::Cpu => Self::Cpu,
             ExecutionProvider::Cuda => Self::Cuda,
             ExecutionProvider::TensorRt => Self::TensorRt,
+            ExecutionProvider::OpenVino => Self::OpenVino,
+            ExecutionProvider::WebGpu => Self::WebGpu,
+            ExecutionProvider::TensorRtRtx => Self::TensorRtRtx,
+        }
+    }
+}
+
+/// `precision`: in which arithmetic graphs are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
+#[enum_type(name = "GstDloralVsrPrecision")]
+pub enum Precision {
+    /// The fastest that leaves the picture as it is.
+    #[default]
+    #[enum_value(name = "The fastest that is known to leave the picture as it is", nick = "auto")]
+    Auto,
+    /// 32-bit floating point.
+    #[enum_value(name = "32-bit floating point", nick = "fp32")]
+    Fp32,
+    /// 16-bit floating point.
+    #[enum_value(name = "16-bit floating point, of packs that were exported so", nick = "fp16")]
+    Fp16,
+    /// bfloat16 for products.
+    #[enum_value(
+        name = "Products in bfloat16, with openvino on processors that have it",
+        nick = "bf16"
+    )]
+    Bf16,
+    /// 8-bit integers.
+    #[enum_value(
+        name = "8-bit integers, with cpu and openvino, of packs that have this form",
+        nick = "int8"
+    )]
+    Int8,
+}
+
+impl From<Precision> for runtime::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Auto => Self::Auto,
+            Precision::Fp32 => Self::Fp32,
+            Precision::Fp16 => Self::Fp16,
+            Precision::Bf16 => Self::Bf16,
+            Precision::Int8 => Self::Int8,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
-use super::enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload};
+use super::enums::{ColorFix, ExecutionProvider, OptimizationLevel, Overload, Precision};
 use crate::{restore, runtime};
 
 /// Largest side of an output, in pixels: no tile is larger.
@@ -23,6 +23,7 @@ pub struct Settings {
     model: Option<String>,
     execution_provider: ExecutionProvider,
     device_id: u32,
+    precision: Precision,
     intra_threads: u32,
     optimization_level: OptimizationLevel,
     cache_dir: Option<String>,
@@ -44,6 +45,7 @@ impl Default for Settings {
             model: None,
             execution_provider: ExecutionProvider::default(),
             device_id: 0,
+            precision: Precision::default(),
             intra_threads: 0,
             optimization_level: OptimizationLevel::default(),
             cache_dir: None,
@@ -74,6 +76,7 @@ impl Settings {
             "model" => self.model = get(value),
             "execution-provider" => self.execution_provider = get(value),
             "device-id" => self.device_id = get(value),
+            "precision" => self.precision = get(value),
             "intra-threads" => self.intra_threads = get(value),
             "optimization-level" => self.optimization_level = get(value),
             "cache-dir" => self.cache_dir = get(value),
@@ -95,6 +98,7 @@ impl Settings {
             "model" => self.model.to_value(),
             "execution-provider" => self.execution_provider.to_value(),
             "device-id" => self.device_id.to_value(),
+            "precision" => self.precision.to_value(),
             "intra-threads" => self.intra_threads.to_value(),
             "optimization-level" => self.optimization_level.to_value(),
             "cache-dir" => self.cache_dir.to_value(),
@@ -118,6 +122,7 @@ impl Settings {
             options: runtime::ModelOptions {
                 provider: self.execution_provider.into(),
                 device_id: self.device_id,
+                precision: self.precision.into(),
                 intra_threads: self.intra_threads,
                 optimization_level: self.optimization_level.into(),
                 cache_dir: path(&self.cache_dir),
@@ -172,7 +177,12 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("device-id")
             .nick("Device id")
-            .blurb("Which GPU, for cuda and tensorrt")
+            .blurb("Which of the provider's devices; of openvino's the processor is 0")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("precision", Precision::default())
+            .nick("Precision")
+            .blurb("In which arithmetic graphs are run. What provider or pack do not have is an error")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("intra-threads")
@@ -191,7 +201,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecString::builder("cache-dir")
             .nick("Cache directory")
-            .blurb("Where TensorRT's engines and timing caches are kept; empty: the user's cache folder")
+            .blurb("Where TensorRT's engines and the trials of `auto` are kept; empty: the user's cache folder")
             .mutable_ready()
             .build(),
     ]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Graph, MANIFEST_FILE, Manifest, PackError, onnx};
+use super::{Form, Graph, MANIFEST_FILE, Manifest, PackError, onnx};
 
 /// A manifest is a few kilobytes.
 const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -60,11 +60,13 @@ pub(super) fn check_files(folder: &Path, manifest: &Manifest) -> Result<u64, Pac
     for name in manifest.files.keys() {
         check_name(&folder.join(MANIFEST_FILE), name)?;
     }
+    let graphs = Form::ALL.map(|form| Graph::ALL.map(|graph| manifest.file(graph, form)));
+    let graphs = graphs.as_flattened();
     let mut total = 0_u64;
     for (name, expected) in &manifest.files {
         let path = folder.join(name);
         check_inside(folder, &path, name)?;
-        let is_graph = Graph::ALL.iter().any(|graph| graph.file_name() == name.as_str());
+        let is_graph = graphs.contains(&name.as_str());
         let mut file = open_regular(&path, if is_graph { GRAPH_LIMIT } else { WEIGHTS_LIMIT })?;
         let read = |source| PackError::Read {
             path: path.clone(),
@@ -98,7 +100,7 @@ pub(super) fn check_hash(path: &Path, expected: &str, actual: String) -> Result<
 }
 
 /// Lower-case hex.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Graph, PackError};
+use super::{Form, Graph, PackError};
 
 /// The pack format that this program reads.
 const FORMAT: i64 = 1;
@@ -50,6 +50,12 @@ pub struct Manifest {
     pub decoder: Decoder,
     /// SHA-256 (lower-case hex) of every file but `pack.toml`, by its path inside the folder.
     pub files: BTreeMap<String, String>,
+    /// The graphs' forms in 8 bits, of a pack that has both.
+    #[serde(default)]
+    pub int8: Int8,
+    /// Whether pictures stay within two levels where products are rounded to bf16.
+    #[serde(default)]
+    pub bf16: bool,
     /// Where the model comes from: data, commit, command, hardware, date.
     #[serde(default)]
     pub provenance: BTreeMap<String, String>,
@@ -68,6 +74,28 @@ pub enum Precision {
     Fp16,
     /// 8-bit integers for most products, 32-bit floating point for the rest: made for CPUs.
     Int8,
+}
+
+/// Files of graphs made for CPUs, in place of those of the same name: 8-bit integers for most products. The encoder has
+/// too few to gain by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8 {
+    /// Of the restorer.
+    pub restorer: Option<String>,
+    /// Of the decoder.
+    pub decoder: Option<String>,
+}
+
+impl Int8 {
+    /// The file of a graph in this form; none where it has no other.
+    pub fn file(&self, graph: Graph) -> Option<&str> {
+        match graph {
+            Graph::Encoder => None,
+            Graph::Restorer => self.restorer.as_deref(),
+            Graph::Decoder => self.decoder.as_deref(),
+        }
+    }
 }
 
 /// How the pack wants the restored picture's colours brought back to the input's.
@@ -262,6 +290,17 @@ impl Manifest {
         }
     }
 
+    /// The file of a graph in that form, or in the only one that it has.
+    pub fn file(&self, graph: Graph, form: Form) -> &str {
+        let int8 = (form == Form::Int8).then(|| self.int8.file(graph)).flatten();
+        int8.unwrap_or(graph.file_name())
+    }
+
+    /// Whether the pack has a form in 8 bits beside the plain one.
+    pub fn has_int8(&self) -> bool {
+        Graph::ALL.iter().any(|graph| self.int8.file(*graph).is_some())
+    }
+
     /// Input pixels per latent sample in each direction.
     pub fn input_factor(&self) -> u32 {
         self.latent.factor / self.scale
@@ -319,8 +358,11 @@ impl Manifest {
     }
 
     fn validate_files(&self) -> Result<(), (String, String)> {
-        for graph in Graph::ALL {
-            let name = graph.file_name();
+        for (graph, form) in Graph::ALL
+            .into_iter()
+            .flat_map(|graph| Form::ALL.map(|form| (graph, form)))
+        {
+            let name = self.file(graph, form);
             check("files", self.files.contains_key(name), || {
                 format!("does not list {name}")
             })?;

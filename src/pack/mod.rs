@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use error::PackError;
+pub(crate) use files::sha256_hex;
 pub use manifest::{
-    Decoder, Encoder, EncoderInput, GraphSizes, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH,
+    Decoder, Encoder, EncoderInput, GraphSizes, Int8, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH,
     TileBatch, TileShape, Window,
 };
 
@@ -58,6 +59,20 @@ impl fmt::Display for Graph {
     }
 }
 
+/// In which form a pack's graphs are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As every provider takes them, in the pack's precision.
+    Plain,
+    /// In 8 bits, those that have such a form: made for CPUs.
+    Int8,
+}
+
+impl Form {
+    /// Both.
+    pub const ALL: [Form; 2] = [Form::Plain, Form::Int8];
+}
+
 /// Where the bytes of a graph are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GraphSource<'a> {
@@ -81,10 +96,10 @@ struct Inner {
 
 #[derive(Debug)]
 enum Storage {
-    /// Absolute paths, in the order of [`Graph::ALL`].
+    /// Absolute paths of graphs, by form and graph in the order of their `ALL`.
     Folder {
         folder: PathBuf,
-        graphs: [PathBuf; 3],
+        graphs: [[PathBuf; 3]; 2],
     },
     Embedded,
 }
@@ -102,7 +117,7 @@ impl Pack {
         let text = files::read_manifest(&manifest_path)?;
         let manifest = Manifest::parse(&text, &manifest_path)?;
         let size = files::check_files(&folder, &manifest)?;
-        let graphs = Graph::ALL.map(|graph| folder.join(graph.file_name()));
+        let graphs = Form::ALL.map(|form| Graph::ALL.map(|graph| folder.join(manifest.file(graph, form))));
         Ok(Pack::new(manifest, &text, size, Storage::Folder { folder, graphs }))
     }
 
@@ -153,12 +168,11 @@ impl Pack {
         self.0.size
     }
 
-    /// Where `graph` is.
-    pub fn graph(&self, graph: Graph) -> GraphSource<'_> {
-        let index = graph as usize;
+    /// Where `graph` is in that form, or in the only one that it has.
+    pub fn graph(&self, graph: Graph, form: Form) -> GraphSource<'_> {
         match &self.0.storage {
-            Storage::Folder { graphs, .. } => GraphSource::File(&graphs[index]),
-            Storage::Embedded => GraphSource::Memory(embedded::GRAPHS[index]),
+            Storage::Folder { graphs, .. } => GraphSource::File(&graphs[form as usize][graph as usize]),
+            Storage::Embedded => GraphSource::Memory(embedded::bytes(self.manifest().file(graph, form))),
         }
     }
 

@@ -206,14 +206,15 @@ mod tests {
     use ort::value::{TensorRef, TensorRefMut};
 
     use super::super::environment;
+    use super::super::library::Preference;
     use super::*;
-    use crate::pack::{Graph, GraphSource, Pack};
+    use crate::pack::{Form, Graph, GraphSource, Pack};
 
     #[test]
     fn bound_memory_gives_what_a_plain_call_gives_at_every_size() {
-        let environment = &environment::get().unwrap().environment;
+        let environment = &environment::get(Preference::Plain).unwrap().environment;
         let pack = Pack::embedded().unwrap();
-        let GraphSource::Memory(bytes) = pack.graph(Graph::Encoder) else {
+        let GraphSource::Memory(bytes) = pack.graph(Graph::Encoder, Form::Plain) else {
             panic!("the embedded pack is in memory")
         };
         let mut session = Session::builder(environment)

@@ -7,8 +7,9 @@ use once_cell::sync::OnceCell;
 use ort::environment::Environment;
 use ort::logging::{LogLevel, LoggerFunction};
 
+use super::library::{Preference, find_preferred};
 use super::log;
-use super::{Library, RuntimeError, find_library, telemetry};
+use super::{Library, RuntimeError, telemetry};
 
 /// Never dropped and its library never unloaded: ONNX Runtime allows one environment in a process, and threads of its
 /// providers may outlive every session.
@@ -24,10 +25,10 @@ pub fn library_path() -> Option<PathBuf> {
     LOADED.get().map(|loaded| loaded.library.path.clone())
 }
 
-/// Loads the library and makes the environment, once. A failure leaves nothing behind, so that a later attempt may
-/// find another library.
-pub(super) fn get() -> Result<&'static Loaded, RuntimeError> {
-    LOADED.get_or_try_init(load)
+/// Loads the library and makes the environment, once: the first preference in a process decides. A failure leaves nothing
+/// behind, so that a later attempt may find another library.
+pub(super) fn get(preference: Preference) -> Result<&'static Loaded, RuntimeError> {
+    LOADED.get_or_try_init(|| load(preference))
 }
 
 pub(super) fn set_log_level(level: LogLevel) {
@@ -36,10 +37,10 @@ pub(super) fn set_log_level(level: LogLevel) {
     }
 }
 
-fn load() -> Result<Loaded, RuntimeError> {
+fn load(preference: Preference) -> Result<Loaded, RuntimeError> {
     telemetry::disable();
-    // Checked before ort sees it: ort panics on some of what `find_library` refuses.
-    let library = find_library()?;
+    // Checked before ort sees it: ort panics on some of what is refused here.
+    let library = find_preferred(preference)?;
     let failed = |message: String| RuntimeError::Environment {
         path: library.path.clone(),
         message,

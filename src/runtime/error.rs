@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{MINIMUM_VERSION, Provider};
+use super::{MINIMUM_VERSION, Precision, Provider};
 use crate::pack::Graph;
 
 /// Why a model cannot be run. Every message says what to do.
@@ -71,6 +71,18 @@ pub enum RuntimeError {
         /// What to do.
         remedy: String,
     },
+    /// The provider, or the pack, does not have the arithmetic asked for.
+    #[error(
+        "the execution provider {provider} cannot run this pack in {precision}: {reason}, or set precision to auto"
+    )]
+    Precision {
+        /// Which provider.
+        provider: Provider,
+        /// What was asked for.
+        precision: Precision,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// A graph that ONNX Runtime does not take.
     #[error("{} of the pack {pack} could not be loaded on {provider}: {message}", graph.file_name())]
     Graph {
@@ -79,6 +91,14 @@ pub enum RuntimeError {
         /// Where the pack is.
         pack: String,
         /// Who was to compute.
+        provider: Provider,
+        /// In ONNX Runtime's words.
+        message: String,
+    },
+    /// A model that opens, but does not restore a frame.
+    #[error("{provider} could not restore a frame of a trial: {message}")]
+    Trial {
+        /// Who computed.
         provider: Provider,
         /// In ONNX Runtime's words.
         message: String,

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::RuntimeError;
-use crate::places::{home_folder, own_folder};
+use super::provider::has_openvino;
+use crate::places::{data_home, own_folder, python_packages};
 
 /// The oldest ONNX Runtime with the functions used here (`1.` and the API version that ort is built for).
 pub const MINIMUM_VERSION: &str = "1.23";
@@ -17,6 +18,9 @@ const LIBRARY_NAME: &str = "libonnxruntime.so";
 const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";
 /// Where the library lies inside the Python wheel.
 const WHEEL_FOLDER: &str = "onnxruntime/capi";
+
+/// Where `scripts/install.sh` puts the wheel that has OpenVINO built in, beside the plain one.
+const OPENVINO_FOLDER: &str = "openvino";
 
 /// An ONNX Runtime that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,24 @@ impl Library {
     fn minor_version(&self) -> Option<u32> {
         self.version.strip_prefix("1.")?.split('.').next()?.parse().ok()
     }
+
+    /// `[1, 32, 0]` of `1.32.0`; 0 for what is no number.
+    pub(super) fn numbers(&self) -> [u32; 3] {
+        let mut parts = self
+            .version
+            .split(['.', '-', '+'])
+            .map(|part| part.parse().unwrap_or(0));
+        std::array::from_fn(|_| parts.next().unwrap_or(0))
+    }
+}
+
+/// Which of several libraries is wanted: a process has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preference {
+    /// The first one.
+    Plain,
+    /// One that has OpenVINO built in, if there is one, else the first.
+    OpenVino,
 }
 
 /// Finds ONNX Runtime: `ORT_DYLIB_PATH` if it is set, and then nothing else; otherwise the first usable one beside
@@ -53,12 +75,21 @@ impl Library {
 /// # Errors
 /// [`RuntimeError::LibraryNotFound`] if there is none; otherwise what is wrong with the first one found.
 pub fn find_library() -> Result<Library, RuntimeError> {
+    find_preferred(Preference::Plain)
+}
+
+/// As [`find_library`], with a wish.
+pub(super) fn find_preferred(preference: Preference) -> Result<Library, RuntimeError> {
     if let Some(named) = env::var_os(PATH_VARIABLE).filter(|value| !value.is_empty()) {
         return named_library(Path::new(&named));
     }
     let folders = search_folders();
     let mut refused = None;
-    for path in folders.iter().filter_map(|folder| library_in(folder)) {
+    let mut paths: Vec<PathBuf> = folders.iter().filter_map(|folder| library_in(folder)).collect();
+    if preference == Preference::OpenVino {
+        paths.sort_by_key(|path| !has_openvino(path));
+    }
+    for path in paths {
         match inspect(&path) {
             Ok(library) => return Ok(library),
             Err(error) => refused = refused.or(Some(error)),
@@ -144,51 +175,17 @@ fn version_suffix(name: &str) -> Option<Vec<u32>> {
 /// Absolute folders in the order of preference.
 fn search_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = own_folder().into_iter().collect();
-    folders.extend(data_home().map(|home| home.join("dloralvsr").join(WHEEL_FOLDER)));
-    folders.extend(python_folders().into_iter().map(|packages| packages.join(WHEEL_FOLDER)));
+    let data = data_home().map(|home| home.join("dloralvsr"));
+    folders.extend(data.iter().map(|data| data.join(WHEEL_FOLDER)));
+    folders.extend(data.iter().map(|data| data.join(OPENVINO_FOLDER).join(WHEEL_FOLDER)));
+    folders.extend(
+        python_packages()
+            .into_iter()
+            .map(|packages| packages.join(WHEEL_FOLDER)),
+    );
     folders.extend(system_folders());
     folders.retain(|folder| folder.is_absolute());
     folders
-}
-
-fn data_home() -> Option<PathBuf> {
-    home_folder("XDG_DATA_HOME", ".local/share")
-}
-
-/// `site-packages` folders, without asking Python: the active environment's, the user's, the system's.
-fn python_folders() -> Vec<PathBuf> {
-    let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"]
-        .into_iter()
-        .filter_map(env::var_os)
-        .map(PathBuf::from);
-    let user = env::var_os("HOME").map(|home| PathBuf::from(home).join(".local"));
-    let system = ["/usr/local", "/usr"].map(PathBuf::from);
-    prefixes
-        .chain(user)
-        .chain(system)
-        .flat_map(|prefix| packages_in(&prefix))
-        .collect()
-}
-
-/// `lib/python3.*/site-packages` and `dist-packages` (Debian) of a prefix, newest Python first.
-fn packages_in(prefix: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(prefix.join("lib")) else {
-        return Vec::new();
-    };
-    let mut versions: Vec<(Reverse<Option<u32>>, PathBuf)> = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let version = path.file_name()?.to_str()?.strip_prefix("python3")?;
-            // Debian's `python3` without a version holds the packages of all.
-            let minor = version.strip_prefix('.').and_then(|minor| minor.parse().ok());
-            Some((Reverse(minor), path.clone()))
-        })
-        .collect();
-    versions.sort();
-    let packages = versions
-        .into_iter()
-        .flat_map(|(_, path)| [path.join("site-packages"), path.join("dist-packages")]);
-    packages.filter(|path| path.is_dir()).collect()
 }
 
 fn system_folders() -> Vec<PathBuf> {
@@ -220,6 +217,17 @@ mod tests {
         for version in ["1.23.2", "1.25.1", "1.26-dev", "2.30.0", "", "1."] {
             assert_eq!(spinning(version), None, "{version}");
         }
+    }
+
+    #[test]
+    fn versions_compare_by_number() {
+        let numbers = |version: &str| {
+            let (path, version) = (PathBuf::new(), version.to_owned());
+            Library { path, version }.numbers()
+        };
+        assert!(numbers("1.24.10") > numbers("1.24.4"));
+        assert!(numbers("1.31.0-rc1") > numbers("1.24.4"));
+        assert_eq!(numbers(""), [0, 0, 0]);
     }
 
     #[test]
@@ -257,19 +265,5 @@ mod tests {
         fs::write(path.join("real/libonnxruntime.so.1.30.0"), "").unwrap();
         std::os::unix::fs::symlink("real/libonnxruntime.so.1.30.0", path.join("libonnxruntime.so")).unwrap();
         assert_eq!(library_in(&path), Some(path.join("real/libonnxruntime.so.1.30.0")));
-    }
-
-    #[test]
-    fn newest_python_first() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["python3.9", "python3.11", "python3"] {
-            fs::create_dir_all(folder.path().join("lib").join(name).join("site-packages")).unwrap();
-        }
-        let found = packages_in(folder.path());
-        let names = ["python3.11", "python3.9", "python3"];
-        assert_eq!(
-            found,
-            names.map(|name| folder.path().join("lib").join(name).join("site-packages"))
-        );
     }
 }

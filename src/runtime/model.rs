@@ -10,7 +10,7 @@ use super::open::Opener;
 use super::provider;
 use super::session::GraphSession;
 use super::signature::{RGB, names};
-use super::{ModelOptions, Provider, RuntimeError, environment};
+use super::{ModelOptions, Provider, RuntimeError, environment, measure};
 use crate::pack::{EncoderInput, Graph, Manifest, Pack, TileBatch};
 use crate::restore::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 
@@ -64,9 +64,17 @@ impl Model {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Model, RuntimeError> {
         tell(progress, "Loading ONNX Runtime".to_owned(), 0);
-        let loaded = environment::get()?;
-        let mut refusals = Vec::new();
-        let (best, last) = split_last(provider::candidates(options.provider));
+        let loaded = environment::get(provider::preference(pack, options))?;
+        let open = |provider, progress: &mut dyn FnMut(Progress)| {
+            open_sessions(provider, pack, options, loaded, progress)
+                .map(|sessions| Model::new(pack, options, provider, &[], sessions))
+        };
+        let choice = provider::choose(pack, options, loaded, &mut |provider| {
+            tell(progress, format!("Trying {provider}"), 5);
+            measure::frame_time(&open(provider, &mut |_| ())?)
+        })?;
+        let mut refusals = choice.passed_over;
+        let (best, last) = split_last(&choice.candidates);
         for provider in best {
             match open_sessions(*provider, pack, options, loaded, progress) {
                 Ok(sessions) => return Ok(Model::new(pack, options, *provider, &refusals, sessions)),
@@ -132,7 +140,7 @@ impl Model {
         self.provider
     }
 
-    /// With [`Provider::Auto`]: why a faster provider was not taken; `None` if the fastest was.
+    /// With [`Provider::Auto`]: why others were not taken; `None` if one was asked for.
     pub fn provider_note(&self) -> Option<&str> {
         self.provider_note.as_deref()
     }
@@ -247,7 +255,7 @@ impl Graphs for Model {
 }
 
 /// `candidates` is never empty.
-fn split_last(candidates: &'static [Provider]) -> (&'static [Provider], Provider) {
+fn split_last(candidates: &[Provider]) -> (&[Provider], Provider) {
     match candidates {
         [best @ .., last] => (best, *last),
         [] => (&[], Provider::Cpu),
@@ -261,6 +269,7 @@ fn open_sessions(
     loaded: &'static Loaded,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
+    let arithmetic = provider::arithmetic(provider, options.precision, pack.manifest())?;
     let mut open = |graph: Graph, percent| {
         tell(
             progress,
@@ -270,6 +279,7 @@ fn open_sessions(
         GraphSession::open(Opener {
             graph,
             provider,
+            arithmetic,
             pack: pack.clone(),
             options: options.clone(),
             loaded,

@@ -8,8 +8,9 @@ use ort::session::builder::SessionBuilder;
 
 use super::device::{self, Device};
 use super::environment::Loaded;
-use super::provider::{self, Setting};
+use super::provider::{self, Arithmetic, Setting};
 use super::run::Input;
+use super::signature::names;
 use super::{ModelOptions, Provider, RuntimeError, log, signature};
 use crate::pack::{Graph, GraphSource, Pack};
 
@@ -20,6 +21,7 @@ pub(super) type Shapes = Vec<(&'static CStr, Vec<i64>)>;
 pub(super) struct Opener {
     pub graph: Graph,
     pub provider: Provider,
+    pub arithmetic: Arithmetic,
     pub pack: Pack,
     pub options: ModelOptions,
     pub loaded: &'static Loaded,
@@ -45,10 +47,11 @@ impl Opened {
 }
 
 impl Opener {
-    /// Height and width of the graph's tiles in the pack, or the least it takes if it is never cut; latent samples.
-    pub fn tile(&self) -> [u32; 2] {
+    /// Height and width for the first session; latent samples. That of the pack's tiles, or the least the graph takes: if it
+    /// is never cut, and with OpenVINO, which compiles the size of the stream's own tiles in a moment.
+    pub fn first_size(&self) -> [u32; 2] {
         let sizes = self.pack.manifest().sizes(self.graph);
-        let side = if sizes.tile == 0 {
+        let side = if sizes.tile == 0 || self.provider == Provider::OpenVino {
             sizes.min.next_multiple_of(sizes.multiple)
         } else {
             sizes.tile
@@ -65,10 +68,11 @@ impl Opener {
                 log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
                 self.session(shapes, false)
             }),
-            Provider::Auto | Provider::Cpu => self.session(shapes, false),
+            _ => self.session(shapes, false),
         }?;
-        let manifest = self.pack.manifest();
-        signature::check(self.graph, manifest, session.inputs(), session.outputs()).map_err(|message| {
+        let fixed = provider::is_sized(self.provider).then_some(shapes);
+        let (inputs, outputs) = (session.inputs(), session.outputs());
+        signature::check(self.graph, self.pack.manifest(), fixed, inputs, outputs).map_err(|message| {
             RuntimeError::Signature {
                 graph: self.graph,
                 pack: self.pack.location(),
@@ -80,12 +84,12 @@ impl Opener {
                 let id = provider::device_id(&self.options)?;
                 Some(Device::cuda(&session, id).map_err(|error| self.refused(error.to_string()))?)
             }
-            Provider::Auto | Provider::Cpu => None,
+            _ => None,
         };
         Ok(Opened {
             session,
             device,
-            shapes: (self.provider == Provider::TensorRt).then(|| shapes.clone()),
+            shapes: fixed.cloned(),
         })
     }
 
@@ -93,19 +97,19 @@ impl Opener {
         let setting = Setting {
             pack: &self.pack,
             options: &self.options,
-            library: &self.loaded.library,
+            loaded: self.loaded,
+            arithmetic: self.arithmetic,
             shapes,
             recorded,
         };
         let builder = configure(self.loaded, &self.options).map_err(|error| self.refused(error.to_string()))?;
-        let mut builder = builder
-            .with_execution_providers(provider::execution_providers(self.provider, self.graph, &setting)?)
-            .map_err(|error| RuntimeError::ProviderUnavailable {
-                provider: self.provider,
-                reason: error.to_string(),
-                remedy: provider::remedy(self.provider).to_owned(),
-            })?;
-        commit(&mut builder, self.pack.graph(self.graph)).map_err(|message| self.refused(message))
+        let builder = if provider::is_sized(self.provider) {
+            fixed(builder, shapes).map_err(|error| self.refused(error.to_string()))?
+        } else {
+            builder
+        };
+        let mut builder = provider::attach(builder, self.provider, self.graph, &setting)?;
+        commit(&mut builder, self.pack.graph(self.graph, self.arithmetic.form)).map_err(|message| self.refused(message))
     }
 
     fn refused(&self, message: String) -> RuntimeError {
@@ -130,6 +134,22 @@ fn configure(loaded: &Loaded, options: &ModelOptions) -> ort::Result<SessionBuil
         Some(time) => Ok(builder.with_config_entry("session.intra_op.spin_duration_us", time.as_micros().to_string())?),
         None => Ok(builder),
     }
+}
+
+/// Gives the sizes that exports leave free their values, by the names that exports give them. A graph of other names keeps
+/// them free.
+fn fixed(mut builder: SessionBuilder, shapes: &Shapes) -> ort::Result<SessionBuilder> {
+    for (name, shape) in shapes {
+        let (sizes, axes) = if *name == names::FRAME {
+            (["frame_height", "frame_width"], [1, 2])
+        } else {
+            (["height", "width"], [2, 3])
+        };
+        for (size, axis) in sizes.into_iter().zip(axes) {
+            builder = builder.with_dimension_override(size, shape[axis])?;
+        }
+    }
+    Ok(builder)
 }
 
 fn commit(builder: &mut SessionBuilder, source: GraphSource<'_>) -> Result<Session, String> {

@@ -1,61 +1,12 @@
 //! How a model is to be run.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::thread;
 
 use ort::session::builder::GraphOptimizationLevel;
 
-/// Who computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Provider {
-    /// CUDA where it can run, else the CPU. Never TensorRT: it builds its engines for minutes before the first frame,
-    /// which nobody should get without asking for it.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// An NVIDIA GPU through CUDA and cuDNN.
-    Cuda,
-    /// An NVIDIA GPU through TensorRT, and CUDA for what TensorRT does not take.
-    TensorRt,
-}
-
-impl Provider {
-    const ALL: [Provider; 4] = [Provider::Auto, Provider::Cpu, Provider::Cuda, Provider::TensorRt];
-
-    fn name(self) -> &'static str {
-        match self {
-            Provider::Auto => "auto",
-            Provider::Cpu => "cpu",
-            Provider::Cuda => "cuda",
-            Provider::TensorRt => "tensorrt",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = UnknownProvider;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Provider::ALL
-            .into_iter()
-            .find(|provider| provider.name() == text)
-            .ok_or_else(|| UnknownProvider(text.to_owned()))
-    }
-}
-
-/// A name that is no provider's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown execution provider {0:?}; there are auto, cpu, cuda and tensorrt")]
-pub struct UnknownProvider(String);
+use super::{Precision, Provider};
+use crate::places::home_folder;
 
 /// How much ONNX Runtime rewrites a graph when it loads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -87,13 +38,15 @@ impl From<OptimizationLevel> for GraphOptimizationLevel {
 pub struct ModelOptions {
     /// Who computes.
     pub provider: Provider,
-    /// Which GPU, as CUDA counts them; the CPU ignores it.
+    /// Which of the provider's devices; the CPU provider has one, and of OpenVINO's the processor is the first.
     pub device_id: u32,
+    /// In which arithmetic.
+    pub precision: Precision,
     /// Threads of a graph on the CPU; 0: as many as the process may use cores.
     pub intra_threads: u32,
     /// How much graphs are rewritten.
     pub optimization_level: OptimizationLevel,
-    /// Where compiled engines are kept; `None`: `dloralvsr` in the user's cache folder.
+    /// Where compiled engines and trials are kept; `None`: `dloralvsr` in the user's cache folder.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -104,6 +57,14 @@ impl ModelOptions {
             0 => thread::available_parallelism().map_or(1, usize::from),
             // A usize holds a u32 on every platform with ONNX Runtime.
             count => count as usize,
+        }
+    }
+
+    /// The folder that `cache_dir` stands for; none where the user has no cache folder.
+    pub(super) fn cache_folder(&self) -> Option<PathBuf> {
+        match &self.cache_dir {
+            Some(folder) => Some(folder.clone()),
+            None => Some(home_folder("XDG_CACHE_HOME", ".cache")?.join("dloralvsr")),
         }
     }
 }

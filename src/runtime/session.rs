@@ -23,8 +23,8 @@ pub(super) struct GraphSession {
 
 struct Running {
     opener: Opener,
-    /// The one used last at the end. One for all sizes, but of TensorRT, whose engines are built for a size each: a
-    /// stream needs one for its tiles.
+    /// The one used last at the end. One for all sizes, but of TensorRT and OpenVINO, which compile a graph for
+    /// a size each: a stream needs one for its tiles.
     opened: Vec<Opened>,
 }
 
@@ -32,7 +32,7 @@ impl GraphSession {
     /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
     /// own tiles; those for other sizes follow with the first frame that needs them.
     pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
-        let shapes = signature::inputs(opener.graph, opener.pack.manifest(), opener.tile());
+        let shapes = signature::inputs(opener.graph, opener.pack.manifest(), opener.first_size());
         let opened = vec![opener.open(&shapes)?];
         Ok(GraphSession {
             graph: opener.graph,

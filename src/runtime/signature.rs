@@ -39,11 +39,21 @@ struct Tensor {
 }
 
 /// Compares the inputs and outputs of a loaded graph with what the manifest calls for; an error says what is expected
-/// and what was found.
-pub(super) fn check(graph: Graph, manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
+/// and what was found. `fixed`: the inputs' sizes, of a session for which they were fixed.
+pub(super) fn check(
+    graph: Graph,
+    manifest: &Manifest,
+    fixed: Option<&Shapes>,
+    inputs: &[Outlet],
+    outputs: &[Outlet],
+) -> Result<(), String> {
     let (expected_inputs, expected_outputs) = expected(graph, manifest);
-    check_side("input", &expected_inputs, inputs, true)?;
-    check_side("output", &expected_outputs, outputs, false)
+    let sides = |tensor: &Tensor| match fixed.and_then(|shapes| shapes.iter().find(|(name, _)| *name == tensor.name)) {
+        Some((_, shape)) => Sides::These(shape),
+        None => Sides::Free,
+    };
+    check_side("input", &expected_inputs, inputs, sides)?;
+    check_side("output", &expected_outputs, outputs, |_| Sides::Any)
 }
 
 /// Names and shapes of a graph's inputs for a latent of `height`×`width` samples.
@@ -89,14 +99,31 @@ fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {
     }
 }
 
-fn check_side(side: &str, expected: &[Tensor], found: &[Outlet], sized_by_host: bool) -> Result<(), String> {
+/// What heights and widths may be.
+#[derive(Clone, Copy)]
+enum Sides<'a> {
+    /// Whatever the host gives.
+    Free,
+    /// Those of this shape, or whatever the host gives.
+    These(&'a [i64]),
+    /// What the graph says about the sizes of its outputs is often less than it knows (-1, or no shape at all), and is
+    /// looked at when they come.
+    Any,
+}
+
+fn check_side<'a>(
+    side: &str,
+    expected: &[Tensor],
+    found: &[Outlet],
+    sides: impl Fn(&Tensor) -> Sides<'a>,
+) -> Result<(), String> {
     for tensor in expected {
         let name = tensor.name.to_string_lossy();
         let Some(outlet) = found.iter().find(|outlet| outlet.name() == name) else {
             let names: Vec<&str> = found.iter().map(Outlet::name).collect();
             return Err(format!("it has no {side} `{name}`, only {names:?}"));
         };
-        if !tensor.layout.accepts(outlet.dtype(), sized_by_host) {
+        if !tensor.layout.accepts(outlet.dtype(), sides(tensor)) {
             let found = outlet.dtype();
             return Err(format!(
                 "its {side} `{name}` should be {}, and is {found}",
@@ -136,23 +163,23 @@ impl Layout {
         }
     }
 
-    /// Inputs have to take any size; what a graph says about the sizes of its outputs is often less than it knows
-    /// (-1, or no shape at all), and is looked at when they come.
-    fn accepts(self, found: &ValueType, sized_by_host: bool) -> bool {
+    fn accepts(self, found: &ValueType, sides: Sides<'_>) -> bool {
         let ValueType::Tensor { ty, shape, .. } = found else {
             return false;
         };
         if *ty != self.element_type() {
             return false;
         }
-        if shape.is_empty() && !sized_by_host {
+        if shape.is_empty() && matches!(sides, Sides::Any) {
             return true;
         }
-        let fits = |(expected, found): (Option<i64>, &i64)| match expected {
-            Some(size) => *found == size || *found < 0,
-            None => !sized_by_host || *found < 0,
+        let fits = |(axis, expected): (usize, Option<i64>)| match (expected, sides) {
+            (Some(size), _) => shape[axis] == size || shape[axis] < 0,
+            (None, Sides::Any) => true,
+            (None, Sides::Free) => shape[axis] < 0,
+            (None, Sides::These(sizes)) => shape[axis] < 0 || shape[axis] == sizes[axis],
         };
-        shape.len() == 4 && self.dimensions().into_iter().zip(shape.iter()).all(fits)
+        shape.len() == 4 && self.dimensions().into_iter().enumerate().all(fits)
     }
 }
 

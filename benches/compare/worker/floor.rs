@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::thread;
 
-use gstdloralvsr::pack::{EncoderInput, Graph, GraphSource, Precision};
+use gstdloralvsr::pack::{EncoderInput, Form, Graph, GraphSource, Precision};
 use gstdloralvsr::restore::plan::{TilePlan, padded_size};
 use gstdloralvsr::restore::{Geometry, SCALE};
 use gstdloralvsr::runtime::{Provider, find_library};
@@ -111,6 +111,7 @@ fn session(options: &Options, environment: &Environment, graph: Graph) -> Result
             cuda.build().error_on_failure(),
         ],
         Provider::Cuda | Provider::Auto => vec![cuda.build().error_on_failure()],
+        other => return Err(format!("the floor is known of cpu, cuda and tensorrt, and not of {other}").into()),
     };
     let mut builder = Session::builder(environment)?
         .with_intra_threads(threads)?
@@ -120,7 +121,12 @@ fn session(options: &Options, environment: &Environment, graph: Graph) -> Result
     if let Some(time) = spinning {
         builder = builder.with_config_entry("session.intra_op.spin_duration_us", time.as_micros().to_string())?;
     }
-    Ok(match options.pack.graph(graph) {
+    let form = if options.provider == Provider::Cpu {
+        Form::Int8
+    } else {
+        Form::Plain
+    };
+    Ok(match options.pack.graph(graph, form) {
         GraphSource::File(path) => builder.commit_from_file(path)?,
         GraphSource::Memory(bytes) => builder.commit_from_memory(bytes)?,
     })

@@ -7,8 +7,8 @@ use std::sync::Once;
 
 use ort::ep::{self, ExecutionProvider as _};
 
-use super::log;
-use super::{Library, Provider, RuntimeError};
+use super::Provider;
+use crate::runtime::{Library, RuntimeError, log};
 
 /// TensorRT's libraries, dependencies first.
 const TENSORRT_LIBRARIES: [&str; 3] = ["libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10"];
@@ -37,8 +37,7 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
         );
     }
     // Asked here because loading the provider, hundreds of megabytes, only to fail takes a second.
-    // SAFETY: the driver's library initialises nothing until it is called.
-    if let Err(error) = unsafe { libloading::Library::new(DRIVER_LIBRARY) } {
+    if let Err(error) = driver() {
         return unavailable(
             format!("there is no NVIDIA driver ({error})"),
             "install NVIDIA's driver",
@@ -46,6 +45,16 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
     }
     PRELOADED.call_once(|| preload(&library.path));
     Ok(())
+}
+
+/// Whether there is an NVIDIA driver on this machine.
+pub(super) fn has_driver() -> bool {
+    driver().is_ok()
+}
+
+fn driver() -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: the driver's library initialises nothing until it is called.
+    unsafe { libloading::Library::new(DRIVER_LIBRARY) }
 }
 
 /// TensorRT, driver and GPU, as far as they can be asked: what engines and timings on disk hold for.
@@ -96,7 +105,7 @@ fn gpu_name(device: u32) -> Option<String> {
 fn is_compiled_in(provider: Provider) -> bool {
     // An error here means that ONNX Runtime cannot list its providers: none is then to be had.
     match provider {
-        Provider::Auto | Provider::Cpu => true,
+        Provider::Auto | Provider::Cpu | Provider::OpenVino | Provider::WebGpu | Provider::TensorRtRtx => true,
         Provider::Cuda => ep::CUDA::is_available().unwrap_or(false),
         Provider::TensorRt => ep::TensorRT::is_available().unwrap_or(false),
     }
