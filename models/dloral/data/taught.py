@@ -9,7 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dloral.data.batches import BatchShape, gray, stacked, turned
+from dloral.data.batches import BatchShape, gray, shade, stacked, turned
 from dloral.data.degrade import SCALE, Degradation, Frames
 from dloral.data.motion import fast_motion
 from dloral.data.text import written
@@ -73,6 +73,11 @@ class TaughtBatches(Dataset[TaughtBatch]):
         return TaughtBatch(stacked(lqs), stacked(cleans), stacked(taughts), *motion)
 
     def _window(self, rng: Generator) -> tuple[Frames, Frames]:
+        contents = self.cache.contents
+        # Without shades nothing is drawn for them, so that runs from before they were there stay what they are.
+        if self.shape.shade_share > 0.0 and rng.random() < self.shape.shade_share:
+            plain = shade(rng, contents.frames, contents.size)
+            return plain, plain
         clean, taught = self.cache.read(int(rng.integers(self.windows)))
         if rng.random() < self.text_share:
             clean = written(np.array(clean), rng)

@@ -4,6 +4,7 @@ Bytes are cast first and last, so that TensorRT takes the graphs: it knows bytes
 behind it, or as its output.
 """
 
+import copy
 from pathlib import Path
 
 import torch
@@ -13,17 +14,22 @@ from dloral.bases.licence import ATTRIBUTION, TEXT
 from dloral.bases.store import load_base
 from dloral.errors import UserError
 from dloral.export.pack import PackParts
-from dloral.manifest import GraphSizes
+from dloral.manifest import SCALE, GraphSizes
 from dloral.model.arms import Arm
 from dloral.model.based import BasedModel, add_branches, merged
+from dloral.model.bases import Dense
 from dloral.model.branches import LoraConfig
 from dloral.model.warp import warp_by_rows
 from dloral.train.checkpoint import Checkpoint
+from dloral.train.restorer_config import OWN
 from dloral.train.tables import build_part
 
 # All is local: a body of 33 convolutions sees 33 samples to each side, of which half carry next to nothing. What tiles
 # with this overlap differ by from the whole is measured in models/tests/test_based.py.
 SIZES = GraphSizes(tile=256, overlap=32, min=8, multiple=2, shape="free")
+HALF_SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
+"""Of networks at half the input's resolution: 384 samples are 768 pixels, and 13 convolutions see 13 samples."""
+OWN_LICENCE = "MIT OR Apache-2.0"
 
 
 class BasedEncoder(nn.Module):
@@ -35,7 +41,7 @@ class BasedEncoder(nn.Module):
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         picture = frame.float().permute(0, 3, 1, 2) * (1.0 / 255.0)
-        return self.model.encode(picture), picture
+        return self.model.encode(picture)
 
 
 class BasedRestorer(nn.Module):
@@ -52,7 +58,7 @@ class BasedRestorer(nn.Module):
 
 
 class BasedDecoder(nn.Module):
-    """``restored`` f32 [1, C, H, W] and ``frame`` u8 [1, H, W, 3] to ``picture`` u8 [1, 4H, 4W, 3]."""
+    """``restored`` f32 [1, C, h, w] and ``frame`` u8 [1, H, W, 3] to ``picture`` u8 [1, 4H, 4W, 3]."""
 
     def __init__(self, model: BasedModel) -> None:
         super().__init__()
@@ -61,8 +67,34 @@ class BasedDecoder(nn.Module):
     def forward(self, restored: Tensor, frame: Tensor) -> Tensor:
         picture = frame.float().permute(0, 3, 1, 2) * (1.0 / 255.0)
         output = self.model.decode(restored, picture) * 255.0
-        # The half rounds to nearest: a cast cuts off.
-        return (output.permute(0, 2, 3, 1).clamp(0.0, 255.0) + 0.5).byte()
+        return _levels(output.permute(0, 2, 3, 1)).byte()
+
+
+class DenseDecoder(nn.Module):
+    """As :class:`BasedDecoder`, of a network that gives the pixels of a sample as channels.
+
+    At output size every pass counts, so the scale to 255 is folded into the last layer, and rows are moved as they
+    will lie.
+    """
+
+    def __init__(self, network: Dense) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network)
+        last = self.network.decoder[-1]
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.mul_(255.0)
+
+    def forward(self, restored: Tensor, frame: Tensor) -> Tensor:
+        phases = _levels(self.network.phases(restored, frame.float().permute(0, 3, 1, 2)))
+        (b, _, h, w), factor = phases.shape, self.network.factor
+        rows = [row.permute(0, 2, 3, 1).reshape(b, h, 1, factor * w * 3) for row in phases.chunk(factor, dim=1)]
+        return torch.cat(rows, dim=2).reshape(b, factor * h, factor * w, 3).byte()
+
+
+def _levels(picture: Tensor) -> Tensor:
+    """What a cast to bytes, which cuts off, rounds to nearest."""
+    return picture.clamp(0.0, 255.0) + 0.5
 
 
 def based_parts(
@@ -79,29 +111,32 @@ def based_parts(
     Raises :class:`UserError` where the branches are of another base.
     """
     restorer = load_base(base)
+    own = restorer.name == OWN
     if checkpoint.base != restorer.sha256:
         raise UserError(f"the branches were trained on another base than {base}: give that one")
     model = add_branches(BasedModel(restorer.network), build_part(LoraConfig, checkpoint.config["lora"], "lora"))
     model.load_state_dict(checkpoint.ema, strict=False)
     model = merged(model.to(memory_format=torch.contiguous_format), arm, detail_strength).eval()
     model.warp = warp_by_rows
+    network = restorer.network
+    sizes = SIZES if network.factor == SCALE else HALF_SIZES
     return PackParts(
         name=name,
         encoder=BasedEncoder(model),
         restorer=BasedRestorer(model, pairs=arm.consistency),
-        decoder=BasedDecoder(model),
-        latent_channels=restorer.network.width,
-        latent_factor=4,
+        decoder=DenseDecoder(network) if isinstance(network, Dense) else BasedDecoder(model),
+        latent_channels=network.width,
+        latent_factor=network.factor,
         encoder_input="frame",
         conditioned=True,
-        encoder_sizes=SIZES,
-        restorer_sizes=SIZES,
-        decoder_sizes=SIZES,
+        encoder_sizes=sizes,
+        restorer_sizes=sizes,
+        decoder_sizes=sizes,
         color_fix="none",
         precision="fp32",
         half_weights=True,
-        licence="BSD-3-Clause AND (MIT OR Apache-2.0)",
-        licence_text=f"The weights derive from {ATTRIBUTION}, under this licence:\n\n{TEXT}",
+        licence=OWN_LICENCE if own else f"BSD-3-Clause AND ({OWN_LICENCE})",
+        licence_text="" if own else f"The weights derive from {ATTRIBUTION}, under this licence:\n\n{TEXT}",
         provenance={"base": restorer.name} | provenance,
         quality=quality,
     )

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from dloral.errors import UserError
-from dloral.export.pack import PackParts, write_pack
+from dloral.export.pack import CHECKS, PackParts, write_pack
 from dloral.model.arms import ARMS
 from dloral.quality import read_quality
 
@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
+    parser.add_argument(
+        "--check", choices=CHECKS, default="full", help="at how many sizes the graphs are compared with torch"
+    )
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
     published = parser.add_argument_group(
         "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         parts = _published(args, name, provenance, quality)
     else:
         parts = _trained(args, name, provenance, quality)
-    write_pack(parts, args.out)
+    write_pack(parts, args.out, args.check)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnxruntime
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from dloral.errors import UserError
 from dloral.export.folder import digests, fresh_folder
 from dloral.export.half_weights import halve_weights, round_weights
-from dloral.export.save import save_graph, strip_notes
+from dloral.export.save import name_sizes, save_graph, strip_notes
 from dloral.manifest import FORMAT, SCALE, GraphSizes
 
 Array = NDArray[Any]
+Check = Literal["none", "small", "full"]
+CHECKS: tuple[Check, ...] = get_args(Check)
 
 WINDOW = 2
 OPSET = 18
@@ -59,8 +61,11 @@ class PackParts:
     """``free`` where the restorer takes any number of tiles at once, ``one`` where it takes one."""
 
 
-def write_pack(parts: PackParts, folder: Path) -> None:
+def write_pack(parts: PackParts, folder: Path, check: Check = "full") -> None:
     """Export ``parts`` into ``folder``; written aside, checked with ONNX Runtime and renamed, so never half a pack.
+
+    ``check``: how the graphs are compared with torch. ``full`` at two sizes; ``small`` at the smallest alone; ``none``
+    not at all, where the same was checked before: at Stable Diffusion's size it takes most of the time.
 
     The modules of ``parts`` are used up: those in f16 come back in f32. Raises :class:`UserError` where a weight is not
     finite, or a graph gives something else than torch.
@@ -71,7 +76,8 @@ def write_pack(parts: PackParts, folder: Path) -> None:
             round_weights(module)
     with fresh_folder(folder) as fresh:
         _export_graphs(parts, fresh)
-        _check(parts, fresh)
+        if check != "none":
+            _check(parts, fresh, sizes=1 if check == "small" else 2)
         if parts.for_cuda:
             _optimise_for_cuda(fresh)
         if parts.licence_text:
@@ -134,6 +140,7 @@ def _export(
     )
     assert program is not None, "the dynamo exporter returns the program"
     strip_notes(program.model)
+    name_sizes(program.model)
     if half_weights:
         halve_weights(program.model)
     save_graph(program.model, path)
@@ -147,15 +154,15 @@ def _optimise_for_cuda(folder: Path) -> None:
         optimise_for_cuda(folder / f"{graph}.onnx", kind)
 
 
-def _check(parts: PackParts, folder: Path) -> None:
-    """Run the chain at the smallest size and at an odd multiple of it, and compare every graph with torch.
+def _check(parts: PackParts, folder: Path, sizes: int) -> None:
+    """Run the chain at the first of the smallest size and an odd multiple of it, and compare every graph with torch.
 
     One graph at a time: at Stable Diffusion's size, more than one session and its module fill a machine's memory.
     """
-    sizes = (parts.encoder_sizes, parts.restorer_sizes, parts.decoder_sizes)
-    small, step = max(size.min for size in sizes), int(np.lcm.reduce([size.multiple for size in sizes]))
+    graphs = (parts.encoder_sizes, parts.restorer_sizes, parts.decoder_sizes)
+    small, step = max(size.min for size in graphs), int(np.lcm.reduce([size.multiple for size in graphs]))
     small = -(-small // step) * step
-    latents = ((small, small), (small + 3 * step, small + 5 * step))
+    latents = ((small, small), (small + 3 * step, small + 5 * step))[:sizes]
     rng = np.random.default_rng(0)
     low = parts.latent_factor // SCALE
     side = parts.latent_factor if parts.encoder_input == "upscaled" else low

@@ -17,6 +17,25 @@ def save_graph(model: ir.Model, path: Path) -> None:
     onnx.checker.check_model(path)
 
 
+def name_sizes(model: ir.Model) -> None:
+    """Call the free sizes of the inputs by fixed names, by which a host that knows them can fix them.
+
+    ``height`` and ``width`` of a latent and its guide, ``frame_height`` and ``frame_width`` of a picture. What lies in
+    between is left without sizes, which are worked out from those of the inputs.
+    """
+    graph = model.graph
+    for value in graph.inputs:
+        assert value.shape is not None, "the exporter gives every input a shape"
+        picture = value.dtype == ir.DataType.UINT8
+        axes = {1: "frame_height", 2: "frame_width"} if picture else {2: "height", 3: "width"}
+        for axis, name in axes.items():
+            if not isinstance(value.shape[axis], int):
+                value.shape[axis] = ir.SymbolicDim(name)
+    for value in (output for node in graph for output in node.outputs):
+        if value.shape is not None and any(not isinstance(side, int) for side in value.shape) and not value.is_graph_output():
+            value.shape = None
+
+
 def strip_notes(model: ir.Model) -> None:
     """Take out the exporter's notes: they name source files of the machine it ran on, and change from run to run."""
     graph = model.graph

@@ -1,4 +1,8 @@
-"""Stable Diffusion's encoder and decoder as graphs of a pack: what turns bytes into pictures in [-1, 1] and back."""
+"""Stable Diffusion's encoder and decoder as graphs of a pack: what turns bytes into pictures in [-1, 1] and back.
+
+Bytes are cast first and last, so that TensorRT takes the graphs: it knows bytes only as a graph's input with a cast
+behind it, or as its output.
+"""
 
 from torch import Tensor, nn
 
@@ -13,7 +17,7 @@ class SdEncoderGraph(nn.Module):
         self.encoder = encoder
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        latent, guide = self.encoder(frame.permute(0, 3, 1, 2).float() * (2.0 / 255.0) - 1.0)
+        latent, guide = self.encoder(frame.float().permute(0, 3, 1, 2) * (2.0 / 255.0) - 1.0)
         return latent, guide
 
 
@@ -26,4 +30,4 @@ class SdDecoderGraph(nn.Module):
 
     def forward(self, restored: Tensor) -> Tensor:
         values = self.decoder(restored) * 127.5 + 128.0  # 127.5 for the middle, and the half that rounds to nearest
-        return values.clamp(0.0, 255.0).byte().permute(0, 2, 3, 1)
+        return values.clamp(0.0, 255.0).permute(0, 2, 3, 1).byte()

@@ -1,7 +1,8 @@
 """Dual LoRA Learning on a public restorer: flow, warp, retrieval and fusion in front of its body, branches in it.
 
 The latent is the restorer's first convolution, the body its prior, the decoder its upsampling half; they take the place
-of SD's VAE and UNet. Everything new starts as nothing, so that the model starts as its base.
+of SD's VAE and UNet. Everything new starts as nothing, so that the model starts as its base. "Sample" is one of the
+latent: a pixel of the input where the network's ``factor`` is 4, 2×2 of them where it is 8.
 """
 
 from collections.abc import Callable
@@ -18,12 +19,13 @@ from dloral.model.tiny.flow import TinyFlow, upsample_flow
 from dloral.model.tiny.retrieval import LocalRetrieval
 from dloral.model.warp import flow_warp
 
+SCALE = 4
 FLOW_LEVELS, FLOW_WIDTH = 3, 24
 KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW = 16, 32, 3
 
 
 class BasedModel(nn.Module):
-    """A restorer that looks at the frame before. Pictures are [B, 3, h, w] in [0, 1], h and w even."""
+    """A restorer that looks at the frame before. Pictures are [B, 3, H, W] in [0, 1]; their latents have even sides h, w."""
 
     warp: Callable[[Tensor, Tensor], Tensor] = staticmethod(flow_warp)
     """What aligns the previous latent: the export takes a form that ONNX Runtime is faster with."""
@@ -33,8 +35,8 @@ class BasedModel(nn.Module):
         self.network = network
         width = network.width
         self.flow = TinyFlow(FLOW_LEVELS, FLOW_WIDTH)
-        self.retrieval = LocalRetrieval(width, KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW)
-        self.fuse = nn.Conv2d(2 * width, width, 1)
+        self.retrieval = LocalRetrieval(width, KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW, network.carried)
+        self.fuse = nn.Conv2d(network.carried + width, width, 1)
         self._start_as_base(width)
 
     @torch.no_grad()
@@ -43,20 +45,26 @@ class BasedModel(nn.Module):
             layer.weight.zero_()
             assert layer.bias is not None, "both layers have a bias"
             layer.bias.zero_()
-        self.fuse.weight[:, width:, 0, 0] = torch.eye(width)
+        self.fuse.weight[:, -width:, 0, 0] = torch.eye(width)
 
-    def encode(self, picture: Tensor) -> Tensor:
-        """The latent [B, C, h, w] of a picture, which is its own guide."""
-        return self.network.encoder(picture)
+    def encode(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """The latent [B, C, h, w] of a picture, and its guide [B, 3, h, w]: the picture at the latent's size."""
+        return self.network.encoder(picture), self.guide(picture)
+
+    def guide(self, picture: Tensor) -> Tensor:
+        """What the flow network sees of a picture."""
+        return picture if self.network.factor == SCALE else F.avg_pool2d(picture, self.network.factor // SCALE)
 
     def motion(self, guide: Tensor, guide_prev: Tensor) -> Tensor:
-        """Flow [B, 2, h, w] to the frame before, in latent samples; looked for at half the size."""
+        """Flow [B, 2, h, w] to the frame before, in latent samples; never looked for at more than half the input."""
+        if self.network.factor > SCALE:
+            return self.flow(guide, guide_prev)
         half = (F.avg_pool2d(picture, 2) for picture in (guide, guide_prev))
         return upsample_flow(self.flow(*half), guide)
 
     def restore(self, latent: Tensor, latent_prev: Tensor, flow: Tensor) -> Tensor:
         """The restored latent: the prior on the fusion of [warped z_prev, z']."""
-        warped = self.warp(latent_prev, flow)
+        warped = self.warp(latent_prev[:, : self.network.carried], flow)
         fused = self.fuse(torch.cat([warped, self.retrieval(latent, warped)], dim=1))
         return self.network.restore(fused)
 
@@ -65,7 +73,7 @@ class BasedModel(nn.Module):
         return self.network.restore(latent)
 
     def decode(self, restored: Tensor, picture: Tensor) -> Tensor:
-        """The picture [B, 3, 4h, 4w]; ``picture``: the low-quality one, to which some restorers add."""
+        """The picture [B, 3, 4H, 4W]; ``picture``: the low-quality one, to which some restorers add."""
         return self.network.decode(restored, picture)
 
 

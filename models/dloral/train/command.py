@@ -16,6 +16,8 @@ from dloral.train.dual.base import load_base
 from dloral.train.dual.config import RESTORERS, DualConfig, dual_from_table
 from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
+from dloral.train.restorer import RestorerBase
+from dloral.train.restorer_config import OWN, RestorerConfig, restorer_from_table
 from dloral.train.runtime import PRECISIONS, Runtime
 from dloral.train.task import Places, Task
 
@@ -33,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
     parser.add_argument(
-        "--flow", type=Path, help="flow to start from: SpyNet's weights (mmcv's file); of a public restorer a tiny pack"
+        "--flow", type=Path, help="flow to start from: SpyNet's weights (mmcv's file); of a restorer a run of its base, or a pack"
     )
     parser.add_argument(
         "--init", type=Path, help="run or checkpoint whose weights to start from; for a base also a pack"
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
             raise UserError(
                 f"{args.config} trains no branches, so it takes no --base: --init starts from other weights"
             )
-        task = TinyBase(config, places)
+        task = RestorerBase(config, places) if isinstance(config, RestorerConfig) else TinyBase(config, places)
     trainer = Trainer(task, args.out, args.seed, Runtime(args.precision))
     if args.init is not None:
         trainer.start_from(args.init)
@@ -91,13 +93,16 @@ def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> 
 
 def _restorer_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
     from dloral.bases.store import load_base as load_restorer
-    from dloral.train.dual.based import BasedDual, flow_of_pack
+    from dloral.train.dual.based import BasedDual
+    from dloral.train.dual.flow_source import flow_weights
 
     if args.base is None:
         raise UserError("the branches are trained on a base: give its folder, made by dloral base, with --base")
-    flow = None if args.flow is None else flow_of_pack(args.flow)
+    flow = None if args.flow is None else flow_weights(args.flow)
     return BasedDual(config, load_restorer(args.base), flow, places)
 
 
-def _configuration(table: dict[str, Any]) -> Config | DualConfig:
-    return dual_from_table(table) if table.get("stage") == "dual" else from_table(table)
+def _configuration(table: dict[str, Any]) -> Config | DualConfig | RestorerConfig:
+    if table.get("stage") == "dual":
+        return dual_from_table(table)
+    return restorer_from_table(table) if table.get("architecture") == OWN else from_table(table)

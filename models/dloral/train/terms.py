@@ -1,7 +1,7 @@
 """The losses between two successive pictures and the truth, which every training has: their weights and their table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -35,6 +35,19 @@ class PictureWeights:
     detail: float = 0.0
     checker: float = 0.0
     weave: float = 0.0
+
+
+@dataclass(frozen=True)
+class SteadyWeights(PictureWeights):
+    """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
+
+    teacher: float = 0.0
+    """Of the mean absolute difference from what the teacher makes, where there is one."""
+
+    def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
+        """``mix`` of the way from these weights to ``other``."""
+        ours, theirs = asdict(self), asdict(other)
+        return SteadyWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
 
 
 def picture_terms(outputs: Pair, cleans: Pair, weights: PictureWeights) -> dict[str, tuple[float, Tensor]]:

@@ -7,11 +7,12 @@ place of SD's VAE and UNet: the latent is the first convolution's output, 64 cha
 from collections.abc import Callable
 
 from dloral.model.bases.compact import Compact
+from dloral.model.bases.dense import Dense
 from dloral.model.bases.rrdb import Rrdb
 
-Restorer = Compact | Rrdb
+Restorer = Compact | Dense | Rrdb
 
-NETWORKS: dict[str, Callable[[], Restorer]] = {"compact": Compact, "rrdb": Rrdb}
+NETWORKS: dict[str, Callable[[], Restorer]] = {"compact": Compact, "dense": Dense, "rrdb": Rrdb}
 """By the base's name, at their published sizes."""
 
-__all__ = ["NETWORKS", "Compact", "Restorer", "Rrdb"]
+__all__ = ["NETWORKS", "Compact", "Dense", "Restorer", "Rrdb"]

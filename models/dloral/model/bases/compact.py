@@ -12,9 +12,11 @@ class Compact(nn.Module):
     Pictures [B, 3, h, w] in [0, 1] to [B, 3, 4h, 4w]; values may leave [0, 1].
     """
 
+    factor = SCALE
+
     def __init__(self, width: int = 64, depth: int = 32) -> None:
         super().__init__()
-        self.width = width
+        self.width = self.carried = width
         self.encoder = nn.Sequential(_conv(3, width), nn.PReLU(width))
         self.body = nn.Sequential(*(layer for _ in range(depth) for layer in (_conv(width, width), nn.PReLU(width))))
         self.decoder = nn.Sequential(_conv(width, 3 * SCALE**2), nn.PixelShuffle(SCALE))

@@ -9,6 +9,8 @@ RESIDUAL = 0.2
 SLOPE = 0.2
 """Of every leaky ReLU."""
 
+SCALE = 4
+
 
 class DenseBlock(nn.Module):
     """Five convolutions, each of all that came before; [B, ``width``, h, w] in and out."""
@@ -43,9 +45,11 @@ class Rrdb(nn.Module):
     Pictures [B, 3, h, w] in [0, 1] to [B, 3, 4h, 4w]; values may leave [0, 1].
     """
 
+    factor = SCALE
+
     def __init__(self, width: int = 64, depth: int = 23, growth: int = 32) -> None:
         super().__init__()
-        self.width = width
+        self.width = self.carried = width
         self.encoder = _conv(3, width)
         self.body = nn.Sequential(*(Block(width, growth) for _ in range(depth)), _conv(width, width))
         self.decoder = nn.ModuleDict(

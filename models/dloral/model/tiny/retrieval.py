@@ -14,16 +14,25 @@ from dloral.model.tiny.blocks import zero_bias
 
 
 class LocalRetrieval(nn.Module):
-    """``latent`` and ``warped`` (previous latent, aligned), both [B, C, h, w], to z' [B, C, h, w]; h and w even."""
+    """``latent`` [B, C, h, w] and ``warped`` (previous latent, aligned) [B, M, h, w] to z' [B, C, h, w]; h, w even."""
 
     shifts: Tensor
 
-    def __init__(self, latent_channels: int, key_channels: int, value_channels: int, window: int) -> None:
+    def __init__(
+        self,
+        latent_channels: int,
+        key_channels: int,
+        value_channels: int,
+        window: int,
+        warped_channels: int | None = None,
+    ) -> None:
+        """``warped_channels``: M, where that is not C."""
         super().__init__()
+        warped_channels = warped_channels or latent_channels
         self.window = window
         self.query = nn.Conv2d(latent_channels, key_channels, 2, stride=2)
-        self.key = nn.Conv2d(latent_channels, key_channels, 2, stride=2)
-        self.value = nn.Conv2d(latent_channels, value_channels, 2, stride=2)
+        self.key = nn.Conv2d(warped_channels, key_channels, 2, stride=2)
+        self.value = nn.Conv2d(warped_channels, value_channels, 2, stride=2)
         self.threshold = nn.Conv2d(key_channels, 1, 1)
         self.project = nn.ConvTranspose2d(value_channels, latent_channels, 2, stride=2)
         nn.init.normal_(self.project.weight, std=0.02)

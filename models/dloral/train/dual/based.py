@@ -15,7 +15,6 @@ from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
 from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
-from dloral.packs import find_pack
 from dloral.teacher.cache import Cache
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.staged import Staged, perceptual_network
@@ -121,22 +120,27 @@ def based_losses(
 
 
 def _restore(model: BasedModel, lq: Tensor, rng: Generator, runtime: Runtime, *, pairs: bool) -> Outputs:
-    with torch.no_grad(), runtime.autocast():
-        encoded: list[Encoded] = [(model.encode(lq[:, t]).float(), lq[:, t]) for t in range(3)]
+    with runtime.autocast():
+        encoded: list[Encoded] = [_floats(model.encode(lq[:, t])) for t in range(3)]
     before = frame_before(encoded[0], encoded[1], rng)
     # Merged weights are made once for both passes.
     with parametrize.cached():
-        first, _ = _forward(model, encoded[1], before if pairs else None, runtime)
-        second, flow = _forward(model, encoded[2], encoded[1] if pairs else None, runtime)
+        first, _ = _forward(model, lq[:, 1], encoded[1], before if pairs else None, runtime)
+        second, flow = _forward(model, lq[:, 2], encoded[2], encoded[1] if pairs else None, runtime)
     return Outputs(first, second, flow)
 
 
+def _floats(encoded: Encoded) -> Encoded:
+    latent, guide = encoded
+    return latent.float(), guide.float()
+
+
 def _forward(
-    model: BasedModel, current: Encoded, previous: Encoded | None, runtime: Runtime
+    model: BasedModel, picture: Tensor, current: Encoded, previous: Encoded | None, runtime: Runtime
 ) -> tuple[Tensor, Tensor | None]:
-    latent, picture = current
+    latent, guide = current
     # Flow needs every bit.
-    flow = None if previous is None else model.motion(picture, previous[1])
+    flow = None if previous is None else model.motion(guide, previous[1])
     with runtime.autocast():
         if previous is None or flow is None:
             restored = model.restore_single(latent)
@@ -144,12 +148,3 @@ def _forward(
             restored = model.restore(latent, previous[0], flow)
         output = model.decode(restored, picture)
     return output.float(), flow
-
-
-def flow_of_pack(pack: str | Path) -> dict[str, Tensor]:
-    """The flow network of a tiny pack in fp32, which is given by name or folder, by the names of its layers."""
-    from dloral.train.init import load_weights
-
-    prefix = "restorer.flow."
-    weights = load_weights(find_pack(pack))
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -10,10 +10,10 @@ from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
 from dloral.train.tables import build_part
-from dloral.train.terms import PictureWeights
+from dloral.train.terms import SteadyWeights
 
-RESTORERS = ("compact", "rrdb")
-"""Architectures whose base is a public restorer (``dloral.model.bases``)."""
+RESTORERS = ("compact", "dense", "rrdb")
+"""Architectures whose base is a restorer of pictures (``dloral.model.bases``)."""
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,6 @@ class StillShares:
 
     consistency: float = 0.3
     detail: float = 0.7
-
-
-@dataclass(frozen=True)
-class SteadyWeights(PictureWeights):
-    """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
-
-    teacher: float = 0.0
-    """Of the mean absolute difference from what the teacher makes, where there is one."""
-
-    def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
-        """``mix`` of the way from these weights to ``other``."""
-        ours, theirs = asdict(self), asdict(other)
-        return SteadyWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from dloral.data.taught import TaughtBatch
 from dloral.model.tiny import TinyModel
 from dloral.model.tiny.codec import phases_to_picture
 from dloral.model.warp import flow_warp
-from dloral.train.dual.config import SteadyWeights
 from dloral.train.losses import flow_loss
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
-from dloral.train.terms import picture_terms
+from dloral.train.terms import SteadyWeights, picture_terms
 from dloral.train.windows import LATENT_PIXELS, Encoded, frame_before, perceptual_crop, weighted
 
 
