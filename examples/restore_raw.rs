@@ -28,7 +28,8 @@ Restores raw RGB frames from standard input to standard output, four times as la
     restore_raw [options] WIDTHxHEIGHT
 
     --model FOLDER            the model pack (default: the embedded one)
-    --execution-provider P    auto, cpu, cuda or tensorrt (default: auto)
+    --execution-provider P    auto, cpu, openvino, cuda, tensorrt, webgpu or tensorrt-rtx (default: auto)
+    --precision P             auto, fp32, fp16, bf16 or int8 (default: auto)
     --color-fix FIX           pack, none, adain or wavelet (default: pack)
     --tile-size PIXELS        of the restorer, in output pixels (default: the pack's)
     --tile-overlap PIXELS     likewise

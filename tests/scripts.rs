@@ -140,13 +140,42 @@ fn without_a_network_onnx_runtime_is_to_be_had_by_hand() {
 fn where_nothing_is_missing_nothing_is_done() {
     // This test runs on a machine that has been set up, apart from the data folder: a library new enough lies in it.
     let data = tempfile::tempdir().unwrap();
-    let capi = data.path().join("dloralvsr/onnxruntime/capi");
-    std::fs::create_dir_all(&capi).unwrap();
-    for name in ["libonnxruntime.so.1.23.0", "libonnxruntime_providers_cuda.so"] {
-        std::fs::write(capi.join(name), "").unwrap();
+    let plain = data.path().join("dloralvsr/onnxruntime/capi");
+    let openvino = data.path().join("dloralvsr/openvino/onnxruntime/capi");
+    for (folder, provider) in [(plain, "cuda"), (openvino, "openvino")] {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("libonnxruntime.so.1.24.0"), "").unwrap();
+        let library = format!("libonnxruntime_providers_{provider}.so");
+        std::fs::write(folder.join(library), "").unwrap();
     }
     let finished = Finished::of(script("install.sh").env("XDG_DATA_HOME", data.path()));
     assert_eq!((finished.status, finished.messages.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_is_installed_is_listed() {
+    let data = tempfile::tempdir().unwrap();
+    let plugin = data.path().join("dloralvsr/onnxruntime_ep_webgpu");
+    std::fs::create_dir_all(&plugin).unwrap();
+    std::fs::write(plugin.join("libonnxruntime_providers_webgpu.so"), "").unwrap();
+    let output = script("install.sh")
+        .arg("--list")
+        .env("XDG_DATA_HOME", data.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let state = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(state("webgpu ").ends_with(" installed"), "{text}");
+    for name in ["cpu ", "openvino ", "cuda ", "tensorrt ", "tensorrt-rtx "] {
+        assert!(state(name).contains("not installed"), "{text}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_none_is_refused_with_those_that_there_are() {
+    let finished = Finished::of(script("install.sh").args(["--provider", "rocm"]));
+    assert_eq!(finished.status, Some(1));
+    assert!(finished.messages.contains("openvino") && finished.messages.contains("webgpu"));
 }
 
 #[test]

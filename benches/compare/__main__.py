@@ -33,7 +33,7 @@ def main() -> int:
     try:
         for size in options.size:
             width, height = (int(side) for side in size.split("x"))
-            frames = clip.read(options.clip, width, height, options.clip_frames)
+            frames = _clip(options, width, height)
             results.append(_compare(options, frames))
             _print(results[-1])
     except UserError as error:
@@ -44,6 +44,12 @@ def main() -> int:
     return 0
 
 
+def _clip(options: argparse.Namespace, width: int, height: int) -> clip.Clip:
+    if options.clip is None:
+        return clip.draw(width, height, options.clip_frames)
+    return clip.read(options.clip, width, height, options.clip_frames)
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/compare", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
@@ -52,11 +58,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--pack", type=Path, default=ROOT / "models" / "tiny")
     parser.add_argument("--provider", choices=["cpu", "cuda", "tensorrt"], default="cpu", help="of the core and floor")
     parser.add_argument("--threads", type=int, default=0, help="of every method; 0: all cores")
-    parser.add_argument("--clip", type=Path, default=ROOT / "examples" / "demo" / "demo.mp4")
+    parser.add_argument("--clip", type=Path, help="a video, read by FFmpeg's program; without it one is drawn")
     parser.add_argument("--clip-frames", type=int, default=24, help="of the clip, which is played again and again")
     parser.add_argument("--frames", type=int, default=12, help="of one turn")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--peers", type=Path, help="folder of FSRCNN, ESPCN and Real-ESRGAN")
+    parser.add_argument("--without", nargs="+", default=[], metavar="NAME", help="methods to leave out")
     parser.add_argument("--torch", action="store_true", help="the Stable Diffusion 2.1 baselines too (needs a GPU)")
     parser.add_argument("--json", type=Path, help="write the results to this file too")
     return parser.parse_args()
@@ -67,6 +74,9 @@ def _compare(options: argparse.Namespace, frames: clip.Clip) -> dict[str, object
     left_out: dict[str, str] = {}
 
     def add(name: str, make: contestants.Maker) -> None:
+        if name in options.without:
+            left_out[name] = "asked for by --without"
+            return
         try:
             methods[name] = make()
         except contestants.MissingError as missing:

@@ -1,6 +1,7 @@
 """The methods on a CPU (and the core's worker on whatever provider): each restores frames of the clip in its turn."""
 
 import argparse
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -99,6 +100,8 @@ def plain_python(pack: Path, threads: int, clip: Clip) -> Method:
 
 def ffmpeg_lanczos(path: Path, clip: Clip) -> Method:
     """FFmpeg's scaler, start of its process included; it plays the clip often enough for that not to count."""
+    if shutil.which("ffmpeg") is None:
+        raise MissingError("there is no program ffmpeg")
     played = 20
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{clip.width}x{clip.height}", "-i", str(path)]
     scale = ["-vf", f"scale={clip.width * SCALE}:{clip.height * SCALE}:flags=lanczos,format=rgb24"]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use gstdloralvsr::pack::Pack;
 use gstdloralvsr::restore::{Report, SCALE};
-use gstdloralvsr::runtime::{Model, Provider};
+use gstdloralvsr::runtime::{Model, Provider, library_path};
 use serde_json::{Value, json};
 
 use options::{HELP, Options, parse};
@@ -87,6 +87,8 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
         "pack": pack.manifest().name,
         "provider": provider.to_string(),
         "provider_note": note,
+        "precision": options.runtime.precision.to_string(),
+        "onnxruntime": library_path(),
         "size": [options.width, options.height],
         "intra_threads": options.runtime.intra_threads,
         "flight": options.flight,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gstdloralvsr::restore::Settings;
-use gstdloralvsr::runtime::ModelOptions;
+use gstdloralvsr::runtime::{ModelOptions, log};
 use lexopt::prelude::*;
 
 use crate::arguments::{color_fix, frame_size};
@@ -17,7 +17,7 @@ Restores frames of one size as fast as it can, and says how fast that was.
     --model FOLDER            the model pack (default: the embedded one)
     --execution-provider P    auto, cpu, openvino, cuda, tensorrt, webgpu or tensorrt-rtx (default: auto)
     --precision P             auto, fp32, fp16, bf16 or int8 (default: auto)
-    --device-id N             which GPU (default: 0)
+    --device-id N             which of the provider's devices (default: 0)
     --intra-threads N         on the CPU (default: 0, all cores)
     --color-fix FIX           pack, none, adain or wavelet (default: pack)
     --tile-size PIXELS        of the restorer, in output pixels (default: the pack's)
@@ -25,6 +25,7 @@ Restores frames of one size as fast as it can, and says how fast that was.
     --warm-up N               before that (default: 5)
     --idle MS                 pause before every frame, to see what idling costs (default: 0)
     --flight                  two frames at a time, as in streams that are not live
+    --log LEVEL               of ONNX Runtime: verbose, info, warning or error (default: warning)
     --json                    for programs
 ";
 
@@ -60,6 +61,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
             Long("warm-up") => warm_up = arguments.value()?.parse()?,
             Long("idle") => idle = arguments.value()?.parse()?,
             Long("flight") => flight = true,
+            Long("log") => log::set_level(arguments.value()?.parse_with(level)?),
             Long("json") => json = true,
             Short('h') | Long("help") => return Ok(None),
             Value(value) if size.is_none() => size = Some(value.parse_with(frame_size)?),
@@ -79,6 +81,16 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
         flight,
         json,
     }))
+}
+
+fn level(text: &str) -> Result<log::Level, String> {
+    match text {
+        "verbose" => Ok(log::Level::Verbose),
+        "info" => Ok(log::Level::Info),
+        "warning" => Ok(log::Level::Warning),
+        "error" => Ok(log::Level::Error),
+        _ => Err(format!("{text:?} is none of verbose, info, warning and error")),
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

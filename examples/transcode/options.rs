@@ -39,8 +39,10 @@ Options:
 Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --model NAME         a model pack by name, or its folder; default: `tiny`,
                            which is built in
-      --provider NAME      auto, cpu, cuda or tensorrt; default auto
-      --device-id N        which GPU
+      --provider NAME      who computes: auto, cpu, openvino, cuda, tensorrt, webgpu
+                           or tensorrt-rtx; default auto
+      --precision NAME     auto, fp32, fp16, bf16 or int8; default auto
+      --device-id N        which of the provider's devices
       --threads N          CPU threads; default: all cores
       --color-fix NAME     pack, none, adain or wavelet; default: what the pack says
       --tile-size N        tile of the restorer in output pixels; default: the pack's
@@ -53,9 +55,10 @@ could be read, 2 the command line or the files cannot work, 130 interrupted.
 ";
 
 /// The element's properties that have an option of their own: (option, property).
-const ELEMENT_OPTIONS: [(&str, &str); 9] = [
+const ELEMENT_OPTIONS: [(&str, &str); 10] = [
     ("model", "model"),
     ("provider", "execution-provider"),
+    ("precision", "precision"),
     ("device-id", "device-id"),
     ("threads", "intra-threads"),
     ("color-fix", "color-fix"),

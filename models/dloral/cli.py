@@ -27,7 +27,9 @@ COMMANDS = {
     "study": Command("dloral.study.command", "evaluate", "let people compare packs without knowing which is which"),
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
-    "skeleton": Command("dloral.skeleton.command", "train", "take the weights out of a pack, or fill them in at random"),
+    "skeleton": Command(
+        "dloral.skeleton.command", "train", "take the weights out of a pack, or fill them in at random"
+    ),
     "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
     "weights": Command("dloral.train.weights_command", "train", "keep a run's averaged weights alone, in a small file"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),

@@ -158,7 +158,7 @@ def test_a_base_whose_parts_are_missing_is_refused(tmp_path: Path, monkeypatch: 
 
 def test_networks_are_of_their_published_size() -> None:
     counts = {name: sum(p.numel() for p in NETWORKS[name]().parameters()) for name in NETWORKS}
-    assert counts == {"compact": 1_213_296, "rrdb": 16_697_987}
+    assert counts == {"compact": 1_213_296, "dense": 495_744, "rrdb": 16_697_987}
     picture = torch.rand(2, 3, 5, 7)
     assert Rrdb(width=8, depth=1, growth=4)(picture).shape == (2, 3, 20, 28)
     assert Compact(width=8, depth=1)(picture).shape == (2, 3, 20, 28)

@@ -1,11 +1,13 @@
 """The packs of the repository: what they have to do whichever weights they have."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from dloral.manifest import GraphSizes
 from dloral.runner import PackRunner
 
 MODELS = Path(__file__).resolve().parents[1]
@@ -53,3 +55,27 @@ def test_plain_shades_stay_plain(name: str) -> None:
         pattern = inside.reshape(8, 8, 8, 8, 3).mean(axis=(0, 2))
         assert np.ptp(pattern, axis=(0, 1)).max() < 1.5, colour
         assert np.abs(inside.mean(axis=(0, 1)) - colour).max() < TINTS.get(name, 2.5), colour
+
+
+def test_tiles_of_the_built_in_pack_do_not_show() -> None:
+    """Tiles as the pack's overlap makes them, on a picture large enough for several: at most a rounding apart."""
+    rng = np.random.default_rng(3)
+    coarse = rng.integers(0, 256, (40, 44, 3), dtype=np.uint8)
+    frames = [cv2.resize(np.roll(coarse, t, 1), (352, 320), interpolation=cv2.INTER_CUBIC) for t in range(2)]
+    whole, tiled = PackRunner(MODELS / "tiny"), PackRunner(MODELS / "tiny")
+    sizes = whole.manifest.restorer
+    # Tiles a third of the shipped size, with the shipped overlap: more seams, the same reach.
+    small = GraphSizes(tile=88, overlap=sizes.overlap, min=sizes.min, multiple=sizes.multiple)
+    tiled.manifest = replace(tiled.manifest, encoder=small, restorer=small, decoder=small)
+    tiled.restorer_sizes = small
+    for a, b in zip(whole.restore(frames), tiled.restore(frames), strict=True):
+        difference = np.abs(a.astype(int) - b.astype(int))
+        assert difference.max() <= 2
+        assert (difference > 1).mean() < 1e-3
+
+
+def test_the_forms_of_the_built_in_pack_are_close(panning: Pictures) -> None:
+    eight, plain = (list(PackRunner(MODELS / "tiny", int8=int8).restore(panning)) for int8 in (True, False))
+    for a, b in zip(eight, plain, strict=True):
+        assert not np.array_equal(a, b)
+        assert 10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2)) > 50.0

@@ -9,10 +9,18 @@ use super::{MANIFEST_FILE, Manifest, Pack, PackError, Storage, files};
 pub(super) const LOCATION: &str = "embedded";
 const MANIFEST: &str = include_str!("../../models/tiny/pack.toml");
 /// By name, as the manifest lists them.
-const FILES: [(&str, &[u8]); 3] = [
+const FILES: [(&str, &[u8]); 5] = [
     ("encoder.onnx", include_bytes!("../../models/tiny/encoder.onnx")),
     ("restorer.onnx", include_bytes!("../../models/tiny/restorer.onnx")),
     ("decoder.onnx", include_bytes!("../../models/tiny/decoder.onnx")),
+    (
+        "restorer.int8.onnx",
+        include_bytes!("../../models/tiny/restorer.int8.onnx"),
+    ),
+    (
+        "decoder.int8.onnx",
+        include_bytes!("../../models/tiny/decoder.int8.onnx"),
+    ),
 ];
 
 /// Checked once per process; elements share it.

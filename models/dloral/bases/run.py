@@ -5,8 +5,8 @@ from pathlib import Path
 from dloral.bases.store import save_base
 from dloral.errors import UserError
 from dloral.model.bases import NETWORKS
+from dloral.train.base_config import OWN
 from dloral.train.checkpoint import load_checkpoint
-from dloral.train.restorer_config import OWN
 
 LICENCE = """The weights were trained from nothing by the project dloralvsr and are licensed, as the project is,
 under the MIT licence or the Apache Licence 2.0, as you choose.

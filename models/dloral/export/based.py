@@ -20,8 +20,8 @@ from dloral.model.based import BasedModel, add_branches, merged
 from dloral.model.bases import Dense
 from dloral.model.branches import LoraConfig
 from dloral.model.warp import warp_by_rows
+from dloral.train.base_config import OWN
 from dloral.train.checkpoint import Checkpoint
-from dloral.train.restorer_config import OWN
 from dloral.train.tables import build_part
 
 # All is local: a body of 33 convolutions sees 33 samples to each side, of which half carry next to nothing. What tiles

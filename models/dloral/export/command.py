@@ -1,14 +1,16 @@
-"""Export a trained model as a pack: ``python -m dloral export --checkpoint runs/tiny --out models/tiny``.
+"""Export branches on their base as a pack: ``python -m dloral export --base BASE --checkpoint RUN --out models/tiny``.
 
-With ``--base`` the checkpoint is DLoRAL's own published one, or a run of branches, on its Stable Diffusion base.
+On a Stable Diffusion base the checkpoint may also be DLoRAL's own published one.
 """
 
 import argparse
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from dloral.errors import UserError
 from dloral.export.pack import CHECKS, PackParts, write_pack
+from dloral.manifest import GRAPHS
 from dloral.model.arms import ARMS
 from dloral.quality import read_quality
 
@@ -19,26 +21,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         required=True,
-        help="folder of a training run, or a checkpoint file; with --base also DLoRAL's model.pkl",
+        help="folder of a training run of branches, or a checkpoint file; DLoRAL's own is model.pkl",
+    )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        required=True,
+        help="folder of dloral base, or of Stable Diffusion 2.1-base as diffusers lays it out",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
-    parser.add_argument(
-        "--branches", choices=ARMS, default="both", help="branches to merge, of a checkpoint that has them"
-    )
+    parser.add_argument("--branches", choices=ARMS, default="both", help="branches to merge")
     parser.add_argument(
         "--detail-strength", type=float, default=1.0, help="how much of the detail branch is merged; 1: as trained"
     )
     parser.add_argument("--name", help="name of the pack; default: the folder's")
     parser.add_argument("--provenance", type=_assignment, action="append", default=[], metavar="KEY=TEXT")
     parser.add_argument(
+        "--bf16",
+        nargs="+",
+        choices=GRAPHS,
+        default=[],
+        help="graphs that leave pictures within two levels where their products are bf16: said in the pack",
+    )
+    parser.add_argument(
         "--check", choices=CHECKS, default="full", help="at how many sizes the graphs are compared with torch"
     )
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
     published = parser.add_argument_group(
         "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
-    )
-    published.add_argument(
-        "--base", type=Path, help="folder of Stable Diffusion 2.1-base, as diffusers lays it out, or of dloral base"
     )
     published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
     published.add_argument(
@@ -59,13 +69,11 @@ def run(args: argparse.Namespace) -> None:
     provenance = {"commit": _commit()} | dict(args.provenance)
     quality = read_quality(args.quality) if args.quality else {}
     name = args.name or args.out.name
-    if args.base is not None and (args.base / "base.toml").is_file():
+    if (args.base / "base.toml").is_file():
         parts = _based(args, name, provenance, quality)
-    elif args.base is not None:
-        parts = _published(args, name, provenance, quality)
     else:
-        parts = _trained(args, name, provenance, quality)
-    write_pack(parts, args.out, args.check)
+        parts = _published(args, name, provenance, quality)
+    write_pack(replace(parts, bf16=tuple(args.bf16)), args.out, args.check)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
 
 
@@ -79,20 +87,6 @@ def _based(args: argparse.Namespace, name: str, provenance: dict[str, str], qual
     return based_parts(args.base, checkpoint, ARMS[args.branches], name, provenance, quality, args.detail_strength)
 
 
-def _trained(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
-    from dloral.export.tiny import tiny_parts
-    from dloral.train.checkpoint import load_checkpoint
-
-    checkpoint = load_checkpoint(args.checkpoint)
-    if args.branches != "both" and not checkpoint.base:
-        raise UserError(f"{args.checkpoint} has no branches, so no arm {args.branches!r}: leave --branches out")
-    if args.detail_strength != 1.0 and not checkpoint.base:
-        raise UserError(f"{args.checkpoint} has no branches, so no detail to weigh: leave --detail-strength out")
-    branches = {"branches": args.branches, "detail_strength": f"{args.detail_strength:g}"} if checkpoint.base else {}
-    provenance = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)} | branches | provenance
-    return tiny_parts(checkpoint, ARMS[args.branches], name, provenance, quality, args.detail_strength)
-
-
 def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
     try:
         from dloral.export.sd import SdOptions, sd_parts
@@ -100,7 +94,7 @@ def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], 
         if error.name is None or error.name.split(".")[0] == "dloral":
             raise
         raise UserError(
-            f"--base needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
+            f"Stable Diffusion needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
         ) from error
     options = SdOptions(
         base=args.base,

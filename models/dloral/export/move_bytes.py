@@ -1,4 +1,4 @@
-"""Turning a decoder's levels into bytes before they are laid out as a picture, where moving bytes is cheaper than floats.
+"""Turning a decoder's levels into bytes before they are laid out as a picture, where moving bytes is cheaper.
 
 Exports cast last, since TensorRT takes bytes only as a graph's output. A CPU moves a quarter of the memory so.
 """

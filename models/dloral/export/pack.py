@@ -55,6 +55,8 @@ class PackParts:
     for_cuda: bool = False
     half_weights: bool = False
     """Whether large weights are kept in 16 bits, whatever the graphs compute in."""
+    bf16: tuple[str, ...] = ()
+    """Graphs that leave pictures within two levels where their products are rounded to bf16: measured, not known."""
     licence_text: str = ""
     """Of a base whose weights are in the pack; goes beside them."""
     restorer_batch: str = "one"
@@ -223,6 +225,7 @@ def _manifest(parts: PackParts, folder: Path) -> dict[str, Any]:
         "licence": parts.licence,
         "precision": parts.precision,
         "color_fix": parts.color_fix,
+        "bf16": list(parts.bf16),
         "window": {"frames": WINDOW, "look_ahead": 0},
         "latent": {"channels": parts.latent_channels, "factor": parts.latent_factor},
         "encoder": {"input": parts.encoder_input, **vars(parts.encoder_sizes)},

@@ -39,7 +39,7 @@ from dloral.export.folder import digests, fresh_folder
 from dloral.export.move_bytes import move_bytes
 from dloral.manifest import open_pack
 from dloral.quality import read_quality
-from dloral.train.restorer_config import OWN
+from dloral.train.base_config import OWN
 
 Feeds = list[dict[str, NDArray[Any]]]
 
@@ -162,14 +162,14 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def _run(source: Path, forms: dict[str, Path], frames: list[NDArray[np.uint8]]) -> tuple[Feeds, list[NDArray[np.uint8]]]:
+def _run(
+    source: Path, forms: dict[str, Path], frames: list[NDArray[np.uint8]]
+) -> tuple[Feeds, list[NDArray[np.uint8]]]:
     """The restorer's inputs, and the pictures, for the second frame of every pair; ``forms``: graphs in place of those
     of ``source``.
     """
     encode, restore, decode = (
-        onnxruntime.InferenceSession(
-            forms.get(graph, source / f"{graph}.onnx"), providers=["CPUExecutionProvider"]
-        )
+        onnxruntime.InferenceSession(forms.get(graph, source / f"{graph}.onnx"), providers=["CPUExecutionProvider"])
         for graph in ("encoder", "restorer", "decoder")
     )
     feeds: Feeds = []

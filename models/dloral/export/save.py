@@ -28,11 +28,17 @@ def name_sizes(model: ir.Model) -> None:
         assert value.shape is not None, "the exporter gives every input a shape"
         picture = value.dtype == ir.DataType.UINT8
         axes = {1: "frame_height", 2: "frame_width"} if picture else {2: "height", 3: "width"}
-        for axis, name in axes.items():
-            if not isinstance(value.shape[axis], int):
-                value.shape[axis] = ir.SymbolicDim(name)
+        sides = [
+            ir.SymbolicDim(axes[axis]) if axis in axes and not isinstance(side, int) else side
+            for axis, side in enumerate(value.shape)
+        ]
+        value.shape = ir.Shape(sides)
     for value in (output for node in graph for output in node.outputs):
-        if value.shape is not None and any(not isinstance(side, int) for side in value.shape) and not value.is_graph_output():
+        if (
+            value.shape is not None
+            and any(not isinstance(side, int) for side in value.shape)
+            and not value.is_graph_output()
+        ):
             value.shape = None
 
 

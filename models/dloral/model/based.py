@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from dloral.model.arms import Arm
 from dloral.model.bases import Restorer
 from dloral.model.branches import CONSISTENCY, DETAIL, LoraConfig
+from dloral.model.flow import PyramidFlow, upsample_flow
 from dloral.model.lora import add_low_rank, branch_parameters, merge, set_strength
-from dloral.model.tiny.flow import TinyFlow, upsample_flow
-from dloral.model.tiny.retrieval import LocalRetrieval
+from dloral.model.retrieval import LocalRetrieval
 from dloral.model.warp import flow_warp
 
 SCALE = 4
@@ -25,7 +25,10 @@ KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW = 16, 32, 3
 
 
 class BasedModel(nn.Module):
-    """A restorer that looks at the frame before. Pictures are [B, 3, H, W] in [0, 1]; their latents have even sides h, w."""
+    """A restorer that looks at the frame before.
+
+    Pictures are [B, 3, H, W] in [0, 1]; their latents have even sides h, w.
+    """
 
     warp: Callable[[Tensor, Tensor], Tensor] = staticmethod(flow_warp)
     """What aligns the previous latent: the export takes a form that ONNX Runtime is faster with."""
@@ -34,7 +37,7 @@ class BasedModel(nn.Module):
         super().__init__()
         self.network = network
         width = network.width
-        self.flow = TinyFlow(FLOW_LEVELS, FLOW_WIDTH)
+        self.flow = PyramidFlow(FLOW_LEVELS, FLOW_WIDTH)
         self.retrieval = LocalRetrieval(width, KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW, network.carried)
         self.fuse = nn.Conv2d(network.carried + width, width, 1)
         self._start_as_base(width)

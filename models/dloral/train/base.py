@@ -1,63 +1,83 @@
-"""Training the tiny networks themselves, as a task of the training loop."""
+"""Training a base of our own, a restorer of single frames, and the flow network beside it: taught by both teachers."""
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from numpy.random import Generator
 from torch import Tensor, nn
 
-from dloral.data.batches import Batch, Batches
-from dloral.data.sources import listing, open_sources
-from dloral.model.tiny import TinyModel
-from dloral.perceptual import PerceptualDistance
-from dloral.train.config import Config, from_table
+from dloral.data.taught import TaughtBatch, TaughtBatches
+from dloral.model.based import BasedModel
+from dloral.model.bases import NETWORKS
+from dloral.train.base_config import BaseConfig, base_from_table
+from dloral.train.dual.based import based_losses
+from dloral.train.dual.step import StepWeights
+from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
-from dloral.train.step import training_losses
+from dloral.train.schedule import Weights
 from dloral.train.task import Places
+from dloral.train.taught import open_cache, taught_batches
 
 
-class TinyBase:
-    """All weights of the tiny networks: the whole at once, or the base that sees single frames."""
+class BaseTask:
+    """All weights of a restorer that has no published ones, and of the flow network that its branches will need."""
 
     runtime: Runtime
     base = ""
 
-    def __init__(self, config: Config, places: Places) -> None:
-        self.config, self.places, self.optimizer = config, places, config.optimizer
-        self.model = TinyModel(config.model)
-        self.perceptual = PerceptualDistance(places.backbone) if config.loss.perceptual > 0.0 else None
+    def __init__(self, config: BaseConfig, places: Places) -> None:
+        """``places.data``: the teacher's cache."""
+        self.config, self.optimizer = config, config.optimizer
+        self.cache = open_cache(places)
+        self.model = BasedModel(NETWORKS[config.architecture]())
+        self.perceptual: nn.Module | None = None
+        if config.perceptual > 0.0:
+            self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
 
     def to_table(self) -> dict[str, Any]:
         return self.config.to_table()
 
     def normalised(self, table: dict[str, Any]) -> dict[str, Any]:
-        return from_table(table).to_table()
+        return base_from_table(table).to_table()
 
     def setting(self) -> dict[str, str]:
-        return {"data": listing(self.places.data)}
+        return {"teacher": self.cache.sha256()}
 
     def state(self) -> dict[str, Tensor]:
-        return self.model.state_dict()
+        state = self.model.state_dict()
+        return {name: value for name, value in state.items() if name.startswith(("network.", "flow."))}
 
     def place(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        # Typed by hand: torch's stubs know no call with a memory format and a device that may be anything.
         self.model = self.model.to(device=runtime.device).to(memory_format=torch.channels_last)
         if self.perceptual is not None:
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def trained(self) -> list[nn.Parameter]:
-        return list(self.model.parameters())
+        return [*self.model.network.parameters(), *self.model.flow.parameters()]
 
     def prepare(self, step: int) -> list[nn.Parameter]:
         return self.trained()
 
-    def losses(self, batch: Batch, step: int, rng: Generator) -> dict[str, Tensor]:
-        config = self.config
-        single = config.stage == "base"
-        return training_losses(self.model, batch, config.loss, self.perceptual, rng, self.runtime, single=single)
+    def losses(self, batch: TaughtBatch, step: int, rng: Generator) -> dict[str, Tensor]:
+        scheduled = Weights(l2=0.0, perceptual=self.config.perceptual, csd=0.0, consistency=0.0)
+        weights = StepWeights(scheduled, self.config.loss, self.config.flow)
+        terms = based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=False)
+        error = flow_error(self.model, batch)
+        return terms | {"total": terms["total"] + self.config.flow * error, "flow": error}
 
-    def batches(self, seed: int, processes: int) -> Batches:
-        config, places = self.config, self.places
-        sources = open_sources(places.data, places.out / "frames", config.batch.clip_frames, config.batch.clip_size)
-        return Batches(sources, config.degradation, config.batch, seed, config.optimizer.steps * processes)
+    def batches(self, seed: int, processes: int) -> TaughtBatches:
+        return taught_batches(self.cache, self.config, seed, processes)
+
+
+def flow_error(model: BasedModel, batch: TaughtBatch) -> Tensor:
+    """Mean absolute difference of the last frame's flow from the truth's motion, in samples, where that is known.
+
+    The flow network sees the degraded frames, and the truth's motion was found in the clean ones.
+    """
+    now, before = (model.guide(batch.lq[:, t].float() / 255.0) for t in (2, 1))
+    factor = model.network.factor
+    visible = F.avg_pool2d(batch.visible[:, None].float(), factor)
+    known = F.avg_pool2d(batch.flow * batch.visible[:, None], factor) / visible.clamp(min=1e-3) / factor
+    return ((model.motion(now, before) - known).abs() * visible).sum() / (2.0 * visible.sum().clamp(min=1.0))

@@ -1,4 +1,4 @@
-"""Train a model: ``python -m dloral train --config tiny --data FOLDER --out runs/tiny``."""
+"""Train a model: ``python -m dloral train --config tiny-base --data CACHE --out runs/base``."""
 
 import argparse
 from pathlib import Path
@@ -9,37 +9,40 @@ import torch
 from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.shared import backbone_path
-from dloral.train.base import TinyBase
+from dloral.train.base import BaseTask
+from dloral.train.base_config import BaseConfig, base_from_table
 from dloral.train.checkpoint import load_checkpoint
-from dloral.train.config import Config, from_table, parse_config
-from dloral.train.dual.base import load_base
+from dloral.train.config import parse_config
 from dloral.train.dual.config import RESTORERS, DualConfig, dual_from_table
-from dloral.train.dual.tiny import TinyDual
 from dloral.train.loop import Trainer
-from dloral.train.restorer import RestorerBase
-from dloral.train.restorer_config import OWN, RestorerConfig, restorer_from_table
 from dloral.train.runtime import PRECISIONS, Runtime
 from dloral.train.task import Places, Task
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``train``."""
-    parser.add_argument("--config", default="tiny", help="name in models/configs, or path of a .toml file")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of videos and pictures")
+    parser.add_argument("--config", required=True, help="name in models/configs, or path of a .toml file")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="the teacher's cache; of a Stable Diffusion base folders of videos and pictures",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a run in it is resumed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--base", type=Path, help="frozen base of branches: a run, a tiny pack in fp32, or a folder of Stable Diffusion"
+        "--base", type=Path, help="frozen base of branches: a folder of dloral base, or of Stable Diffusion"
     )
     parser.add_argument("--prompt", default="", help="text for the base's text encoder, of a Stable Diffusion base")
     parser.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
     parser.add_argument("--negative-embedding", type=Path, help="that of the empty prompt, for score distillation")
     parser.add_argument(
-        "--flow", type=Path, help="flow to start from: SpyNet's weights (mmcv's file); of a restorer a run of its base, or a pack"
+        "--flow",
+        type=Path,
+        help="flow to start from: SpyNet's weights (mmcv's file); of a restorer the run of a base, or a pack",
     )
-    parser.add_argument(
-        "--init", type=Path, help="run or checkpoint whose weights to start from; for a base also a pack"
-    )
+    parser.add_argument("--init", type=Path, help="run or checkpoint whose weights to start from")
     parser.add_argument("--until", type=int, help="step to stop at; the schedule stays that of the configuration")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16", help="of products; fp16 needs a GPU")
     parser.add_argument("--backbone", type=Path, default=backbone_path(), help="network of the perceptual loss")
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
             raise UserError(
                 f"{args.config} trains no branches, so it takes no --base: --init starts from other weights"
             )
-        task = RestorerBase(config, places) if isinstance(config, RestorerConfig) else TinyBase(config, places)
+        task = BaseTask(config, places)
     trainer = Trainer(task, args.out, args.seed, Runtime(args.precision))
     if args.init is not None:
         trainer.start_from(args.init)
@@ -75,8 +78,6 @@ def run(args: argparse.Namespace) -> None:
 def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
     if config.architecture in RESTORERS:
         return _restorer_task(config, args, places)
-    if config.architecture == "tiny":
-        return TinyDual(config, None if args.base is None else load_base(args.base), places)
     if args.base is None:
         raise UserError("the branches are trained on a base: give its folder, in diffusers' layout, with --base")
     try:
@@ -102,7 +103,5 @@ def _restorer_task(config: DualConfig, args: argparse.Namespace, places: Places)
     return BasedDual(config, load_restorer(args.base), flow, places)
 
 
-def _configuration(table: dict[str, Any]) -> Config | DualConfig | RestorerConfig:
-    if table.get("stage") == "dual":
-        return dual_from_table(table)
-    return restorer_from_table(table) if table.get("architecture") == OWN else from_table(table)
+def _configuration(table: dict[str, Any]) -> DualConfig | BaseConfig:
+    return dual_from_table(table) if table.get("stage") == "dual" else base_from_table(table)

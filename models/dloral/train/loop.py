@@ -14,7 +14,7 @@ from dloral.errors import UserError
 from dloral.train.checkpoint import LATEST, Checkpoint, load_checkpoint, save_checkpoint
 from dloral.train.config import OptimizerConfig
 from dloral.train.curves import Curves
-from dloral.train.init import load_weights, start_from
+from dloral.train.init import start_from
 from dloral.train.runtime import Runtime
 from dloral.train.task import Task
 
@@ -68,9 +68,9 @@ class Trainer:
             return False
 
     def start_from(self, source: Path) -> None:
-        """Take the weights of another run or of a pack; nothing happens to a run that has begun already."""
+        """Take the weights of another run; nothing happens to a run that has begun already."""
         if self.step == 0:
-            start_from(self.task.state(), load_weights(source), source)
+            start_from(self.task.state(), source)
             self.ema = {name: value.clone() for name, value in self.task.state().items()}
 
     def run(self, interval: int, workers: int, until: int | None = None) -> None:

@@ -11,8 +11,6 @@ SELF_SHARE = 0.12
 """Share of windows whose first pass pairs a frame with itself, as the first frame of a stream is."""
 CUT_SHARE = 0.04
 """Share of windows whose previous frame is of another clip: an undetected cut must not ghost."""
-LATENT_PIXELS = 8
-"""Clean pixels per latent sample."""
 PERCEPTUAL_SIZE = 136
 """Side of the crop that the perceptual distance sees: on the whole window it costs more than the network."""
 

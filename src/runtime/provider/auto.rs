@@ -1,7 +1,7 @@
 //! What `auto` takes.
 
 use super::{Provider, arithmetic, nvidia, openvino, trial};
-use crate::pack::Pack;
+use crate::pack::{Graph, Pack};
 use crate::runtime::environment::Loaded;
 use crate::runtime::library::Preference;
 use crate::runtime::{ModelOptions, RuntimeError};
@@ -47,7 +47,7 @@ pub(in crate::runtime) fn choose(
             passed_over,
         })
     };
-    if arithmetic(Provider::Cpu, options.precision, pack.manifest()).is_err() {
+    if arithmetic(Provider::Cpu, options.precision, pack.manifest(), Graph::Restorer).is_err() {
         // What is asked for tells who can do it.
         let candidates = vec![Provider::OpenVino];
         return Ok(Choice {

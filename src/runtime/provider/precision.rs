@@ -4,14 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Provider;
-use crate::pack::{Form, Manifest, Precision as PackPrecision};
+use crate::pack::{Form, Graph, Manifest, Precision as PackPrecision};
 use crate::runtime::RuntimeError;
 
 /// The arithmetic that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
-    /// The fastest that is known to leave the picture as it is: on a processor the pack's form in 8 bits if it has one,
-    /// else the pack's own; bf16 where the pack says that its pictures stay within two levels.
+    /// The fastest that is known to leave the picture as it is: with the CPU provider the pack's form in 8 bits if it has
+    /// one, else the pack's own; with OpenVINO bf16 in the graphs of which the pack says that pictures stay within two
+    /// levels.
     #[default]
     Auto,
     /// 32-bit floating point.
@@ -76,7 +77,7 @@ pub(in crate::runtime) struct Arithmetic {
     pub bf16: bool,
 }
 
-/// How `provider` runs a pack that says this of itself.
+/// How `provider` runs a graph of a pack that says this of itself.
 ///
 /// # Errors
 /// [`RuntimeError::Precision`] where the provider, or the pack, does not have what is asked for.
@@ -84,14 +85,16 @@ pub(in crate::runtime) fn arithmetic(
     provider: Provider,
     asked: Precision,
     manifest: &Manifest,
+    graph: Graph,
 ) -> Result<Arithmetic, RuntimeError> {
-    choose(provider, asked, manifest, has_bf16())
+    choose(provider, asked, manifest, graph, has_bf16())
 }
 
 fn choose(
     provider: Provider,
     asked: Precision,
     manifest: &Manifest,
+    graph: Graph,
     hardware_bf16: bool,
 ) -> Result<Arithmetic, RuntimeError> {
     let refuse = |reason: &str| {
@@ -111,11 +114,12 @@ fn choose(
     let on_processor = matches!(provider, Provider::Cpu | Provider::OpenVino);
     let openvino = provider == Provider::OpenVino;
     match asked {
-        Precision::Auto if on_processor && manifest.has_int8() => Ok(Arithmetic {
+        // OpenVINO is as fast in floats.
+        Precision::Auto if provider == Provider::Cpu && manifest.has_int8() => Ok(Arithmetic {
             form: Form::Int8,
-            bf16: openvino && hardware_bf16 && manifest.bf16,
+            bf16: false,
         }),
-        Precision::Auto => plain(openvino && hardware_bf16 && manifest.bf16),
+        Precision::Auto => plain(openvino && hardware_bf16 && manifest.bf16.contains(&graph)),
         Precision::Fp32 if own == PackPrecision::Fp32 => plain(false),
         Precision::Fp16 if own == PackPrecision::Fp16 => plain(false),
         Precision::Fp32 | Precision::Fp16 => {
@@ -147,46 +151,48 @@ mod tests {
     use super::*;
     use crate::pack::Pack;
 
-    fn manifest(int8: bool, bf16: bool) -> Manifest {
+    fn manifest(int8: bool, bf16: &[Graph]) -> Manifest {
         let mut manifest = Pack::embedded().unwrap().manifest().clone();
         manifest.precision = PackPrecision::Fp32;
-        manifest.bf16 = bf16;
+        manifest.bf16 = bf16.to_vec();
         manifest.int8.restorer = int8.then(|| "restorer.int8.onnx".to_owned());
         manifest.int8.decoder = None;
         manifest
     }
 
     #[test]
-    fn processors_take_the_form_in_8_bits() {
-        for provider in [Provider::Cpu, Provider::OpenVino] {
-            let both = choose(provider, Precision::Auto, &manifest(true, false), false).unwrap();
-            assert_eq!(both.form, Form::Int8);
-            let plain = choose(provider, Precision::Fp32, &manifest(true, false), false).unwrap();
-            assert_eq!(plain.form, Form::Plain);
-        }
-        let gpu = choose(Provider::Cuda, Precision::Auto, &manifest(true, false), false).unwrap();
-        assert_eq!(gpu.form, Form::Plain);
+    fn the_cpu_provider_takes_the_form_in_8_bits() {
+        let form = |provider, asked| {
+            choose(provider, asked, &manifest(true, &[]), Graph::Restorer, false)
+                .unwrap()
+                .form
+        };
+        assert_eq!(form(Provider::Cpu, Precision::Auto), Form::Int8);
+        assert_eq!(form(Provider::Cpu, Precision::Fp32), Form::Plain);
+        assert_eq!(form(Provider::OpenVino, Precision::Auto), Form::Plain);
+        assert_eq!(form(Provider::OpenVino, Precision::Int8), Form::Int8);
+        assert_eq!(form(Provider::Cuda, Precision::Auto), Form::Plain);
     }
 
     #[test]
     fn products_are_rounded_only_where_the_pack_allows_it_or_it_is_asked_for() {
-        let auto = |provider, allowed, hardware| {
-            choose(provider, Precision::Auto, &manifest(false, allowed), hardware)
+        let rounds = |provider, asked, graph, hardware| {
+            choose(provider, asked, &manifest(false, &[Graph::Decoder]), graph, hardware)
                 .unwrap()
                 .bf16
         };
-        assert!(auto(Provider::OpenVino, true, true));
-        assert!(!auto(Provider::OpenVino, false, true));
-        assert!(!auto(Provider::OpenVino, true, false));
-        assert!(!auto(Provider::Cpu, true, true));
-        let asked = choose(Provider::OpenVino, Precision::Bf16, &manifest(false, false), true);
-        assert!(asked.unwrap().bf16);
+        let (auto, openvino) = (Precision::Auto, Provider::OpenVino);
+        assert!(rounds(openvino, auto, Graph::Decoder, true));
+        assert!(!rounds(openvino, auto, Graph::Restorer, true));
+        assert!(!rounds(openvino, auto, Graph::Decoder, false));
+        assert!(!rounds(Provider::Cpu, auto, Graph::Decoder, true));
+        assert!(rounds(openvino, Precision::Bf16, Graph::Restorer, true));
     }
 
     #[test]
     fn what_is_not_there_is_refused_with_the_reason() {
         let refused = |provider, asked, hardware| {
-            choose(provider, asked, &manifest(false, false), hardware)
+            choose(provider, asked, &manifest(false, &[]), Graph::Restorer, hardware)
                 .unwrap_err()
                 .to_string()
         };

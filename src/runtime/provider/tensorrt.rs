@@ -87,7 +87,7 @@ mod tests {
             path,
             folder
                 .path()
-                .join(format!("tensorrt/{}-int8-ort1.32.0-{}", pack.id(), nvidia::versions(0)))
+                .join(format!("tensorrt/{}-fp32-ort1.32.0-{}", pack.id(), nvidia::versions(0)))
         );
         assert!(path.is_dir());
     }

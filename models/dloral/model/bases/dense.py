@@ -4,9 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dloral.model.layers import zero_bias
+
 SCALE = 4
 HALF = 2
 """Input pixels per latent sample, along a side."""
+
+CARRIED = 16
+"""Channels of the latent that are brought along from the frame before: a CPU moves no more in the time."""
 
 
 class Pair(nn.Module):
@@ -32,22 +37,18 @@ class Dense(nn.Module):
     """
 
     factor = 8
-    carried = 16
-    """Channels of the latent that are brought along from the frame before: a CPU moves no more in the time."""
-
     bicubic: Tensor
 
     def __init__(self, width: int = 64, depth: int = 6) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.carried = width, min(width, CARRIED)
         # A 4×4 window at stride 2 holds a sample's 2×2 pixels and a rim of one.
         self.encoder = nn.Conv2d(3, width, 4, stride=HALF, padding=1)
         self.body = nn.Sequential(*(Pair(width) for _ in range(depth)))
         last = nn.Conv2d(width, 3 * self.factor**2, 1)
         self.decoder = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.PReLU(width), last)
         nn.init.normal_(last.weight, std=1e-3)
-        assert last.bias is not None, "the layer has a bias"
-        nn.init.zeros_(last.bias)
+        zero_bias(last)
         self.register_buffer("bicubic", bicubic_filters(), persistent=False)
 
     def forward(self, picture: Tensor) -> Tensor:

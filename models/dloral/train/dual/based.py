@@ -1,7 +1,6 @@
 """Dual LoRA Learning on a public restorer, as a task of the training loop: taught by the teacher and the truth."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,13 +14,13 @@ from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
 from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
-from dloral.teacher.cache import Cache
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.staged import Staged, perceptual_network
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
 from dloral.train.losses import detail_loss, luma
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
+from dloral.train.taught import open_cache, taught_batches
 from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
 
 
@@ -35,9 +34,7 @@ class BasedDual(Staged):
         if config.architecture != base.name:
             raise UserError(f"the configuration is for the base {config.architecture}, and --base is {base.name}")
         self.config, self.places, self.optimizer, self.base = config, places, config.optimizer, base.sha256
-        if len(places.data) != 1:
-            raise UserError("--data of such a base is one folder, the teacher's cache: make it with dloral teach")
-        self.cache = Cache.open(places.data[0])
+        self.cache = open_cache(places)
         self.model = BasedModel(base.network)
         if flow is not None:
             self.model.flow.load_state_dict(flow)
@@ -70,16 +67,7 @@ class BasedDual(Staged):
         return based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=pairs)
 
     def batches(self, seed: int, processes: int) -> TaughtBatches:
-        config = self.config
-        return TaughtBatches(
-            self.cache,
-            config.degradation,
-            config.batch,
-            windows=config.windows,
-            text_share=config.text_share,
-            seed=seed,
-            steps=config.optimizer.steps * processes,
-        )
+        return taught_batches(self.cache, self.config, seed, processes)
 
 
 def trained_state(model: BasedModel) -> dict[str, Tensor]:

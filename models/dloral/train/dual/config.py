@@ -28,7 +28,7 @@ class StillShares:
 class DualConfig:
     """Everything that decides the run but its base, its data and its seed. The networks' sizes are the base's."""
 
-    architecture: str = "tiny"
+    architecture: str = "sd"
     stage: str = "dual"
     lora: LoraConfig = field(default_factory=LoraConfig)
     solo: float = 0.0
@@ -41,9 +41,9 @@ class DualConfig:
     checkpointing: bool = False
     """Whether the UNet's activations are computed anew in the backward pass: less memory, a third more time."""
     windows: int = 0
-    """How many of the teacher's windows are learnt from; only of public restorers, where it has to be set."""
+    """How many of the teacher's windows are learnt from; only of restorers, where it has to be set."""
     text_share: float = 0.0
-    """Share of windows with text written over them, whose teacher is the truth; of public restorers."""
+    """Share of windows with text written over them, whose teacher is the truth; of restorers."""
     flow: float = 0.0
     """Weight of the flow network's photometric loss, where ``lora.train_flow`` is set."""
     batch: BatchShape = field(default_factory=BatchShape)
@@ -77,7 +77,7 @@ def dual_from_table(table: dict[str, Any]) -> DualConfig:
     plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network", "windows", "text_share"}
     if unknown := set(table) - set(PARTS) - plain:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
-    if (architecture := table.get("architecture", "tiny")) not in ("tiny", "sd", *RESTORERS):
+    if (architecture := table.get("architecture", "sd")) not in ("sd", *RESTORERS):
         raise ValueError(f"unknown architecture {architecture!r}")
     if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
         raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")

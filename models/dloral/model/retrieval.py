@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dloral.model.tiny.blocks import zero_bias
+from dloral.model.layers import zero_bias
 
 
 class LocalRetrieval(nn.Module):

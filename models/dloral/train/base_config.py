@@ -15,7 +15,7 @@ OWN = "dense"
 
 
 @dataclass(frozen=True)
-class RestorerConfig:
+class BaseConfig:
     """Everything that decides the run but its data and its seed."""
 
     architecture: str = OWN
@@ -35,7 +35,7 @@ class RestorerConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def to_table(self) -> dict[str, Any]:
-        """Plain values, as :func:`restorer_from_table` reads them."""
+        """Plain values, as :func:`base_from_table` reads them."""
         return asdict(self)
 
 
@@ -47,7 +47,7 @@ PARTS: dict[str, type] = {
 }
 
 
-def restorer_from_table(table: dict[str, Any]) -> RestorerConfig:
+def base_from_table(table: dict[str, Any]) -> BaseConfig:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
     plain = {"architecture", "stage", "perceptual_network", "perceptual", "flow", "windows", "text_share"}
     if unknown := set(table) - set(PARTS) - plain:
@@ -55,4 +55,4 @@ def restorer_from_table(table: dict[str, Any]) -> RestorerConfig:
     if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
         raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
     parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
-    return RestorerConfig(**parts, **{name: table[name] for name in plain & set(table)})
+    return BaseConfig(**parts, **{name: table[name] for name in plain & set(table)})

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dloral.model.tiny.blocks import zero_bias
+from dloral.model.layers import zero_bias
 from dloral.model.warp import flow_warp
 
 
@@ -25,7 +25,7 @@ class FlowLevel(nn.Module):
         return self.conv_out(self.activation(self.conv_mid(x)))
 
 
-class TinyFlow(nn.Module):
+class PyramidFlow(nn.Module):
     """Flow current → previous [B, 2, h, w] in latent samples, from two guides [B, 3, h, w].
 
     The finest level works at half the latent resolution and is interpolated up: sub-sample accuracy comes from the
