@@ -27,7 +27,7 @@ Restores raw RGB frames from standard input to standard output, four times as la
 
     restore_raw [options] WIDTHxHEIGHT
 
-    --model FOLDER            the model pack (default: the embedded one)
+    --model PACK              the model pack by name or folder (default: the embedded one)
     --execution-provider P    auto, cpu, openvino, cuda, tensorrt, webgpu or tensorrt-rtx (default: auto)
     --precision P             auto, fp32, fp16, bf16 or int8 (default: auto)
     --color-fix FIX           pack, none, adain or wavelet (default: pack)
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let pack = match &options.model {
-        Some(folder) => Pack::open(folder)?,
+        Some(folder) => Pack::find(folder)?,
         None => Pack::embedded()?,
     };
     let model = Model::load(&pack, &options.runtime, &mut |_| {})?;

@@ -127,9 +127,12 @@ fi
 out=${out:-$root/measurements/gpu-$(date +%Y-%m-%d).json}
 python3 - "$work/lines" "$out" <<'PYTHON'
 import json
+import os
 import sys
 
-lines = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+# Paths of the home folder are nobody's business.
+text = open(sys.argv[1], encoding="utf-8").read().replace(os.environ.get("HOME", "/nowhere") + "/", "~/")
+lines = [json.loads(line) for line in text.splitlines()]
 with open(sys.argv[2], "w", encoding="utf-8") as file:
     json.dump(lines, file, indent=1)
     file.write("\n")

@@ -45,7 +45,7 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
     let device = options.runtime.device_id;
     let gpu_before = gpu_memory(device);
     let pack = match &options.model {
-        Some(folder) => Pack::open(folder)?,
+        Some(folder) => Pack::find(folder)?,
         None => Pack::embedded()?,
     };
     let model = Model::load(&pack, &options.runtime, &mut |_| {})?;

@@ -14,7 +14,7 @@ Restores frames of one size as fast as it can, and says how fast that was.
 
     throughput [options] WIDTHxHEIGHT
 
-    --model FOLDER            the model pack (default: the embedded one)
+    --model PACK              the model pack by name or folder (default: the embedded one)
     --execution-provider P    auto, cpu, openvino, cuda, tensorrt, webgpu or tensorrt-rtx (default: auto)
     --precision P             auto, fp32, fp16, bf16 or int8 (default: auto)
     --device-id N             which of the provider's devices (default: 0)

@@ -118,7 +118,7 @@ fn inspect(path: &Path) -> Result<Library, RuntimeError> {
     // machine's library folders, put there to be loaded.
     let library = unsafe { libloading::Library::new(path) }.map_err(|error| RuntimeError::LibraryNotLoadable {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: why(&error),
     })?;
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     // SAFETY: that name with another signature would be in a library that imitates ONNX Runtime.
@@ -143,6 +143,11 @@ fn inspect(path: &Path) -> Result<Library, RuntimeError> {
         path: path.to_owned(),
         version,
     })
+}
+
+/// What the dynamic linker says; libloading's own text is only that it failed.
+pub(super) fn why(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The library in a folder, real path: `libonnxruntime.so`, else `.so.1`, else the highest version.

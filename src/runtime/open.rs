@@ -47,14 +47,16 @@ impl Opened {
 }
 
 impl Opener {
-    /// Height and width for the first session; latent samples. That of the pack's tiles, or the least the graph takes: if it
-    /// is never cut, and with OpenVINO, which compiles the size of the stream's own tiles in a moment.
+    /// Height and width for the first session; latent samples. That of the pack's tiles, or the least the graph takes if it
+    /// is never cut. With OpenVINO a small one, since it compiles that of the stream's own tiles in a moment; but not the
+    /// least, of which it refuses to pool what is smaller than the pool.
     pub fn first_size(&self) -> [u32; 2] {
+        const SMALL: u32 = 64;
         let sizes = self.pack.manifest().sizes(self.graph);
-        let side = if sizes.tile == 0 || self.provider == Provider::OpenVino {
-            sizes.min.next_multiple_of(sizes.multiple)
-        } else {
-            sizes.tile
+        let side = match (self.provider, sizes.tile) {
+            (Provider::OpenVino, _) => sizes.min.max(SMALL).next_multiple_of(sizes.multiple),
+            (_, 0) => sizes.min.next_multiple_of(sizes.multiple),
+            (_, tile) => tile,
         };
         [side, side]
     }

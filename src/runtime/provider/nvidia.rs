@@ -8,6 +8,7 @@ use std::sync::Once;
 use ort::ep::{self, ExecutionProvider as _};
 
 use super::Provider;
+use crate::runtime::library::why;
 use crate::runtime::{Library, RuntimeError, log};
 
 /// TensorRT's libraries, dependencies first.
@@ -37,14 +38,18 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
         );
     }
     // Asked here because loading the provider, hundreds of megabytes, only to fail takes a second.
-    if let Err(error) = driver() {
-        return unavailable(
-            format!("there is no NVIDIA driver ({error})"),
-            "install NVIDIA's driver",
-        );
-    }
+    check_driver(provider)?;
     PRELOADED.call_once(|| preload(&library.path));
     Ok(())
+}
+
+/// Says which provider cannot run where there is no NVIDIA driver.
+pub(super) fn check_driver(provider: Provider) -> Result<(), RuntimeError> {
+    driver().map(drop).map_err(|error| RuntimeError::ProviderUnavailable {
+        provider,
+        reason: format!("there is no NVIDIA driver ({})", why(&error)),
+        remedy: "install NVIDIA's driver".to_owned(),
+    })
 }
 
 /// Whether there is an NVIDIA driver on this machine.

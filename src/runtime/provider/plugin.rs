@@ -9,9 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, Setting, no_device, openvino, remedy, unavailable};
+use super::{Provider, Setting, no_device, nvidia, openvino, remedy, unavailable};
 use crate::places::{data_home, own_folder, python_packages};
 use crate::runtime::environment::Loaded;
+use crate::runtime::library::why;
 use crate::runtime::{Library, RuntimeError, log};
 
 /// Folders to look for plugins in before all others, separated as in PATH.
@@ -65,6 +66,9 @@ pub(super) fn attach(
     setting: &Setting<'_>,
 ) -> Result<SessionBuilder, RuntimeError> {
     let plugin = of(provider);
+    if provider == Provider::TensorRtRtx {
+        nvidia::check_driver(provider)?;
+    }
     register(provider, plugin, setting.loaded)?;
     let id = setting.options.device_id;
     let devices = setting.loaded.environment.devices();
@@ -165,7 +169,7 @@ fn check(provider: Provider, path: &Path) -> Result<(), RuntimeError> {
     // machine's package folders, put there to be loaded.
     let library = match unsafe { libloading::Library::new(path) } {
         Ok(library) => library,
-        Err(error) => return refuse(format!("{} cannot be loaded ({error})", path.display())),
+        Err(error) => return refuse(format!("{} cannot be loaded ({})", path.display(), why(&error))),
     };
     // SAFETY: only whether it is there is asked; it is not called.
     if unsafe { library.get::<unsafe extern "C" fn()>(ENTRY) }.is_err() {
