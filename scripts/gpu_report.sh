@@ -63,20 +63,20 @@ part() {
   local name=$1
   shift
   if ((SECONDS > whole - limit)); then
-    jq_line "$name" skipped "there was no time left" >>"$work/lines"
+    json_line "$name" skipped "there was no time left" >>"$work/lines"
     return
   fi
   if timeout "$limit" "$@" >"$work/out" 2>"$work/err"; then
-    jq_line "$name" result "$(cat "$work/out")" >>"$work/lines"
+    json_line "$name" result "$(cat "$work/out")" >>"$work/lines"
   elif (($? == 124)); then
-    jq_line "$name" error "it took longer than $limit s" >>"$work/lines"
+    json_line "$name" error "it took longer than $limit s" >>"$work/lines"
   else
-    jq_line "$name" error "$(tail -n 3 "$work/err")" >>"$work/lines"
+    json_line "$name" error "$(tail -n 3 "$work/err")" >>"$work/lines"
   fi
 }
 
 # A line of JSON: a result that is JSON itself stays that.
-jq_line() {
+json_line() {
   python3 - "$@" <<'PYTHON'
 import json
 import sys
@@ -105,6 +105,10 @@ print(json.dumps({"largest": max(differences), "over_two": sum(d > 2 for d in di
 PYTHON
 }
 
+# `timeout` runs programs, so the function goes to a shell.
+export -f difference
+export bin work
+
 part machine bash -c 'uname -srm; grep -m 1 "model name" /proc/cpuinfo; nproc; nvidia-smi -L 2>/dev/null || echo "no NVIDIA GPU"'
 part installed "$root/scripts/install.sh" --list
 for pack in "${packs[@]}"; do
@@ -114,9 +118,7 @@ for pack in "${packs[@]}"; do
     for size in "${sizes[@]}"; do
       part "speed $pack $provider $size" "$bin/throughput" --json --model "$pack" --execution-provider "$provider" --frames 20 "$size"
     done
-    export -f difference
-    export bin work
-    part "difference $pack $provider" bash -c "set -e; $(declare -f difference); difference '$pack' '$provider'"
+    part "difference $pack $provider" bash -c 'difference "$@"' bash "$pack" "$provider"
   done
 done
 if command -v gst-launch-1.0 >/dev/null && [[ -f $root/target/release/libgstdloralvsr.so ]]; then

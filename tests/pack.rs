@@ -113,6 +113,19 @@ fn a_manifest_is_read_as_written() {
 }
 
 #[test]
+fn a_form_in_8_bits_is_listed_or_refused() {
+    let embedded = Pack::embedded().unwrap();
+    assert!(embedded.manifest().has_int8());
+    let forms = [Form::Plain, Form::Int8].map(|form| embedded.graph(Graph::Restorer, form));
+    assert_ne!(forms[0], forms[1]);
+    let [plain, int8] = [Form::Plain, Form::Int8].map(|form| embedded.graph(Graph::Encoder, form));
+    assert_eq!(plain, int8, "the encoder has one form");
+    let copy = Copy::new();
+    copy.edit("[files]", "[int8]\nrestorer = \"restorer.int8.onnx\"\n\n[files]");
+    copy.refused(&["files", "restorer.int8.onnx", "does not list"]);
+}
+
+#[test]
 fn id_is_the_hash_of_the_manifest_and_location_the_folder() {
     let folder = packs().join("nearest");
     let pack = Pack::open(&folder).unwrap();

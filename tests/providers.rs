@@ -2,37 +2,19 @@
 //!
 //! A process has one ONNX Runtime, and the first model decides which: every case runs in a process of its own.
 
+#[path = "common/child.rs"]
+mod child;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
+use child::{RESULT, child};
 use gstdloralvsr::pack::Pack;
 use gstdloralvsr::restore::Graphs;
 use gstdloralvsr::runtime::{self, Model, ModelOptions, Precision, Provider};
 use ndarray::{Array4, ArrayView4};
-
-/// A line of the child's output begins with this.
-const RESULT: &str = "reported: ";
-
-/// Runs the ignored test `name` of this program with more of an environment; what it reported comes back.
-#[track_caller]
-fn child(name: &str, variables: &[(&str, &Path)]) -> String {
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    let results = text
-        .lines()
-        .filter_map(|line| line.split_once(RESULT))
-        .map(|(_, result)| result);
-    results.collect::<Vec<_>>().join("\n")
-}
 
 /// OpenVINO's wheels are for one kind of processor.
 fn has_openvino() -> bool {

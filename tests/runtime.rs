@@ -2,6 +2,9 @@
 //!
 //! `tests/packs/README.md` says what the packs compute; the expected values here are worked out from that.
 
+#[path = "common/child.rs"]
+mod child;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use child::{RESULT, child};
 use gstdloralvsr::pack::{Graph, Pack};
 use gstdloralvsr::restore::{Encoded, GraphErrorKind, Graphs};
 use gstdloralvsr::runtime::{self, Model, ModelOptions, OptimizationLevel, Provider, RuntimeError, log};
@@ -510,30 +514,6 @@ fn provider_names_are_those_of_the_properties() {
 }
 
 // What follows depends on the environment and on the first load of the library, so it runs in processes of its own.
-
-/// A line of the child's output begins with this.
-const RESULT: &str = "reported: ";
-
-/// Runs the ignored test `name` of this program with more of an environment; what it reported comes back.
-#[track_caller]
-fn child(name: &str, variables: &[(&str, &Path)]) -> String {
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let results = text
-        .lines()
-        .filter_map(|line| line.split_once(RESULT))
-        .map(|(_, result)| result);
-    results.collect::<Vec<_>>().join("\n")
-}
 
 #[test]
 #[ignore = "run by other tests in a process of its own"]

@@ -30,10 +30,10 @@ COMMANDS = {
     "skeleton": Command(
         "dloral.skeleton.command", "train", "take the weights out of a pack, or fill them in at random"
     ),
-    "quantise": Command("dloral.export.quantise", "train", "bring a tiny pack into 8 bits"),
+    "quantise": Command("dloral.export.quantise", "train", "give a pack a form in 8 bits"),
     "weights": Command("dloral.train.weights_command", "train", "keep a run's averaged weights alone, in a small file"),
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
-    "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer"),
+    "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer, or of a run"),
     "recipe": Command("dloral.recipe.command", "train", "make a pack from scratch, step by step"),
     "teach": Command("dloral.teacher.command", "bases", "make the cache of what a base teaches"),
 }

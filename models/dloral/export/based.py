@@ -1,4 +1,4 @@
-"""A public restorer with its branches merged, as parts for export.
+"""A restorer with its branches merged, as parts for export.
 
 Bytes are cast first and last, so that TensorRT takes the graphs: it knows bytes only as a graph's input with a cast
 behind it, or as its output.

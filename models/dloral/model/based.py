@@ -1,4 +1,4 @@
-"""Dual LoRA Learning on a public restorer: flow, warp, retrieval and fusion in front of its body, branches in it.
+"""Dual LoRA Learning on a restorer: flow, warp, retrieval and fusion in front of its body, branches in it.
 
 The latent is the restorer's first convolution, the body its prior, the decoder its upsampling half; they take the place
 of SD's VAE and UNet. Everything new starts as nothing, so that the model starts as its base. "Sample" is one of the

@@ -12,7 +12,7 @@ class LoraConfig:
     """Where branches are, and how large."""
 
     targets: tuple[str, ...] = ("unet",)
-    """Parts whose layers carry LoRA: ``unet``, of a public restorer ``body``, and of both and tiny also ``decoder``."""
+    """Parts whose layers carry LoRA: ``unet`` of Stable Diffusion; ``body`` and ``decoder`` of a restorer."""
     rank_consistency: int = 8
     rank_detail: int = 8
     train_flow: bool = False

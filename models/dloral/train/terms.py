@@ -23,8 +23,11 @@ Pair = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class PictureWeights:
-    """Weights of the terms, named as the functions of ``dloral.train.losses``; a weight of 0 leaves its term out."""
+class SteadyWeights:
+    """Weights of the terms, named as the functions of ``dloral.train.losses``; a weight of 0 leaves its term out.
+
+    Of branches they are those beside the schedule's, in the middle of a stage, and blend as the schedule's do.
+    """
 
     pixel: float = 0.0
     temporal: float = 0.0
@@ -35,12 +38,6 @@ class PictureWeights:
     detail: float = 0.0
     checker: float = 0.0
     weave: float = 0.0
-
-
-@dataclass(frozen=True)
-class SteadyWeights(PictureWeights):
-    """Weights of the losses beside those of the schedule, in the middle of a stage; they blend as the schedule's do."""
-
     teacher: float = 0.0
     """Of the mean absolute difference from what the teacher makes, where there is one."""
 
@@ -50,7 +47,7 @@ class SteadyWeights(PictureWeights):
         return SteadyWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
 
 
-def picture_terms(outputs: Pair, cleans: Pair, weights: PictureWeights) -> dict[str, tuple[float, Tensor]]:
+def picture_terms(outputs: Pair, cleans: Pair, weights: SteadyWeights) -> dict[str, tuple[float, Tensor]]:
     """Weight and value of every term that has a weight.
 
     Pictures are [B, 3, H, W] in [0, 1], H and W multiples of 16, and of 64 where ``local_grid`` has a weight.

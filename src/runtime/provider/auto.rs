@@ -69,7 +69,7 @@ pub(in crate::runtime) fn choose(
     }
     let verdict = match known {
         Some(verdict) => verdict,
-        None => trial::run(pack, options, loaded, measure)?,
+        None => trial::run(pack, options, measure)?,
     };
     if verdict.openvino_is_faster() {
         passed_over.push(format!("not cpu: {verdict}"));

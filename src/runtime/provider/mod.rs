@@ -63,8 +63,11 @@ pub(super) fn attach(
         }
         Provider::OpenVino if openvino::is_built_in() => vec![openvino::provider(setting)?],
         Provider::WebGpu if webgpu::is_built_in() => vec![webgpu::provider(setting)?],
-        Provider::OpenVino | Provider::WebGpu | Provider::TensorRtRtx => {
-            return plugin::attach(builder, provider, setting);
+        Provider::OpenVino => return plugin::attach(builder, plugin::OPENVINO, setting),
+        Provider::WebGpu => return plugin::attach(builder, plugin::WEBGPU, setting),
+        Provider::TensorRtRtx => {
+            nvidia::check_driver(provider)?;
+            return plugin::attach(builder, plugin::TENSORRT_RTX, setting);
         }
     };
     builder

@@ -26,8 +26,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// All of them.
-    pub const ALL: [Provider; 7] = [
+    const ALL: [Provider; 7] = [
         Provider::Auto,
         Provider::Cpu,
         Provider::Cuda,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, Setting, no_device, nvidia, openvino, remedy, unavailable};
+use super::{Provider, Setting, no_device, openvino, remedy, unavailable};
 use crate::places::{data_home, own_folder, python_packages};
 use crate::runtime::environment::Loaded;
 use crate::runtime::library::why;
@@ -21,7 +21,8 @@ const PATH_VARIABLE: &str = "DLORALVSR_EP_PATH";
 const ENTRY: &[u8] = b"CreateEpFactories";
 
 /// A provider as a plugin.
-struct Plugin {
+pub(super) struct Plugin {
+    provider: Provider,
     /// Folder of the Python package that it comes in.
     package: &'static str,
     file: &'static str,
@@ -34,21 +35,24 @@ struct Plugin {
     needs: &'static [&'static str],
 }
 
-const OPENVINO: Plugin = Plugin {
+pub(super) const OPENVINO: &Plugin = &Plugin {
+    provider: Provider::OpenVino,
     package: "onnxruntime_ep_openvino",
     file: "libonnxruntime_providers_openvino_plugin.so",
     name: "OpenVINOExecutionProvider",
     host: [1, 23, 0],
     needs: &[],
 };
-const WEBGPU: Plugin = Plugin {
+pub(super) const WEBGPU: &Plugin = &Plugin {
+    provider: Provider::WebGpu,
     package: "onnxruntime_ep_webgpu",
     file: "libonnxruntime_providers_webgpu.so",
     name: "WebGpuExecutionProvider",
     host: [1, 24, 4],
     needs: &[],
 };
-const TENSORRT_RTX: Plugin = Plugin {
+pub(super) const TENSORRT_RTX: &Plugin = &Plugin {
+    provider: Provider::TensorRtRtx,
     package: "onnxruntime_ep_nv_tensorrt_rtx",
     file: "libonnxruntime_providers_nv_tensorrt_rtx.so",
     name: "NvTensorRTRTXExecutionProvider",
@@ -62,15 +66,11 @@ static REGISTERED: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 /// Adds the device that the setting names to a session.
 pub(super) fn attach(
     builder: SessionBuilder,
-    provider: Provider,
+    plugin: &'static Plugin,
     setting: &Setting<'_>,
 ) -> Result<SessionBuilder, RuntimeError> {
-    let plugin = of(provider);
-    if provider == Provider::TensorRtRtx {
-        nvidia::check_driver(provider)?;
-    }
-    register(provider, plugin, setting.loaded)?;
-    let id = setting.options.device_id;
+    register(plugin, setting.loaded)?;
+    let (provider, id) = (plugin.provider, setting.options.device_id);
     let devices = setting.loaded.environment.devices();
     let mut devices = devices
         .filter(|device| device.ep().is_ok_and(|name| name == plugin.name))
@@ -80,23 +80,13 @@ pub(super) fn attach(
         return Err(unavailable(provider, reason, remedy(provider)));
     }
     let device = devices.nth(id as usize).ok_or_else(|| no_device(provider, id))?;
-    let options = options(provider, setting, device.hardware_device().ty());
-    let options: Vec<_> = options
+    let options: Vec<_> = options(provider, setting, device.hardware_device().ty())
         .into_iter()
         .map(|(key, value)| (format!("{}.{key}", plugin.name), value))
         .collect();
     builder
         .with_devices([device], Some(&options))
         .map_err(|error| unavailable(provider, error.to_string(), remedy(provider)))
-}
-
-/// Of the providers that have one.
-fn of(provider: Provider) -> &'static Plugin {
-    match provider {
-        Provider::WebGpu => &WEBGPU,
-        Provider::TensorRtRtx => &TENSORRT_RTX,
-        Provider::OpenVino | Provider::Auto | Provider::Cpu | Provider::Cuda | Provider::TensorRt => &OPENVINO,
-    }
 }
 
 /// Without the prefix, without which ONNX Runtime drops them in silence.
@@ -112,7 +102,8 @@ fn options(provider: Provider, setting: &Setting<'_>, device: DeviceType) -> Vec
 
 /// Has ONNX Runtime load the plugin, once in the process. A failure leaves nothing behind, so that another attempt may
 /// find another file.
-fn register(provider: Provider, plugin: &'static Plugin, loaded: &Loaded) -> Result<(), RuntimeError> {
+fn register(plugin: &'static Plugin, loaded: &Loaded) -> Result<(), RuntimeError> {
+    let provider = plugin.provider;
     let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
     if registered.contains(&plugin.name) {
         return Ok(());
@@ -134,7 +125,7 @@ fn register(provider: Provider, plugin: &'static Plugin, loaded: &Loaded) -> Res
         );
         return Err(unavailable(provider, reason, remedy(provider)));
     };
-    check_host(provider, plugin, &loaded.library)?;
+    check_host(plugin, &loaded.library)?;
     preload(plugin, &path);
     check(provider, &path)?;
     loaded
@@ -145,7 +136,7 @@ fn register(provider: Provider, plugin: &'static Plugin, loaded: &Loaded) -> Res
     Ok(())
 }
 
-fn check_host(provider: Provider, plugin: &Plugin, library: &Library) -> Result<(), RuntimeError> {
+fn check_host(plugin: &Plugin, library: &Library) -> Result<(), RuntimeError> {
     let [major, minor, patch] = plugin.host;
     if library.numbers() >= plugin.host {
         return Ok(());
@@ -156,7 +147,7 @@ fn check_host(provider: Provider, plugin: &Plugin, library: &Library) -> Result<
         library.version
     );
     Err(unavailable(
-        provider,
+        plugin.provider,
         reason,
         "set ORT_DYLIB_PATH to a newer one (scripts/install.sh installs it), or ask for this provider in a process of its own",
     ))
@@ -242,11 +233,9 @@ mod tests {
             path: "/lib/libonnxruntime.so".into(),
             version: version.to_owned(),
         };
-        assert!(check_host(Provider::WebGpu, &WEBGPU, &library("1.24.4")).is_ok());
-        assert!(check_host(Provider::WebGpu, &WEBGPU, &library("1.31.1")).is_ok());
-        let error = check_host(Provider::WebGpu, &WEBGPU, &library("1.24.1"))
-            .unwrap_err()
-            .to_string();
+        assert!(check_host(WEBGPU, &library("1.24.4")).is_ok());
+        assert!(check_host(WEBGPU, &library("1.31.1")).is_ok());
+        let error = check_host(WEBGPU, &library("1.24.1")).unwrap_err().to_string();
         assert!(error.contains("1.24.4") && error.contains("1.24.1"), "{error}");
     }
 

@@ -26,8 +26,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All of them.
-    pub const ALL: [Precision; 5] = [
+    const ALL: [Precision; 5] = [
         Precision::Auto,
         Precision::Fp32,
         Precision::Fp16,

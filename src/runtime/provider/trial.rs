@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Provider;
 use crate::pack::{Pack, sha256_hex};
-use crate::runtime::environment::Loaded;
 use crate::runtime::{ModelOptions, RuntimeError, log};
 
 /// Folder of the verdicts in the cache folder.
@@ -52,7 +51,6 @@ pub(super) fn known(pack: &Pack, options: &ModelOptions) -> Option<Verdict> {
 pub(super) fn run(
     pack: &Pack,
     options: &ModelOptions,
-    loaded: &Loaded,
     measure: &mut dyn FnMut(Provider) -> Result<f64, RuntimeError>,
 ) -> Result<Verdict, RuntimeError> {
     // In this order: threads that OpenVINO leaves behind wait awake for a while.
@@ -63,10 +61,7 @@ pub(super) fn run(
     }
     let openvino = openvino.ok();
     let verdict = Verdict { cpu, openvino };
-    log::emit(
-        log::Level::Info,
-        &format!("{verdict} (ONNX Runtime {})", loaded.library.version),
-    );
+    log::emit(log::Level::Info, &verdict.to_string());
     remember(pack, options, verdict);
     Ok(verdict)
 }
@@ -80,7 +75,7 @@ fn remember(pack: &Pack, options: &ModelOptions, verdict: Verdict) {
     }
 }
 
-fn write(path: &PathBuf, verdict: Verdict) -> std::io::Result<()> {
+fn write(path: &Path, verdict: Verdict) -> std::io::Result<()> {
     let text = toml::to_string(&verdict).map_err(std::io::Error::other)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

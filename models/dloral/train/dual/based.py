@@ -1,4 +1,4 @@
-"""Dual LoRA Learning on a public restorer, as a task of the training loop: taught by the teacher and the truth."""
+"""Dual LoRA Learning on a restorer, as a task of the training loop: taught by the teacher and the truth."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighte
 
 
 class BasedDual(Staged):
-    """Both branches of a public restorer, which stays as it is."""
+    """Both branches of a restorer, which stays as it is."""
 
     runtime: Runtime
 
