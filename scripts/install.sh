@@ -15,7 +15,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 gstreamer=1.22
-onnxruntime=1.23
+onnxruntime=1.24
 
 # --- system packages ---------------------------------------------------------------------------------------------------
 

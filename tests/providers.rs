@@ -103,6 +103,26 @@ fn openvino_gives_what_the_cpu_gives_at_every_size() {
 
 #[test]
 #[ignore = "run by other tests in a process of its own"]
+fn child_leaves_a_node_to_the_cpu() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packs/rare-operator");
+    let rare = load_pack(&Pack::open(&folder).unwrap(), &options(Provider::OpenVino));
+    let whole = load(&options(Provider::OpenVino));
+    for model in [&rare, &whole] {
+        restore(model, frame(64, 96).view());
+    }
+    println!("{RESULT}{:?}, {:?}", rare.left_to_cpu(), whole.left_to_cpu());
+}
+
+#[test]
+fn nodes_that_a_provider_does_not_have_are_told() {
+    if has_openvino() {
+        let told = child("child_leaves_a_node_to_the_cpu", &[]);
+        assert_eq!(told, r#"Some("restorer.onnx: 1 node (Binarizer 1)"), None"#);
+    }
+}
+
+#[test]
+#[ignore = "run by other tests in a process of its own"]
 fn child_chooses() {
     let model = load(&options(Provider::Auto));
     let note = model.provider_note().unwrap_or_default();

@@ -87,6 +87,7 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
         "pack": pack.manifest().name,
         "provider": provider.to_string(),
         "provider_note": note,
+        "left_to_cpu": model.left_to_cpu(),
         "precision": options.runtime.precision.to_string(),
         "onnxruntime": library_path(),
         "size": [options.width, options.height],
@@ -147,6 +148,9 @@ fn print_text(result: &Value) {
     );
     if let Some(note) = result["provider_note"].as_str() {
         println!("{note}");
+    }
+    if let Some(nodes) = result["left_to_cpu"].as_str() {
+        println!("left to the CPU: {nodes}");
     }
     println!("{} frames/s", number(&result["frames_per_second"], 2));
     println!("{} output MP/s", number(&result["output_megapixels_per_second"], 2));

@@ -233,13 +233,32 @@ impl DloralVsr {
         gst::log!(CAT, imp = self, "{:?}: {passage:?}", request.moment.running_time);
         let mut stats = lock(&self.stats);
         stats.failed(news.failures);
+        let mut first = false;
         match passage {
-            Ok(Passage::Restored(report)) => stats.restored(report),
+            Ok(Passage::Restored(report)) => first = stats.restored(report),
             Ok(Passage::Degraded(took)) => stats.degraded(*took),
             Ok(Passage::Dropped | Passage::Refused) | Err(_) => stats.dropped(),
         }
         drop(stats);
+        if first {
+            self.tell_of_nodes_on_cpu();
+        }
         self.tell(news, request);
+    }
+
+    /// Warns of a provider that does not have all of the model's operators.
+    fn tell_of_nodes_on_cpu(&self) {
+        let model = self.session().and_then(|session| session.model());
+        if let Some((model, nodes)) = model.and_then(|model| model.left_to_cpu().map(|nodes| (model, nodes))) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                (
+                    "{} leaves a part of the model to the CPU, which is slower: {nodes}",
+                    model.provider()
+                )
+            );
+        }
     }
 
     /// Posts that frames fall behind, and warns once of a source that may be live without saying so.

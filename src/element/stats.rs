@@ -41,11 +41,12 @@ impl Stats {
         self.frames_in += 1;
     }
 
-    /// It left, restored.
-    pub fn restored(&mut self, report: &Report) {
+    /// It left, restored. Says whether it is the first that did.
+    pub fn restored(&mut self, report: &Report) -> bool {
         self.restored += 1;
         self.scene_cuts += u64::from(report.scene_cut);
         remember(&mut self.recent, report.timings);
+        self.restored == 1
     }
 
     /// It left, upscaled plainly, which took so long.
@@ -190,7 +191,9 @@ mod tests {
         gst::init().unwrap();
         let mut stats = Stats::default();
         stats.restored(&report(1000, false));
-        (0..RECENT).for_each(|_| stats.restored(&report(1, false)));
+        for _ in 0..RECENT {
+            stats.restored(&report(1, false));
+        }
         assert_eq!(
             stats.to_structure("", "", None).get::<f64>("encode-ms-p99").unwrap(),
             1.0

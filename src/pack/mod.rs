@@ -27,7 +27,7 @@ pub use manifest::{
 pub const MANIFEST_FILE: &str = "pack.toml";
 
 /// One of the three graphs of a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Graph {
     /// Picture to latent and guide.

@@ -130,7 +130,11 @@ impl Front {
         let size = [frame.height(), frame.width()];
         let plan = match self.plan.take().filter(|plan| plan.input == size) {
             Some(plan) => plan,
-            None => Arc::new(FramePlan::new(&self.geometry, &self.settings, size, self.reduced)),
+            None => {
+                let plan = FramePlan::new(&self.geometry, &self.settings, size, self.reduced);
+                self.graphs.prepare(plan.tiles());
+                Arc::new(plan)
+            }
         };
         self.plan = Some(plan.clone());
         let mut source = std::mem::take(&mut self.spare);

@@ -163,6 +163,11 @@ pub(super) struct FramePlan {
 }
 
 impl FramePlan {
+    /// Height and width of the tiles of each graph, latent samples, in the order of [`Graph::ALL`].
+    pub fn tiles(&self) -> [[usize; 2]; 3] {
+        [&self.encoder, &self.restorer, &self.decoder].map(|tiling| tiling.plan.tile)
+    }
+
     /// Plans frames of `input`, height and width in pixels. `reduced` halves the sides of all tiles, and cuts into tiles
     /// what would be taken whole.
     pub fn new(geometry: &Geometry, settings: &Settings, input: [usize; 2], reduced: bool) -> FramePlan {

@@ -13,6 +13,11 @@ use crate::pack::Graph;
 /// h and w below are latent samples, `s` is `latent.factor / scale` input pixels per latent sample, and C is
 /// `latent.channels` of the manifest.
 pub trait Graphs: Send + Sync {
+    /// Says which tiles are about to come: height and width of those of each graph, latent samples, in the order of
+    /// [`Graph::ALL`]. Whoever compiles a graph for a size does so here, all graphs side by side. What fails here fails
+    /// again, with its error, when the graph is run.
+    fn prepare(&self, _tiles: [[usize; 2]; 3]) {}
+
     /// Encodes a picture: u8 RGB `[1, H, W, 3]`, where H = h·s, W = w·s, or four times that for a pack whose encoder
     /// takes the upscaled frame.
     ///

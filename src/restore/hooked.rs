@@ -24,6 +24,10 @@ impl Hooked {
 }
 
 impl Graphs for Hooked {
+    fn prepare(&self, tiles: [[usize; 2]; 3]) {
+        self.graphs.prepare(tiles);
+    }
+
     fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError> {
         (self.hook)(Graph::Encoder)?;
         self.graphs.encode(frame)

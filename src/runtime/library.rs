@@ -12,7 +12,7 @@ use super::provider::has_openvino;
 use crate::places::{data_home, own_folder, python_packages};
 
 /// The oldest ONNX Runtime with the functions used here (`1.` and the API version that ort is built for).
-pub const MINIMUM_VERSION: &str = "1.23";
+pub const MINIMUM_VERSION: &str = "1.24";
 const LIBRARY_NAME: &str = "libonnxruntime.so";
 /// Names the library itself, or its folder.
 const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";

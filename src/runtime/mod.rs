@@ -4,6 +4,7 @@
 //! The library is loaded when the first [`Model`] is, not before: the crate works, and its element registers, on a
 //! machine without ONNX Runtime.
 
+mod assignment;
 mod cache;
 mod device;
 mod environment;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
+use super::assignment::LeftToCpu;
 use super::cache::Shared;
 use super::environment::Loaded;
 use super::open::Opener;
@@ -35,6 +36,7 @@ pub struct Model {
     options: ModelOptions,
     provider: Provider,
     provider_note: Option<String>,
+    left_to_cpu: Arc<LeftToCpu>,
     /// In the order of [`Graph::ALL`].
     sessions: [GraphSession; 3],
 }
@@ -65,10 +67,8 @@ impl Model {
     ) -> Result<Model, RuntimeError> {
         tell(progress, "Loading ONNX Runtime".to_owned(), 0);
         let loaded = environment::get(provider::preference(pack, options))?;
-        let open = |provider, progress: &mut dyn FnMut(Progress)| {
-            open_sessions(provider, pack, options, loaded, progress)
-                .map(|sessions| Model::new(pack, options, provider, &[], sessions))
-        };
+        let open =
+            |provider, progress: &mut dyn FnMut(Progress)| Model::open(pack, options, provider, loaded, &[], progress);
         let choice = provider::choose(pack, options, loaded, &mut |provider| {
             tell(progress, format!("Trying {provider}"), 5);
             measure::frame_time(&open(provider, &mut |_| ())?)
@@ -76,31 +76,32 @@ impl Model {
         let mut refusals = choice.passed_over;
         let (best, last) = split_last(&choice.candidates);
         for provider in best {
-            match open_sessions(*provider, pack, options, loaded, progress) {
-                Ok(sessions) => return Ok(Model::new(pack, options, *provider, &refusals, sessions)),
+            match Model::open(pack, options, *provider, loaded, &refusals, progress) {
+                Ok(model) => return Ok(model),
                 // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
                 Err(error) => refusals.push(format!("not {provider}: {error}")),
             }
         }
-        let sessions = open_sessions(last, pack, options, loaded, progress)?;
-        Ok(Model::new(pack, options, last, &refusals, sessions))
+        Model::open(pack, options, last, loaded, &refusals, progress)
     }
 
-    fn new(
+    fn open(
         pack: &Pack,
         options: &ModelOptions,
         provider: Provider,
+        loaded: &'static Loaded,
         refusals: &[String],
-        sessions: [GraphSession; 3],
-    ) -> Model {
-        let provider_note = (!refusals.is_empty()).then(|| refusals.join("; "));
-        Model {
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Model, RuntimeError> {
+        let left_to_cpu = Arc::new(LeftToCpu::default());
+        Ok(Model {
             pack: pack.clone(),
             options: options.clone(),
             provider,
-            provider_note,
-            sessions,
-        }
+            provider_note: (!refusals.is_empty()).then(|| refusals.join("; ")),
+            sessions: open_sessions(provider, pack, options, loaded, &left_to_cpu, progress)?,
+            left_to_cpu,
+        })
     }
 
     /// Whether two graphs side by side, on half of the threads each, are done sooner than one after the other on all of
@@ -145,6 +146,12 @@ impl Model {
         self.provider_note.as_deref()
     }
 
+    /// Which nodes run on the CPU though another provider was asked for, but for arithmetic on sizes; `None`: no others. Of a
+    /// provider that compiles graphs for the stream's tiles it is known after the first frame.
+    pub fn left_to_cpu(&self) -> Option<String> {
+        self.left_to_cpu.text()
+    }
+
     fn session(&self, graph: Graph) -> &GraphSession {
         &self.sessions[graph as usize]
     }
@@ -174,6 +181,20 @@ impl std::fmt::Debug for Model {
 }
 
 impl Graphs for Model {
+    fn prepare(&self, tiles: [[usize; 2]; 3]) {
+        if !provider::compiles_with_the_stream(self.provider) {
+            return;
+        }
+        std::thread::scope(|scope| {
+            for (session, size) in self.sessions.iter().zip(tiles) {
+                // Sides of tiles are bounded by the caps.
+                let size = size.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+                // A failure comes again, with its error, when the graph is run.
+                scope.spawn(move || drop(session.prepare(size)));
+            }
+        });
+    }
+
     /// Several on a GPU, which one small tile may not fill; on the CPU they take memory, and as long as one by one. TensorRT
     /// would build an engine for every number of them.
     fn restorer_batch(&self) -> usize {
@@ -267,6 +288,7 @@ fn open_sessions(
     pack: &Pack,
     options: &ModelOptions,
     loaded: &'static Loaded,
+    left_to_cpu: &Arc<LeftToCpu>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
     let mut open = |graph: Graph, percent| {
@@ -282,6 +304,7 @@ fn open_sessions(
             pack: pack.clone(),
             options: options.clone(),
             loaded,
+            left_to_cpu: left_to_cpu.clone(),
         })
     };
     // The restorer is nearly all of a pack.

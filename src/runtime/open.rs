@@ -2,14 +2,15 @@
 
 use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
-use super::device::{self, Device};
+use super::assignment::{self, LeftToCpu};
+use super::device::Device;
 use super::environment::Loaded;
 use super::provider::{self, Arithmetic, Setting};
-use super::run::Input;
 use super::signature::names;
 use super::{ModelOptions, Provider, RuntimeError, log, signature};
 use crate::pack::{Graph, GraphSource, Pack};
@@ -25,6 +26,8 @@ pub(super) struct Opener {
     pub pack: Pack,
     pub options: ModelOptions,
     pub loaded: &'static Loaded,
+    /// Of the model.
+    pub left_to_cpu: Arc<LeftToCpu>,
 }
 
 /// An open session.
@@ -38,27 +41,37 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Whether the session takes inputs of these shapes.
-    pub fn takes(&self, inputs: &[Input<'_>]) -> bool {
-        self.shapes.as_ref().is_none_or(|shapes| {
-            let given = inputs.iter().map(|(_, value)| device::description(value).1);
-            given.eq(shapes.iter().map(|(_, shape)| shape.clone()))
-        })
+    pub fn takes(&self, shapes: &Shapes) -> bool {
+        self.shapes.as_ref().is_none_or(|own| own == shapes)
     }
 }
 
 impl Opener {
-    /// Height and width for the first session; latent samples. That of the pack's tiles, or the least the graph takes if it
-    /// is never cut. With OpenVINO a small one, since it compiles that of the stream's own tiles in a moment; but not the
-    /// least, of which it refuses to pool what is smaller than the pool.
-    pub fn first_size(&self) -> [u32; 2] {
-        const SMALL: u32 = 64;
+    /// Height and width for the first session, latent samples: that of the pack's tiles, or the least the graph takes if it
+    /// is never cut.
+    fn first_size(&self) -> [u32; 2] {
         let sizes = self.pack.manifest().sizes(self.graph);
-        let side = match (self.provider, sizes.tile) {
-            (Provider::OpenVino, _) => sizes.min.max(SMALL).next_multiple_of(sizes.multiple),
-            (_, 0) => sizes.min.next_multiple_of(sizes.multiple),
-            (_, tile) => tile,
+        let side = match sizes.tile {
+            0 => sizes.min.next_multiple_of(sizes.multiple),
+            tile => tile,
         };
         [side, side]
+    }
+
+    /// Opens what can be opened before the first frame. OpenVINO compiles in a moment, but only for the size of the
+    /// stream's tiles: for it the graph is read and its device asked for, and nothing is compiled.
+    pub fn open_first(&self) -> Result<Option<Opened>, RuntimeError> {
+        let shapes = signature::inputs(self.graph, self.pack.manifest(), self.first_size());
+        if !provider::compiles_with_the_stream(self.provider) {
+            return self.open(&shapes).map(Some);
+        }
+        self.builder(&shapes, false)?;
+        let reader = self
+            .configured()?
+            .with_optimization_level(GraphOptimizationLevel::Disable);
+        let mut reader = reader.map_err(|error| self.refused(error.to_string()))?;
+        self.check(&self.commit(&mut reader)?, None)?;
+        Ok(None)
     }
 
     /// Opens a session that takes inputs of these shapes; if the provider can, of every other size too.
@@ -73,14 +86,8 @@ impl Opener {
             _ => self.session(shapes, false),
         }?;
         let fixed = provider::is_sized(self.provider).then_some(shapes);
-        let (inputs, outputs) = (session.inputs(), session.outputs());
-        signature::check(self.graph, self.pack.manifest(), fixed, inputs, outputs).map_err(|message| {
-            RuntimeError::Signature {
-                graph: self.graph,
-                pack: self.pack.location(),
-                message,
-            }
-        })?;
+        self.check(&session, fixed)?;
+        self.note_assignment(&session);
         let device = match self.provider {
             Provider::Cuda | Provider::TensorRt => {
                 let id = provider::device_id(&self.options)?;
@@ -95,7 +102,38 @@ impl Opener {
         })
     }
 
+    /// Takes down, and says in the log, what is left to the CPU though another provider was asked for.
+    fn note_assignment(&self, session: &Session) {
+        if self.provider == Provider::Cpu {
+            return;
+        }
+        match assignment::left_to_cpu(session) {
+            Ok(operators) => self.left_to_cpu.note(self.graph, operators),
+            Err(error) => log::emit(
+                log::Level::Warning,
+                &format!("who computes {} is not known: {error}", self.graph),
+            ),
+        }
+    }
+
+    /// Compares inputs and outputs with the manifest; `fixed` are those of a session for one size.
+    fn check(&self, session: &Session, fixed: Option<&Shapes>) -> Result<(), RuntimeError> {
+        let (inputs, outputs) = (session.inputs(), session.outputs());
+        signature::check(self.graph, self.pack.manifest(), fixed, inputs, outputs).map_err(|message| {
+            RuntimeError::Signature {
+                graph: self.graph,
+                pack: self.pack.location(),
+                message,
+            }
+        })
+    }
+
     fn session(&self, shapes: &Shapes, recorded: bool) -> Result<Session, RuntimeError> {
+        self.commit(&mut self.builder(shapes, recorded)?)
+    }
+
+    /// What a session for inputs of these shapes is made by.
+    fn builder(&self, shapes: &Shapes, recorded: bool) -> Result<SessionBuilder, RuntimeError> {
         let setting = Setting {
             pack: &self.pack,
             options: &self.options,
@@ -104,14 +142,22 @@ impl Opener {
             shapes,
             recorded,
         };
-        let builder = configure(self.loaded, &self.options).map_err(|error| self.refused(error.to_string()))?;
+        let builder = self.configured()?;
+        let builder = assignment::record(builder).map_err(|error| self.refused(error.to_string()))?;
         let builder = if provider::is_sized(self.provider) {
             fixed(builder, shapes).map_err(|error| self.refused(error.to_string()))?
         } else {
             builder
         };
-        let mut builder = provider::attach(builder, self.provider, self.graph, &setting)?;
-        commit(&mut builder, self.pack.graph(self.graph, self.arithmetic.form)).map_err(|message| self.refused(message))
+        provider::attach(builder, self.provider, self.graph, &setting)
+    }
+
+    fn configured(&self) -> Result<SessionBuilder, RuntimeError> {
+        configure(self.loaded, &self.options).map_err(|error| self.refused(error.to_string()))
+    }
+
+    fn commit(&self, builder: &mut SessionBuilder) -> Result<Session, RuntimeError> {
+        commit(builder, self.pack.graph(self.graph, self.arithmetic.form)).map_err(|message| self.refused(message))
     }
 
     fn refused(&self, message: String) -> RuntimeError {

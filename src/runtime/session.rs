@@ -30,20 +30,31 @@ struct Running {
 
 impl GraphSession {
     /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
-    /// own tiles; those for other sizes follow with the first frame that needs them.
+    /// own tiles; those for other sizes follow with the first frame that needs them, as all of OpenVINO's do.
     pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
-        let shapes = signature::inputs(opener.graph, opener.pack.manifest(), opener.first_size());
-        let opened = vec![opener.open(&shapes)?];
+        let opened = opener.open_first()?.into_iter().collect();
         Ok(GraphSession {
             graph: opener.graph,
             running: FairMutex::new(Running { opener, opened }),
         })
     }
 
+    /// Opens the session for tiles of `size`, height and width in latent samples, if it is one for a size and there is none.
+    pub fn prepare(&self, size: [u32; 2]) -> Result<(), RuntimeError> {
+        self.running.with(|running| {
+            let shapes = signature::inputs(self.graph, running.opener.pack.manifest(), size);
+            running.session_of(&shapes).map(drop)
+        })
+    }
+
     /// Runs the graph from and into the caller's memory, when all who asked before are done.
     pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
         self.running.with(|running| {
-            let Opened { session, device, .. } = running.session_for(inputs).map_err(|error| GraphError {
+            let shapes: Shapes = inputs
+                .iter()
+                .map(|(name, value)| (*name, device::description(value).1))
+                .collect();
+            let Opened { session, device, .. } = running.session_of(&shapes).map_err(|error| GraphError {
                 graph: self.graph,
                 kind: GraphErrorKind::Other,
                 message: error.to_string(),
@@ -85,19 +96,15 @@ impl GraphSession {
 }
 
 impl Running {
-    /// The session that takes these inputs, opened if there is none.
-    fn session_for(&mut self, inputs: &[Input<'_>]) -> Result<&mut Opened, RuntimeError> {
-        match self.opened.iter().position(|opened| opened.takes(inputs)) {
+    /// The session that takes inputs of these shapes, opened if there is none.
+    fn session_of(&mut self, shapes: &Shapes) -> Result<&mut Opened, RuntimeError> {
+        match self.opened.iter().position(|opened| opened.takes(shapes)) {
             Some(at) => self.opened[at..].rotate_left(1),
             None => {
                 if self.opened.len() == KEPT {
                     self.opened.remove(0);
                 }
-                let shapes: Shapes = inputs
-                    .iter()
-                    .map(|(name, value)| (*name, device::description(value).1))
-                    .collect();
-                self.opened.push(self.opener.open(&shapes)?);
+                self.opened.push(self.opener.open(shapes)?);
             }
         }
         // Both arms above leave the wanted one at the end.

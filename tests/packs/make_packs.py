@@ -37,7 +37,7 @@ class GraphBuilder:
     def scalar(self, value: float) -> str:
         return self.constant(np.array(value, dtype=np.float32))
 
-    def node(self, kind: str, inputs: list[str], output: str = "", **attributes: str | int | list[int]) -> str:
+    def node(self, kind: str, inputs: list[str], output: str = "", **attributes: str | int | float | list[int]) -> str:
         output = output or f"n{len(self.nodes)}"
         node = helper.make_node(kind, inputs, [output])
         node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
@@ -155,6 +155,16 @@ def save_foreign_restorer(path: Path) -> None:
     g.save(path, restorer_values(), [latent("restored")], domains=("example.custom",))
 
 
+def save_rare_restorer(path: Path) -> None:
+    """As save_restorer's mean, through an operator that hardly any execution provider but the CPU's has."""
+    g = GraphBuilder()
+    mixed = g.weighted([(0.5, "latent"), (0.5, "latent_prev")])
+    above = g.node("Binarizer", [mixed], threshold=512.0)
+    g.nodes[-1].domain = "ai.onnx.ml"
+    g.node("Add", [mixed, above], "restored")
+    g.save(path, restorer_values(), [latent("restored")], domains=("ai.onnx.ml",))
+
+
 def save_conditioned_decoder(path: Path, times: int = 4) -> None:
     """picture: half the LQ frame and half of restored's first three channels, both enlarged by repetition."""
     g = GraphBuilder()
@@ -258,6 +268,7 @@ VARIANTS: dict[str, Change] = {
     "broken-input-name": lambda folder: save_encoder(folder / "encoder.onnx", LQ_FACTOR, input_name="image"),
     "broken-channels": lambda folder: save_encoder(folder / "encoder.onnx", LQ_FACTOR, guide_channels=2),
     "broken-type": lambda folder: save_half_restorer(folder / "restorer.onnx"),
+    "rare-operator": lambda folder: save_rare_restorer(folder / "restorer.onnx"),
     "broken-operator": lambda folder: save_foreign_restorer(folder / "restorer.onnx"),
     "broken-latent-size": lambda folder: save_encoder(folder / "encoder.onnx", FACTOR),
     "broken-picture-size": lambda folder: save_conditioned_decoder(folder / "decoder.onnx", times=3),

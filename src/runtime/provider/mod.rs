@@ -2,6 +2,7 @@
 
 mod auto;
 mod cuda;
+mod engines;
 mod names;
 mod nvidia;
 mod openvino;
@@ -97,6 +98,12 @@ pub(super) fn is_sized(provider: Provider) -> bool {
         Provider::TensorRt | Provider::OpenVino => true,
         Provider::Auto | Provider::Cpu | Provider::Cuda | Provider::WebGpu | Provider::TensorRtRtx => false,
     }
+}
+
+/// Whether graphs of this provider are compiled when the size of the stream's tiles is known, all side by side: where that
+/// takes tenths of a second of one core each. TensorRT takes minutes, and times kernels, which others would disturb.
+pub(super) fn compiles_with_the_stream(provider: Provider) -> bool {
+    provider == Provider::OpenVino
 }
 
 /// What to do when `provider` does not register though it is there.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
-use super::{Provider, Setting, no_device, openvino, remedy, unavailable};
+use super::{Provider, Setting, engines, no_device, openvino, remedy, unavailable};
 use crate::places::{data_home, own_folder, python_packages};
 use crate::runtime::environment::Loaded;
 use crate::runtime::library::why;
@@ -40,7 +40,7 @@ pub(super) const OPENVINO: &Plugin = &Plugin {
     package: "onnxruntime_ep_openvino",
     file: "libonnxruntime_providers_openvino_plugin.so",
     name: "OpenVINOExecutionProvider",
-    host: [1, 23, 0],
+    host: [1, 24, 0],
     needs: &[],
 };
 pub(super) const WEBGPU: &Plugin = &Plugin {
@@ -80,7 +80,7 @@ pub(super) fn attach(
         return Err(unavailable(provider, reason, remedy(provider)));
     }
     let device = devices.nth(id as usize).ok_or_else(|| no_device(provider, id))?;
-    let options: Vec<_> = options(provider, setting, device.hardware_device().ty())
+    let options: Vec<_> = options(provider, setting, device.hardware_device().ty())?
         .into_iter()
         .map(|(key, value)| (format!("{}.{key}", plugin.name), value))
         .collect();
@@ -90,14 +90,25 @@ pub(super) fn attach(
 }
 
 /// Without the prefix, without which ONNX Runtime drops them in silence.
-fn options(provider: Provider, setting: &Setting<'_>, device: DeviceType) -> Vec<(&'static str, String)> {
-    match provider {
+fn options(
+    provider: Provider,
+    setting: &Setting<'_>,
+    device: DeviceType,
+) -> Result<Vec<(&'static str, String)>, RuntimeError> {
+    let Setting {
+        pack, options, loaded, ..
+    } = setting;
+    Ok(match provider {
         Provider::OpenVino if device == DeviceType::CPU => vec![
-            ("num_of_threads", setting.options.thread_count().to_string()),
+            ("num_of_threads", options.thread_count().to_string()),
             ("load_config", openvino::configuration(setting.arithmetic.bf16)),
         ],
+        Provider::TensorRtRtx => {
+            let folder = engines::folder("tensorrt-rtx", pack, options, &loaded.library.version)?;
+            vec![("nv_runtime_cache_path", folder.display().to_string())]
+        }
         _ => Vec::new(),
-    }
+    })
 }
 
 /// Has ONNX Runtime load the plugin, once in the process. A failure leaves nothing behind, so that another attempt may
