@@ -14,16 +14,19 @@ pub(super) struct FairMutex<T> {
     value: Mutex<T>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     next_ticket: u64,
     now_serving: u64,
 }
 
 impl<T> FairMutex<T> {
-    pub fn new(value: T) -> Self {
+    pub const fn new(value: T) -> Self {
         FairMutex {
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue {
+                next_ticket: 0,
+                now_serving: 0,
+            }),
             moved: Condvar::new(),
             value: Mutex::new(value),
         }

@@ -8,7 +8,7 @@ use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 use super::fair::FairMutex;
 use super::open::{Opened, Opener, Shapes};
 use super::run::{Input, Output};
-use super::{RuntimeError, device, run, signature};
+use super::{RuntimeError, device, provider, run, signature};
 use crate::pack::Graph;
 use crate::restore::{GraphError, GraphErrorKind};
 
@@ -18,8 +18,13 @@ const KEPT: usize = 2;
 /// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
 pub(super) struct GraphSession {
     graph: Graph,
+    /// Whether nothing else of the process may run or be opened meanwhile.
+    alone: bool,
     running: FairMutex<Running>,
 }
+
+/// Held while a session that has to be alone is opened or run.
+static ALONE: FairMutex<()> = FairMutex::new(());
 
 struct Running {
     opener: Opener,
@@ -32,16 +37,18 @@ impl GraphSession {
     /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
     /// own tiles; those for other sizes follow with the first frame that needs them, as all of OpenVINO's do.
     pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
-        let opened = opener.open_first()?.into_iter().collect();
+        let alone = provider::runs_alone(opener.provider);
+        let opened = exclusively(alone, || opener.open_first())?.into_iter().collect();
         Ok(GraphSession {
             graph: opener.graph,
+            alone,
             running: FairMutex::new(Running { opener, opened }),
         })
     }
 
     /// Opens the session for tiles of `size`, height and width in latent samples, if it is one for a size and there is none.
     pub fn prepare(&self, size: [u32; 2]) -> Result<(), RuntimeError> {
-        self.running.with(|running| {
+        self.turn(|running| {
             let shapes = signature::inputs(self.graph, running.opener.pack.manifest(), size);
             running.session_of(&shapes).map(drop)
         })
@@ -49,7 +56,7 @@ impl GraphSession {
 
     /// Runs the graph from and into the caller's memory, when all who asked before are done.
     pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
-        self.running.with(|running| {
+        self.turn(|running| {
             let shapes: Shapes = inputs
                 .iter()
                 .map(|(name, value)| (*name, device::description(value).1))
@@ -65,6 +72,11 @@ impl GraphSession {
             };
             outcome.map_err(|error| self.error(&error))
         })
+    }
+
+    /// Does `work` when all who asked before are done.
+    fn turn<R>(&self, work: impl FnOnce(&mut Running) -> R) -> R {
+        exclusively(self.alone, || self.running.with(work))
     }
 
     /// Borrowed memory for the graph to read.
@@ -110,6 +122,10 @@ impl Running {
         // Both arms above leave the wanted one at the end.
         Ok(self.opened.last_mut().expect("one was just put there"))
     }
+}
+
+fn exclusively<R>(alone: bool, work: impl FnOnce() -> R) -> R {
+    if alone { ALONE.with(|()| work()) } else { work() }
 }
 
 /// ONNX Runtime has hardly any codes for these; its messages have.

@@ -95,8 +95,8 @@ fn refused(provider: Provider, device: u32, message: &str) -> RuntimeError {
 /// Whether sessions of this provider are for inputs of one size each.
 pub(super) fn is_sized(provider: Provider) -> bool {
     match provider {
-        Provider::TensorRt | Provider::OpenVino => true,
-        Provider::Auto | Provider::Cpu | Provider::Cuda | Provider::WebGpu | Provider::TensorRtRtx => false,
+        Provider::TensorRt | Provider::OpenVino | Provider::WebGpu => true,
+        Provider::Auto | Provider::Cpu | Provider::Cuda | Provider::TensorRtRtx => false,
     }
 }
 
@@ -104,6 +104,12 @@ pub(super) fn is_sized(provider: Provider) -> bool {
 /// takes tenths of a second of one core each. TensorRT takes minutes, and times kernels, which others would disturb.
 pub(super) fn compiles_with_the_stream(provider: Provider) -> bool {
     provider == Provider::OpenVino
+}
+
+/// Whether sessions of this provider may not be opened or run beside each other. WebGPU's share one device and one list of
+/// commands without a lock: opened side by side they corrupt it (ONNX Runtime 1.27).
+pub(super) fn runs_alone(provider: Provider) -> bool {
+    provider == Provider::WebGpu
 }
 
 /// What to do when `provider` does not register though it is there.
