@@ -94,6 +94,8 @@ impl Front {
     /// # Errors
     /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
     pub fn restore(&mut self, frame: &Frame) -> Result<Midway, RestoreError> {
+        // What a size needs once is not this frame's time: those after it do not take as long.
+        self.plan(frame);
         let started = Instant::now();
         // Taken, not borrowed: whatever fails from here on leaves the window empty.
         let previous = self.previous.take();
@@ -126,7 +128,8 @@ impl Front {
         (!reduced).then_some(Shortage::Tiles)
     }
 
-    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Midway), RestoreError> {
+    /// The plan for a frame, made if the last one had another size or other settings.
+    fn plan(&mut self, frame: &Frame) -> Arc<FramePlan> {
         let size = [frame.height(), frame.width()];
         let plan = match self.plan.take().filter(|plan| plan.input == size) {
             Some(plan) => plan,
@@ -136,7 +139,11 @@ impl Front {
                 Arc::new(plan)
             }
         };
-        self.plan = Some(plan.clone());
+        self.plan.insert(plan).clone()
+    }
+
+    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Midway), RestoreError> {
+        let plan = self.plan(frame);
         let mut source = std::mem::take(&mut self.spare);
         source.load(&plan, &frame.view());
         let digest = Digest::new(source.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
