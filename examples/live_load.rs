@@ -14,7 +14,7 @@ use gstdloralvsr::pack::Graph;
 
 const FRAME: Duration = Duration::from_millis(40);
 const LOADS: [u32; 3] = [50, 100, 300];
-const MODES: [&str; 4] = ["auto", "stall", "degrade", "drop"];
+const MODES: [&str; 4] = ["auto", "wait", "bypass", "drop"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     gstdloralvsr::runtime::telemetry::disable();
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     gst::init()?;
     gstdloralvsr::plugin_register_static()?;
     println!(
-        "| overload | load | in | out | restored | degraded | dropped | interval at the sink, ms: median, p99, longest | changes of state |"
+        "| overload | load | in | out | restored | bypassed | dropped | interval at the sink, ms: median, p99, longest | changes of state |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     for mode in MODES {
@@ -33,14 +33,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             run(mode, load, Duration::from_secs(seconds))?;
         }
     }
-    degraded_path()
+    bypass_path()
 }
 
-/// What the degraded path takes at an output of 1920×1080: in a stream whose frames never have time for the model.
-fn degraded_path() -> Result<(), Box<dyn std::error::Error>> {
+/// What the bypassed path takes at an output of 1920×1080: in a stream whose frames never have time for the model.
+fn bypass_path() -> Result<(), Box<dyn std::error::Error>> {
     let pipeline = gst::parse::launch(
         "videotestsrc is-live=true pattern=smpte num-buffers=250 ! video/x-raw,format=RGB,width=480,height=270,framerate=25/1 ! \
-         dloralvsr name=vsr execution-provider=cpu overload=degrade ! fakesink name=sink sync=false",
+         dloralvsr name=vsr execution-provider=cpu overload=bypass ! fakesink name=sink sync=false",
     )?
     .downcast::<gst::Pipeline>()
     .map_err(|_| "a description of several elements is a pipeline")?;
@@ -60,10 +60,10 @@ fn degraded_path() -> Result<(), Box<dyn std::error::Error>> {
     let stats = vsr.property::<gst::Structure>("stats");
     pipeline.set_state(gst::State::Null)?;
     println!(
-        "\n{} degraded frames of 480x270 to 1920x1080: median {:.1} ms, p99 {:.1} ms",
-        stats.get::<u64>("degraded")?,
-        stats.get::<f64>("degrade-ms-median")?,
-        stats.get::<f64>("degrade-ms-p99")?
+        "\n{} bypassed frames of 480x270 to 1920x1080: median {:.1} ms, p99 {:.1} ms",
+        stats.get::<u64>("bypassed")?,
+        stats.get::<f64>("bypass-ms-median")?,
+        stats.get::<f64>("bypass-ms-p99")?
     );
     Ok(())
 }
@@ -117,7 +117,7 @@ fn run(mode: &str, load: u32, length: Duration) -> Result<(), Box<dyn std::error
         count("frames-in"),
         count("frames-out"),
         count("restored"),
-        count("degraded"),
+        count("bypassed"),
         count("dropped"),
     );
     Ok(())

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = words.next().unwrap_or_default();
     gst::init()?;
     gstdloralvsr::plugin_register_static()?;
-    println!("| frames/s | in | restored | degraded | changes of state | ms of a frame: median, p99 |");
+    println!("| frames/s | in | restored | bypassed | changes of state | ms of a frame: median, p99 |");
     println!("|--:|--:|--:|--:|--:|--:|");
     for rate in RATES {
         run(width, height, rate, seconds, &model)?;
@@ -52,7 +52,7 @@ fn run(width: usize, height: usize, rate: u32, seconds: u32, model: &str) -> Res
         "| {rate} | {} | {} | {} | {changes} | {:.0}, {:.0} |",
         stats.get::<u64>("frames-in")?,
         stats.get::<u64>("restored")?,
-        stats.get::<u64>("degraded")?,
+        stats.get::<u64>("bypassed")?,
         stats.get::<f64>("total-ms-median")?,
         stats.get::<f64>("total-ms-p99")?,
     );

@@ -147,13 +147,13 @@ fn knobs_turn_while_running() {
     let mut rig = Rig::for_picture("nearest", &frame(0));
     rig.restore(&frame(0), 0);
     rig.element.set_property_from_str("color-fix", "wavelet");
-    rig.element.set_property_from_str("overload", "stall");
+    rig.element.set_property_from_str("overload", "wait");
     rig.element.set_property("tile-size", 256u32);
     rig.element.set_property("tile-overlap", 64u32);
     rig.element.set_property("scene-threshold", 0.5);
     assert_eq!(
         (nick(&rig.element, "color-fix"), nick(&rig.element, "overload")),
-        ("wavelet".into(), "stall".into())
+        ("wavelet".into(), "wait".into())
     );
     assert_eq!(rig.element.property::<u32>("tile-size"), 256);
     assert_eq!(rig.element.property::<u32>("tile-overlap"), 64);
@@ -178,7 +178,7 @@ fn names_nicks_and_defaults_of_properties_are_what_users_rely_on() {
             "disable-all enable-basic enable-extended enable-all",
         ),
         ("color-fix", "pack", "pack none adain wavelet"),
-        ("overload", "auto", "auto stall degrade drop"),
+        ("overload", "auto", "auto wait bypass drop stall degrade"),
     ] {
         assert_eq!(nick(&element, property), default);
         let class = gst::glib::EnumClass::with_type(element.property_value(property).type_()).unwrap();
@@ -215,7 +215,7 @@ fn the_window_and_statistics_are_told() {
         "frames-in",
         "frames-out",
         "restored",
-        "degraded",
+        "bypassed",
         "dropped",
         "scene-cuts",
     ]

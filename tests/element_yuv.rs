@@ -395,7 +395,7 @@ fn a_frame_that_is_not_restored_keeps_its_colours_too() {
     let mut rig = Rig::with(&element);
     rig.harness.set_src_caps(info.to_caps().unwrap());
     let output = rig.push_and_pull(buffer(&info, |component, _, _| [90, 140, 100][component]));
-    assert_eq!(rig.count("degraded"), 1);
+    assert_eq!(rig.count("bypassed"), 1);
     assert_samples(&output, &output_caps(&rig), 1.6, |component, _, _| {
         [90.0, 140.0, 100.0][component]
     });

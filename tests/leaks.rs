@@ -38,12 +38,12 @@ fn check(properties: &str) {
 
 #[test]
 fn restored_streams_leak_nothing() {
-    check("overload=stall");
+    check("overload=wait");
 }
 
 #[test]
 fn degraded_and_dropping_streams_leak_nothing() {
-    check("overload=degrade");
+    check("overload=bypass");
     check("overload=drop");
 }
 

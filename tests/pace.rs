@@ -1,19 +1,19 @@
-//! The governor over whole streams: what leaves when, under load that is constant, random or passing. No clock runs.
+//! The controller over whole streams: what leaves when, under load that is constant, random or passing. No clock runs.
 
 use std::time::Duration;
 
-use gstdloralvsr::pace::{Arrival, Cost, Governor, Plan, Policy, Reason, State};
+use gstdloralvsr::pace::{Arrival, Cost, OverloadController, Plan, Policy, Reason, State};
 use proptest::prelude::*;
 
 const FRAME: Duration = Duration::from_millis(40);
-/// What a degraded frame takes.
+/// What a bypassed frame takes.
 const PLAIN: Duration = Duration::from_millis(4);
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Restored,
-    Degraded,
+    Bypassed,
     Dropped,
 }
 
@@ -28,7 +28,7 @@ struct Left {
 
 /// A live stream into a queue, the element behind it, and its worker.
 struct Simulation {
-    governor: Governor,
+    controller: OverloadController,
     allowance: Duration,
     now: Duration,
     /// When the worker is done, and what its frame takes.
@@ -39,7 +39,7 @@ struct Simulation {
 impl Simulation {
     fn new(policy: Policy, allowance: Duration) -> Self {
         Simulation {
-            governor: Governor::new(policy),
+            controller: OverloadController::new(policy),
             allowance,
             now: Duration::ZERO,
             busy: None,
@@ -63,9 +63,9 @@ impl Simulation {
             frame: Some(FRAME),
             ready: true,
         };
-        let plan = self.governor.plan(&arrival);
+        let plan = self.controller.plan(&arrival);
         let fate = self.carry_out(plan, cost);
-        if let Some(change) = self.governor.take_change() {
+        if let Some(change) = self.controller.take_change() {
             self.changes.push((index, change.state, change.reason));
         }
         Left {
@@ -77,13 +77,13 @@ impl Simulation {
 
     fn carry_out(&mut self, plan: Plan, cost: Duration) -> Fate {
         match plan {
-            Plan::Restore { patience, least } => {
-                let until = patience.map_or(Duration::MAX, |patience| self.now + patience);
+            Plan::Restore { budget, least } => {
+                let until = budget.map_or(Duration::MAX, |budget| self.now + budget);
                 let free = self.busy.map_or(self.now, |(done, _)| done.max(self.now));
                 if free + cost <= until {
                     self.busy = None;
                     self.now = free + cost;
-                    self.governor.restored(self.now, alone(cost));
+                    self.controller.restored(self.now, alone(cost));
                     return Fate::Restored;
                 }
                 let begun = free < until && (free == self.now || until - free >= least);
@@ -91,17 +91,17 @@ impl Simulation {
                     self.busy = Some((free + cost, cost));
                 }
                 self.now = if begun { until } else { free.min(until) };
-                let plan = self.governor.missed(self.now, patience.unwrap(), true);
+                let plan = self.controller.missed(self.now, budget.unwrap());
                 assert!(!matches!(plan, Plan::Restore { .. }), "that would never end");
                 self.carry_out(plan, cost)
             }
-            Plan::Degrade { probe } => {
-                if probe && self.busy.is_none() {
+            Plan::Bypass { trial } => {
+                if trial && self.busy.is_none() {
                     self.busy = Some((self.now + cost, cost));
                 }
                 self.now += PLAIN;
-                self.governor.degraded(self.now, PLAIN);
-                Fate::Degraded
+                self.controller.bypassed(self.now, PLAIN);
+                Fate::Bypassed
             }
             Plan::Drop => Fate::Dropped,
         }
@@ -112,7 +112,7 @@ impl Simulation {
             && done <= self.now
         {
             self.busy = None;
-            self.governor.measured(self.now, alone(cost));
+            self.controller.measured(self.now, alone(cost));
         }
     }
 
@@ -137,7 +137,7 @@ fn count(frames: &[Left], fate: Fate) -> usize {
     frames.iter().filter(|frame| frame.fate == fate).count()
 }
 
-/// A degraded frame takes a little more than is left for it only if that has never been measured: the first one.
+/// A bypassed frame takes a little more than is left for it only if that has never been measured: the first one.
 #[track_caller]
 fn assert_in_time(frames: &[Left]) {
     for (index, frame) in frames.iter().enumerate().skip(1) {
@@ -152,7 +152,7 @@ fn milliseconds(count: u64) -> Duration {
 
 #[test]
 fn at_half_load_every_frame_is_restored() {
-    for policy in [Policy::Degrade, Policy::Drop, Policy::Stall] {
+    for policy in [Policy::Bypass, Policy::Drop, Policy::Wait] {
         let mut simulation = Simulation::new(policy, milliseconds(60));
         let frames = simulation.run(1000, |_| FRAME / 2);
         assert_eq!(count(&frames, Fate::Restored), 1000, "{policy:?}");
@@ -162,12 +162,12 @@ fn at_half_load_every_frame_is_restored() {
 
 #[test]
 fn at_triple_load_degrading_keeps_cadence_and_says_so_once() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     let frames = simulation.run(1000, |_| FRAME * 3);
-    assert_eq!(count(&frames, Fate::Degraded), 1000);
+    assert_eq!(count(&frames, Fate::Bypassed), 1000);
     assert_in_time(&frames);
     // The first ones were tried.
-    assert_eq!(simulation.states(), [State::Restoring, State::Degraded]);
+    assert_eq!(simulation.states(), [State::Restoring, State::Bypassing]);
     let (index, _, reason) = simulation.changes[1];
     assert!(index <= 4, "{index}");
     assert!(
@@ -179,10 +179,10 @@ fn at_triple_load_degrading_keeps_cadence_and_says_so_once() {
 /// Even where there is time enough for one frame: a picture that goes to and fro is worse than a plain one.
 #[test]
 fn at_triple_load_there_is_no_going_to_and_fro() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(500));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(500));
     let frames = simulation.run(3000, |_| FRAME * 3);
     assert_in_time(&frames);
-    assert_eq!(simulation.states(), [State::Restoring, State::Degraded]);
+    assert_eq!(simulation.states(), [State::Restoring, State::Bypassing]);
     assert!(count(&frames[20..], Fate::Restored) == 0);
 }
 
@@ -212,8 +212,8 @@ fn dropping_shows_a_frame_a_second_however_late() {
 }
 
 #[test]
-fn stalling_restores_every_frame_however_late() {
-    let mut simulation = Simulation::new(Policy::Stall, milliseconds(20));
+fn waiting_restores_every_frame_however_late() {
+    let mut simulation = Simulation::new(Policy::Wait, milliseconds(20));
     let frames = simulation.run(100, |_| FRAME * 3);
     assert_eq!(count(&frames, Fate::Restored), 100);
     assert_eq!(frames[99].at, signed(FRAME * 300), "as slow as restoring is");
@@ -221,7 +221,7 @@ fn stalling_restores_every_frame_however_late() {
 
 #[test]
 fn restoration_comes_back_soon_after_a_load_has_passed() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     let frames = simulation.run(1000, |index| {
         if (300..500).contains(&index) {
             FRAME * 3
@@ -232,10 +232,10 @@ fn restoration_comes_back_soon_after_a_load_has_passed() {
     assert_in_time(&frames);
     assert_eq!(
         simulation.states(),
-        [State::Restoring, State::Degraded, State::Restoring]
+        [State::Restoring, State::Bypassing, State::Restoring]
     );
     let back = simulation.changes[2].0;
-    // The rest after a probe of 120 ms is 1.08 s, which is 27 frames; then the good probes.
+    // The rest after a trial of 120 ms is 1.08 s, which is 27 frames; then the good trials.
     assert!((500..500 + 40).contains(&back), "back at frame {back}");
     assert!(frames[back..].iter().all(|frame| frame.fate == Fate::Restored));
 }
@@ -243,10 +243,10 @@ fn restoration_comes_back_soon_after_a_load_has_passed() {
 /// It goes out plainly, and the one behind it, for which the worker is not free in time.
 #[test]
 fn one_slow_frame_costs_itself_and_the_next() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     let frames = simulation.run(500, |index| if index % 100 == 99 { FRAME * 2 } else { FRAME / 2 });
-    let degraded = count(&frames, Fate::Degraded);
-    assert!((5..=10).contains(&degraded), "{degraded} degraded");
+    let bypassed = count(&frames, Fate::Bypassed);
+    assert!((5..=10).contains(&bypassed), "{bypassed} bypassed");
     assert_in_time(&frames);
     assert_eq!(simulation.states(), [State::Restoring]);
 }
@@ -254,11 +254,11 @@ fn one_slow_frame_costs_itself_and_the_next() {
 /// Frames that are begun too late to be done by their deadline would hold up the next ones, and those the next.
 #[test]
 fn a_backlog_is_got_rid_of_at_once() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(50));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(50));
     let busy = FRAME * 9 / 10;
     let frames = simulation.run(500, |index| if index == 300 { FRAME * 3 } else { busy });
-    let degraded = count(&frames, Fate::Degraded);
-    assert!((1..=4).contains(&degraded), "{degraded} degraded");
+    let bypassed = count(&frames, Fate::Bypassed);
+    assert!((1..=4).contains(&bypassed), "{bypassed} bypassed");
     assert_in_time(&frames);
     assert_eq!(simulation.states(), [State::Restoring]);
 }
@@ -266,7 +266,7 @@ fn a_backlog_is_got_rid_of_at_once() {
 /// A model's first frame takes long, and so does each after a rest.
 #[test]
 fn a_rest_before_a_probe_is_not_held_against_it() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     let mut idle = 25;
     let mut left = Vec::new();
     for index in 0..500 {
@@ -284,16 +284,16 @@ fn a_rest_before_a_probe_is_not_held_against_it() {
     assert_in_time(&left);
     assert_eq!(
         simulation.states(),
-        [State::Restoring, State::Degraded, State::Restoring]
+        [State::Restoring, State::Bypassing, State::Restoring]
     );
     assert!(simulation.changes[2].0 < 250, "{:?}", simulation.changes);
 }
 
 #[test]
 fn frames_that_come_late_themselves_are_exceptions_too() {
-    let mut governor = Governor::new(Policy::Degrade);
+    let mut controller = OverloadController::new(Policy::Bypass);
     let mut plan = |index: u32, slack| {
-        governor.plan(&Arrival {
+        controller.plan(&Arrival {
             now: FRAME * index,
             slack: Some(slack),
             frame: Some(FRAME),
@@ -304,15 +304,15 @@ fn frames_that_come_late_themselves_are_exceptions_too() {
         let restores = matches!(plan(10 + index, 60_000_000), Plan::Restore { .. });
         assert!(restores, "{index}");
         // Close upon each other: the fourth is no exception any more.
-        assert_eq!(plan(20 + index, -1), Plan::Degrade { probe: index == 3 });
+        assert_eq!(plan(20 + index, -1), Plan::Bypass { trial: index == 3 });
     }
-    assert_eq!(governor.state(), Some(State::Degraded));
+    assert_eq!(controller.state(), Some(State::Bypassing));
 }
 
 /// Costs around the limit: the longer it lasts, the rarer the changes.
 #[test]
 fn a_load_at_the_limit_does_not_flutter() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(45));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(45));
     // Three of four frames fit easily, every 30th does not.
     let frames = simulation.run(3000, |index| if index % 30 == 29 { FRAME * 2 } else { FRAME / 2 });
     assert_in_time(&frames);
@@ -326,7 +326,7 @@ fn a_load_at_the_limit_does_not_flutter() {
 
 #[test]
 fn probes_take_a_tenth_of_the_time_at_most() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     simulation.run(5, |_| FRAME * 5);
     let mut worked = Duration::ZERO;
     for index in 5..2005 {
@@ -342,7 +342,7 @@ fn probes_take_a_tenth_of_the_time_at_most() {
 
 #[test]
 fn what_happens_downstream_is_learnt_from_the_sink() {
-    let mut simulation = Simulation::new(Policy::Degrade, milliseconds(60));
+    let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     simulation.run(10, |_| FRAME * 3);
     // Each frame takes 15 ms from here to the sink.
     let mut arrivals = Vec::new();
@@ -352,13 +352,13 @@ fn what_happens_downstream_is_learnt_from_the_sink() {
         let left_at = left.at.max(left.deadline - signed(simulation_margin(&arrivals)));
         let late_by = left_at + 15_000_000 - left.deadline;
         arrivals.push(late_by);
-        simulation.governor.arrived(late_by);
+        simulation.controller.arrived(late_by);
     }
     let tail = &arrivals[100..];
     assert!(tail.iter().all(|late| *late < 3_000_000), "{tail:?}");
 }
 
-/// As the governor's margin is documented: what was late is added, a sixteenth falls off for what was in time.
+/// As the controller's margin is documented: what was late is added, a sixteenth falls off for what was in time.
 fn simulation_margin(arrivals: &[i64]) -> Duration {
     let margin = arrivals.iter().fold(0_i64, |margin, late| match late {
         1.. => (margin + late).min(250_000_000),
@@ -368,63 +368,63 @@ fn simulation_margin(arrivals: &[i64]) -> Duration {
 }
 
 #[test]
-fn while_the_model_is_opened_frames_are_degraded() {
-    let mut governor = Governor::new(Policy::Degrade);
+fn while_the_model_is_opened_frames_are_bypassed() {
+    let mut controller = OverloadController::new(Policy::Bypass);
     let arrival = |now, ready| Arrival {
         now,
         slack: Some(20_000_000),
         frame: Some(FRAME),
         ready,
     };
-    assert_eq!(governor.plan(&arrival(FRAME, false)), Plan::Degrade { probe: false });
-    let change = governor.take_change().unwrap();
-    assert_eq!((change.state, change.reason), (State::Degraded, Reason::Loading));
+    assert_eq!(controller.plan(&arrival(FRAME, false)), Plan::Bypass { trial: false });
+    let change = controller.take_change().unwrap();
+    assert_eq!((change.state, change.reason), (State::Bypassing, Reason::Loading));
     // It has come, but is too slow, which is another reason.
-    assert_eq!(governor.plan(&arrival(FRAME * 2, true)), Plan::Degrade { probe: true });
-    assert_eq!(governor.take_change(), None);
-    governor.measured(FRAME * 4, alone(FRAME));
-    let change = governor.take_change().unwrap();
+    assert_eq!(controller.plan(&arrival(FRAME * 2, true)), Plan::Bypass { trial: true });
+    assert_eq!(controller.take_change(), None);
+    controller.measured(FRAME * 4, alone(FRAME));
+    let change = controller.take_change().unwrap();
     assert!(matches!(
         (change.state, change.reason),
-        (State::Degraded, Reason::Slow { .. })
+        (State::Bypassing, Reason::Slow { .. })
     ));
 }
 
 #[test]
 fn a_model_that_has_just_come_may_be_cold() {
-    let mut governor = Governor::new(Policy::Degrade);
-    let plan = |governor: &mut Governor, index: u32, ready| {
+    let mut controller = OverloadController::new(Policy::Bypass);
+    let plan = |controller: &mut OverloadController, index: u32, ready| {
         let arrival = Arrival {
             now: FRAME * index,
             slack: Some(60_000_000),
             frame: Some(FRAME),
             ready,
         };
-        governor.plan(&arrival)
+        controller.plan(&arrival)
     };
-    assert_eq!(plan(&mut governor, 0, false), Plan::Degrade { probe: false });
+    assert_eq!(plan(&mut controller, 0, false), Plan::Bypass { trial: false });
     for (index, cost) in (1..5).zip([60, 30, 30, 30]) {
-        let probed = plan(&mut governor, index, true);
-        assert_eq!(probed, Plan::Degrade { probe: true }, "{index}");
-        governor.measured(FRAME * index, alone(milliseconds(cost)));
+        let probed = plan(&mut controller, index, true);
+        assert_eq!(probed, Plan::Bypass { trial: true }, "{index}");
+        controller.measured(FRAME * index, alone(milliseconds(cost)));
     }
-    assert!(matches!(plan(&mut governor, 5, true), Plan::Restore { .. }));
+    assert!(matches!(plan(&mut controller, 5, true), Plan::Restore { .. }));
 }
 
 #[test]
 fn another_way_is_tried_at_once() {
-    let mut stream = Simulation::new(Policy::Degrade, FRAME * 2);
+    let mut stream = Simulation::new(Policy::Bypass, FRAME * 2);
     stream.run(20, |_| FRAME * 3);
-    assert_eq!(stream.states(), [State::Restoring, State::Degraded]);
+    assert_eq!(stream.states(), [State::Restoring, State::Bypassing]);
     // What still goes the former way is not learnt from.
     stream.busy = None;
-    stream.governor.change_way();
+    stream.controller.change_depth();
     let frames: Vec<_> = (20..120).map(|index| stream.frame(index, FRAME / 2)).collect();
     assert_eq!(count(&frames, Fate::Restored), 100);
     assert_in_time(&frames);
-    assert_eq!(stream.states(), [State::Restoring, State::Degraded, State::Restoring]);
+    assert_eq!(stream.states(), [State::Restoring, State::Bypassing, State::Restoring]);
     // Neither is it kept to if it does not help.
-    stream.governor.change_way();
+    stream.controller.change_depth();
     let frames: Vec<_> = (120..220).map(|index| stream.frame(index, FRAME * 3)).collect();
     assert!(count(&frames, Fate::Restored) < 3);
     assert_in_time(&frames);
@@ -432,17 +432,17 @@ fn another_way_is_tried_at_once() {
 
 #[test]
 fn without_a_clock_nothing_is_late() {
-    for policy in [Policy::Degrade, Policy::Drop, Policy::Stall] {
-        let mut governor = Governor::new(policy);
+    for policy in [Policy::Bypass, Policy::Drop, Policy::Wait] {
+        let mut controller = OverloadController::new(policy);
         let arrival = Arrival {
             now: FRAME,
             slack: None,
             frame: None,
             ready: false,
         };
-        let plan = governor.plan(&arrival);
+        let plan = controller.plan(&arrival);
         assert!(
-            matches!(plan, Plan::Restore { patience: None, .. }),
+            matches!(plan, Plan::Restore { budget: None, .. }),
             "{policy:?}: {plan:?}"
         );
     }
@@ -456,14 +456,14 @@ proptest! {
         costs in proptest::collection::vec(0_u64..400, 1..400),
         allowance in 10_u64..300,
     ) {
-        let mut simulation = Simulation::new(Policy::Degrade, milliseconds(allowance));
+        let mut simulation = Simulation::new(Policy::Bypass, milliseconds(allowance));
         let frames = simulation.run(costs.len(), |index| milliseconds(costs[index]));
         prop_assert_eq!(count(&frames, Fate::Dropped), 0);
         assert_in_time(&frames);
 
         let mut simulation = Simulation::new(Policy::Drop, milliseconds(allowance));
         let frames = simulation.run(costs.len(), |index| milliseconds(costs[index]));
-        prop_assert_eq!(count(&frames, Fate::Degraded), 0);
+        prop_assert_eq!(count(&frames, Fate::Bypassed), 0);
         let shown: Vec<_> = frames.iter().filter(|frame| frame.fate == Fate::Restored).collect();
         let late = shown.iter().filter(|frame| frame.at > frame.deadline).count();
         let seconds = frames.last().unwrap().at / 1_000_000_000;
@@ -475,25 +475,25 @@ proptest! {
     fn any_input_is_taken(
         inputs in proptest::collection::vec((any::<u8>(), any::<u64>(), any::<i64>(), any::<Option<u32>>()), 1..200),
     ) {
-        let mut governor = Governor::new(Policy::Degrade);
+        let mut controller = OverloadController::new(Policy::Bypass);
         for (what, time, span, frame) in inputs {
             let (now, cost) = (Duration::from_nanos(time), Duration::from_nanos(span.unsigned_abs()));
             match what % 9 {
-                0 => governor.restored(now, Cost { whole: cost, turn: cost / 2 }),
-                1 => governor.degraded(now, cost),
-                2 => { governor.missed(now, cost, true); }
-                3 => governor.measured(now, alone(cost)),
-                4 => governor.probe_failed(now),
-                5 => governor.arrived(span),
-                6 => governor.set_policy([Policy::Degrade, Policy::Drop, Policy::Stall][time as usize % 3]),
+                0 => controller.restored(now, Cost { whole: cost, turn: cost / 2 }),
+                1 => controller.bypassed(now, cost),
+                2 => { controller.missed(now, cost); }
+                3 => controller.measured(now, alone(cost)),
+                4 => controller.trial_failed(now),
+                5 => controller.arrived(span),
+                6 => controller.set_policy([Policy::Bypass, Policy::Drop, Policy::Wait][time as usize % 3]),
                 _ => {
                     let frame = frame.map(|frame| Duration::from_nanos(u64::from(frame)));
                     let slack = (what > 20).then_some(span);
-                    governor.plan(&Arrival { now, slack, frame, ready: what > 40 });
+                    controller.plan(&Arrival { now, slack, frame, ready: what > 40 });
                 }
             }
-            governor.take_change();
-            governor.proportion();
+            controller.take_change();
+            controller.proportion();
         }
     }
 }
@@ -505,8 +505,8 @@ fn the_table_of_the_documentation_is_what_comes_out() {
     let documented = include_str!("../docs/live.md");
     let mut missing = Vec::new();
     for (policy, name) in [
-        (Policy::Stall, "stall"),
-        (Policy::Degrade, "degrade"),
+        (Policy::Wait, "wait"),
+        (Policy::Bypass, "bypass"),
         (Policy::Drop, "drop"),
     ] {
         for load in [50, 100, 300] {
@@ -537,9 +537,9 @@ fn row(name: &str, load: u32, frames: &[Left], changes: usize) -> String {
         .max()
         .unwrap()
         / 1_000_000;
-    let [restored, degraded, dropped] = [Fate::Restored, Fate::Degraded, Fate::Dropped].map(|fate| count(frames, fate));
+    let [restored, bypassed, dropped] = [Fate::Restored, Fate::Bypassed, Fate::Dropped].map(|fate| count(frames, fate));
     format!(
-        "| {name} | {load} % | {restored} | {degraded} | {dropped} | {} | {} | {last} | {changes} |",
+        "| {name} | {load} % | {restored} | {bypassed} | {dropped} | {} | {} | {last} | {changes} |",
         intervals[intervals.len() / 2],
         intervals[intervals.len() - 1],
     )

@@ -121,6 +121,8 @@ fn resident_bytes() -> f64 {
 fn started(model: &Path) -> Rig {
     let element = common::element("nearest");
     element.set_property("model", model.to_str().unwrap());
+    // Two frames at a time would take a second model.
+    element.set_property("intra-threads", 1_u32);
     let mut rig = Rig::with(&element);
     rig.harness.set_src_caps(frame(0).caps());
     rig.restore(&frame(0), 0);

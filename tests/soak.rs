@@ -98,8 +98,8 @@ fn resources(frames: u64) -> Resources {
 #[test]
 fn streams_run_for_long_with_everything_flat() {
     let seconds = std::env::var("DLORALVSR_SOAK_SECONDS").map_or(DEFAULT_SECONDS, |text| text.parse().unwrap());
-    run(Duration::from_secs(seconds) / 2, true, &["degrade", "drop", "auto"]);
-    run(Duration::from_secs(seconds) / 2, false, &["degrade", "stall", "auto"]);
+    run(Duration::from_secs(seconds) / 2, true, &["bypass", "drop", "auto"]);
+    run(Duration::from_secs(seconds) / 2, false, &["bypass", "wait", "auto"]);
 }
 
 /// `overloads` are turned to now and then.
@@ -156,7 +156,7 @@ fn run(length: Duration, live: bool, overloads: &[&str]) {
     let (first, last) = (samples[0], samples[samples.len() - 1]);
     println!("{length:?}, live: {live}: {stats}\nafter warm-up {first:?}, at the end {last:?}");
     assert!(
-        count("restored") > 0 && count("degraded") > 0,
+        count("restored") > 0 && count("bypassed") > 0,
         "no load changed anything: {stats}"
     );
     // Fewer is well: GLib ends threads that had nothing to do for a while.

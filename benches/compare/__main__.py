@@ -86,7 +86,7 @@ def _compare(options: argparse.Namespace, frames: clip.Clip) -> dict[str, object
         worker = contestants.worker_command(ROOT, options, path, frames)
         add(FLOOR, lambda: contestants.Worker("floor", worker))
         add("dloralvsr core", lambda: contestants.Worker("core", worker))
-        add("dloralvsr, two frames in flight", lambda: contestants.Worker("flight", worker))
+        add("dloralvsr, two frames in flight", lambda: contestants.Worker("pipelined", worker))
         add("plain Python", lambda: contestants.plain_python(options.pack, options.threads, frames))
         add("FFmpeg lanczos", lambda: contestants.ffmpeg_lanczos(path, frames))
         for peer in ("fsrcnn", "espcn", "realesrgan"):

@@ -56,7 +56,11 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
     let mut next = || clip.next().ok_or("the clip is empty");
 
     let first = Instant::now();
-    let way = if options.flight { Way::in_flight } else { Way::in_turn };
+    let way = if options.pipelined {
+        Way::pipelined
+    } else {
+        Way::in_turn
+    };
     let mut way = way(&model, &options.settings, options.width, options.height)?;
     way.give(next()?)?;
     way.finish()?;
@@ -79,9 +83,9 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
     let gpu = gpu_memory(device)
         .zip(gpu_before)
         .map(|(after, before)| after.saturating_sub(before));
-    // Frames in flight overlap: there it is the time from the first to the last, pauses included.
+    // Frames in pipelined overlap: there it is the time from the first to the last, pauses included.
     let busy: Duration = reports.iter().map(|report| report.timings.total).sum();
-    let seconds = if options.flight { wall } else { busy }.as_secs_f64();
+    let seconds = if options.pipelined { wall } else { busy }.as_secs_f64();
     let output_pixels = (options.width * options.height * SCALE * SCALE * options.frames) as f64;
     Ok(json!({
         "pack": pack.manifest().name,
@@ -92,7 +96,7 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
         "onnxruntime": library_path(),
         "size": [options.width, options.height],
         "intra_threads": options.runtime.intra_threads,
-        "flight": options.flight,
+        "pipelined": options.pipelined,
         "frames": options.frames,
         "frames_per_second": options.frames as f64 / seconds,
         "output_megapixels_per_second": output_pixels / 1e6 / seconds,

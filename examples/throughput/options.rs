@@ -24,7 +24,7 @@ Restores frames of one size as fast as it can, and says how fast that was.
     --frames N                that are measured (default: 100)
     --warm-up N               before that (default: 5)
     --idle MS                 pause before every frame, to see what idling costs (default: 0)
-    --flight                  two frames at a time, as in streams that are not live
+    --pipelined               two frames at a time, as in streams that are not live
     --log LEVEL               of ONNX Runtime: verbose, info, warning or error (default: warning)
     --json                    for programs
 ";
@@ -39,7 +39,7 @@ pub struct Options {
     pub warm_up: usize,
     pub idle: Duration,
     /// Two frames at a time.
-    pub flight: bool,
+    pub pipelined: bool,
     pub json: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Options {
 pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut size, mut model) = (None, None);
     let (mut runtime, mut settings) = (ModelOptions::default(), Settings::default());
-    let (mut frames, mut warm_up, mut idle, mut flight, mut json) = (100, 5, 0, false, false);
+    let (mut frames, mut warm_up, mut idle, mut pipelined, mut json) = (100, 5, 0, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("model") => model = Some(arguments.value()?.into()),
@@ -60,7 +60,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
             Long("frames") => frames = arguments.value()?.parse_with(at_least_one)?,
             Long("warm-up") => warm_up = arguments.value()?.parse()?,
             Long("idle") => idle = arguments.value()?.parse()?,
-            Long("flight") => flight = true,
+            Long("pipelined") => pipelined = true,
             Long("log") => log::set_level(arguments.value()?.parse_with(level)?),
             Long("json") => json = true,
             Short('h') | Long("help") => return Ok(None),
@@ -78,7 +78,7 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
         frames,
         warm_up,
         idle: Duration::from_millis(idle),
-        flight,
+        pipelined,
         json,
     }))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use gstdloralvsr::restore::{
-    Delivery, Ending, Finisher, Frame, Job, Outcome, PixelLayout, PixelView, PixelViewMut, Report, RestoreError,
-    Restored, SCALE, Settings, Stages, Stream,
+    Completion, FinishedFrame, Frame, FramePipeline, GraphSet, Job, Outcome, OutputWriter, PixelLayout, PixelView,
+    PixelViewMut, Report, RestoreError, Restored, SCALE, Settings, Stream,
 };
 use gstdloralvsr::runtime::Model;
 
@@ -23,12 +23,13 @@ enum Kind {
         output: Vec<u8>,
         reports: Vec<Report>,
     },
-    InFlight {
-        stages: Stages<()>,
+    Pipelined {
+        pipeline: FramePipeline<()>,
+        graphs: Arc<GraphSet>,
         settings: Settings,
         /// Whether a frame was given before.
         follows: bool,
-        landed: Receiver<Result<Report, RestoreError>>,
+        finished: Receiver<Result<Report, RestoreError>>,
         /// Memory for pictures.
         spare: Receiver<Vec<u8>>,
     },
@@ -51,34 +52,35 @@ impl Way {
     }
 
     /// Two frames at a time.
-    pub fn in_flight(
+    pub fn pipelined(
         model: &Arc<Model>,
         settings: &Settings,
         width: usize,
         height: usize,
     ) -> Result<Way, Box<dyn Error>> {
         let model = model.side_by_side()?;
-        let stream = Stream::new(model.clone(), model.manifest(), settings.clone())?;
-        let ((lands, landed), (spares, spare)) = (mpsc::channel(), mpsc::channel());
-        let (mut finisher, mut output) = (Finisher::new(), blank(width, height));
-        let deliver = move |delivery: Delivery<()>| {
-            // Nothing is late or recalled here.
-            if let Ending::Done(outcome) = delivery.ending {
-                let report = write(&mut finisher, &delivery.frame, outcome, &mut output, &spares);
-                let _ = lands.send(report);
+        let graphs = Arc::new(GraphSet::new(model.clone(), model.manifest())?);
+        let ((sender, finished), (spares, spare)) = (mpsc::channel(), mpsc::channel());
+        let (mut writer, mut picture) = (OutputWriter::new(), blank(width, height));
+        let output = move |frame: FinishedFrame<()>| {
+            // Nothing is late or flushed here.
+            if let Completion::Done(outcome) = frame.completion {
+                let report = write(&mut writer, &frame.frame, outcome, &mut picture, &spares);
+                let _ = sender.send(report);
             }
         };
-        let kind = Kind::InFlight {
-            stages: Stages::spawn(stream, deliver)?,
+        let kind = Kind::Pipelined {
+            pipeline: FramePipeline::spawn(output)?,
+            graphs,
             settings: settings.clone(),
             follows: false,
-            landed,
+            finished,
             spare,
         };
         Ok(Way { width, height, kind })
     }
 
-    /// Restores the next frame, or sends it on its way.
+    /// Restores the next frame, or submits it.
     pub fn give(&mut self, frame: &[u8]) -> Result<(), Box<dyn Error>> {
         let input = PixelView::new(frame, self.width, self.height, self.width * 3, PixelLayout::Rgb)?;
         match &mut self.kind {
@@ -91,8 +93,9 @@ impl Way {
                 let mut output = PixelViewMut::new(output, width, height, width * 3, PixelLayout::Rgb)?;
                 reports.push(stream.restore(&input, &mut output)?);
             }
-            Kind::InFlight {
-                stages,
+            Kind::Pipelined {
+                pipeline,
+                graphs,
                 settings,
                 follows,
                 spare,
@@ -100,11 +103,15 @@ impl Way {
             } => {
                 let job = Job {
                     frame: Arc::new(Frame::read(&input)?),
+                    graphs: graphs.clone(),
+                    depth: 2,
                     follows: std::mem::replace(follows, true),
                     settings: settings.clone(),
                     picture: spare.try_recv().unwrap_or_default(),
                 };
-                stages.give(job, (), None).map_err(|refusal| format!("{refusal:?}"))?;
+                pipeline
+                    .submit(job, (), None)
+                    .map_err(|refusal| format!("{refusal:?}"))?;
             }
         }
         Ok(())
@@ -114,9 +121,9 @@ impl Way {
     pub fn finish(&mut self) -> Result<Vec<Report>, RestoreError> {
         match &mut self.kind {
             Kind::InTurn { reports, .. } => Ok(std::mem::take(reports)),
-            Kind::InFlight { stages, landed, .. } => {
-                stages.land();
-                landed.try_iter().collect()
+            Kind::Pipelined { pipeline, finished, .. } => {
+                pipeline.drain();
+                finished.try_iter().collect()
             }
         }
     }
@@ -127,7 +134,7 @@ fn blank(width: usize, height: usize) -> Vec<u8> {
 }
 
 fn write(
-    finisher: &mut Finisher,
+    writer: &mut OutputWriter,
     frame: &Frame,
     outcome: Outcome,
     output: &mut [u8],
@@ -136,7 +143,7 @@ fn write(
     let Restored { picture, report } = outcome?;
     let (width, height) = (frame.width() * SCALE, frame.height() * SCALE);
     let mut output = PixelViewMut::new(output, width, height, width * 3, PixelLayout::Rgb)?;
-    finisher.write(frame, &picture, &mut output)?;
+    writer.write(frame, &picture, &mut output)?;
     let _ = spares.send(picture);
     Ok(report)
 }

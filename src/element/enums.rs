@@ -153,28 +153,34 @@ impl From<ColorFix> for restore::ColorFix {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
 #[enum_type(name = "GstDloralVsrOverload")]
 pub enum Overload {
-    /// `degrade` if upstream is live, else `stall`.
+    /// `bypass` if upstream is live, else `wait`.
     #[default]
-    #[enum_value(name = "Degrade if upstream is live, else stall", nick = "auto")]
+    #[enum_value(name = "bypass if upstream is live, else wait", nick = "auto")]
     Auto,
     /// Every frame is restored, however late.
-    #[enum_value(name = "Restore every frame, however late", nick = "stall")]
-    Stall,
-    /// Frames that would come late are upscaled plainly.
-    #[enum_value(name = "Upscale plainly what would come late", nick = "degrade")]
-    Degrade,
+    #[enum_value(name = "Restore every frame, however late", nick = "wait")]
+    Wait,
+    /// Of frames that would come late the bicubic pictures go out.
+    #[enum_value(name = "Send the bicubic picture of what would come late", nick = "bypass")]
+    Bypass,
     /// Frames that would come late are dropped.
     #[enum_value(name = "Drop what would come late", nick = "drop")]
     Drop,
+    /// The name that `wait` had in 0.1.
+    #[enum_value(name = "The former name of wait", nick = "stall")]
+    Stall,
+    /// The name that `bypass` had in 0.1.
+    #[enum_value(name = "The former name of bypass", nick = "degrade")]
+    Degrade,
 }
 
 impl Overload {
     /// What it means for an upstream that is live, or is not.
     pub fn policy(self, live: bool) -> pace::Policy {
         match self {
-            Overload::Auto if live => pace::Policy::Degrade,
-            Overload::Auto | Overload::Stall => pace::Policy::Stall,
-            Overload::Degrade => pace::Policy::Degrade,
+            Overload::Auto if live => pace::Policy::Bypass,
+            Overload::Auto | Overload::Wait | Overload::Stall => pace::Policy::Wait,
+            Overload::Bypass | Overload::Degrade => pace::Policy::Bypass,
             Overload::Drop => pace::Policy::Drop,
         }
     }

@@ -31,7 +31,7 @@ pub fn of_opening(error: &OpenError) -> gst::ErrorMessage {
 pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
     let text = format!("The frame could not be restored: {error}");
     match error {
-        FrameError::Interrupted | FrameError::NoModel | FrameError::NotNegotiated => None,
+        FrameError::Flushing | FrameError::NoModel | FrameError::NotNegotiated => None,
         FrameError::Buffer(_) => Some(message(&gst::StreamError::Format, &text)),
         FrameError::Restore(RestoreError::Graph(graph)) if graph.kind == GraphErrorKind::OutOfMemory => {
             Some(message(&gst::ResourceError::NoSpaceLeft, &text))
@@ -46,7 +46,7 @@ pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
 pub fn warning(error: &FrameError, max_errors: u32) -> String {
     let fate = match error {
         FrameError::Buffer(_) | FrameError::Restore(RestoreError::Picture { .. }) => "dropped",
-        _ => "upscaled plainly",
+        _ => "bypassed",
     };
     let end = match max_errors {
         0 => "the stream goes on however many follow (max-errors=0)".to_owned(),

@@ -1,4 +1,4 @@
-//! Frames through the element, one after the other or in flight, and what is told about each.
+//! Frames through the element: submitted to the pipeline, and pushed when they are finished, with what is told about each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,105 +10,79 @@ use gst_base::subclass::base_transform::{
     BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
 };
 
-use super::flight::{Cargo, Landing};
-use super::flow::{self, Flow, News, Passage, Request};
+use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request};
 use super::imp::{DloralVsr, lock};
 use super::session::{FrameError, Session};
 use super::timing;
-use super::{CAT, failure, news};
+use super::{CAT, failure, messages};
 use crate::pace::{Nanoseconds, Plan, latency};
-use crate::restore::Frame;
+use crate::restore::{FinishedFrame, Frame};
 
-/// Ways through the element.
+/// In and out.
 impl DloralVsr {
-    /// Chooses the way of the next frame: says whether it is to fly. Where nobody waits for a frame, or frames have the time
-    /// of two, each may take longer if only more of them get through. Waits for the model where no frame can be late,
-    /// and, where the way is another than before, for the frames on it.
-    pub(super) fn choose_way(&self, session: &Session) -> bool {
-        self.learn_of_upstream();
-        let own = self.own_latency();
-        let playing = self.obj().current_state() == gst::State::Playing;
-        let timing = lock(&self.timing);
-        let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
-        drop(timing);
-        let flies = (unhurried && session.gains_side_by_side()) || (ample && session.is_ready_side_by_side());
-        if session.switch(flies) {
-            gst::debug!(CAT, imp = self, "frames fly: {flies}");
-            let mut timing = lock(&self.timing);
-            timing.reset();
-            timing.forget_left();
-            timing.governor.change_way();
-        }
-        flies
-    }
-
-    /// Takes one frame through.
-    pub(super) fn pass(
+    /// Submits one frame; it is [pushed](Self::finish) later.
+    pub(super) fn submit(
         &self,
-        input: &gst::BufferRef,
-        output: &mut gst::BufferRef,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let session = self.session().ok_or(gst::FlowError::Flushing)?;
-        let request = self.begin(input);
-        let (passage, news) = Flow::new(&session, &self.timing, &request).pass(input, output);
-        self.account(&passage, &news, &request);
-        match passage {
-            Ok(Passage::Restored(_) | Passage::Degraded(_)) => Ok(gst::FlowSuccess::Ok),
-            Ok(Passage::Dropped) => {
-                self.tell_drop(input, &request);
-                Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED)
-            }
-            Ok(Passage::Refused) => Ok(gst_base::BASE_TRANSFORM_FLOW_DROPPED),
-            Err(error) => Err(self.fail(&error)),
-        }
-    }
-
-    /// Sends one frame on its way; it is [delivered](Self::deliver) later.
-    pub(super) fn launch(
-        &self,
-        session: &Arc<Session>,
+        session: &Session,
         input: &gst::BufferRef,
     ) -> Result<GenerateOutputSuccess, gst::FlowError> {
         // Before the frame's time is taken.
-        if let Err(error) = session.make_room() {
+        if let Err(error) = session.wait_for_slot() {
             lock(&self.stats).dropped();
             return Err(self.fail(&error));
         }
         let request = self.begin(input);
-        let (departure, news) = Flow::new(session, &self.timing, &request).depart(input);
-        let (frame, plan) = match departure {
-            Ok(Some(departure)) => departure,
+        let (planned, messages) = FrameFlow::new(session, &self.timing, &request).plan(input);
+        let (frame, plan) = match planned {
+            Ok(Some(planned)) => planned,
             Ok(None) => {
-                self.account(&Ok(Passage::Refused), &news, &request);
+                self.account(&Ok(Fate::Refused), &messages, &request);
                 return Ok(GenerateOutputSuccess::Dropped);
             }
             Err(error) => {
                 let flow = self.fail(&error);
-                self.account(&Err(error), &news, &request);
+                self.account(&Err(error), &messages, &request);
                 return Err(flow);
             }
         };
-        self.tell(&news, &request);
-        let sent = self
-            .prepare_output(session, input)
-            .and_then(|output| self.send(session, &frame, plan, Cargo::new(output, request, plan)));
-        sent.map(|()| GenerateOutputSuccess::NoOutput)
+        if plan == Plan::Drop {
+            session.skip();
+            self.account(&Ok(Fate::Dropped), &messages, &request);
+            self.tell_drop(input, &request);
+            return Ok(GenerateOutputSuccess::Dropped);
+        }
+        self.tell(&messages, &request);
+        let submitted = self.carry_out(session, &frame, plan, input, request);
+        submitted
+            .map(|()| GenerateOutputSuccess::NoOutput)
             .inspect_err(|_| lock(&self.stats).dropped())
     }
 
-    /// Sends a frame on its way as planned.
-    fn send(&self, session: &Arc<Session>, frame: &Arc<Frame>, plan: Plan, cargo: Cargo) -> Result<(), gst::FlowError> {
-        let deliverer = || self.deliverer(session);
-        let sent = match plan {
-            Plan::Restore { patience, least } => {
-                let limit = flow::limit(&cargo.request.moment, patience, least);
-                session.launch(frame, cargo, limit, deliverer)
-            }
-            Plan::Degrade { probe } => session.launch_plain(frame, cargo, probe, deliverer),
-            // Where frames are dropped none flies; one that was planned for while that changed goes out plainly.
-            Plan::Drop => session.launch_plain(frame, cargo, false, deliverer),
+    fn carry_out(
+        &self,
+        session: &Session,
+        frame: &Arc<Frame>,
+        plan: Plan,
+        input: &gst::BufferRef,
+        request: Request,
+    ) -> Result<(), gst::FlowError> {
+        let budget = match plan {
+            Plan::Restore { budget, .. } => budget,
+            Plan::Bypass { .. } | Plan::Drop => None,
         };
-        sent.map_err(|error| self.fail(&error))
+        let times = request.times;
+        let context = FrameContext {
+            output: self.prepare_output(session, input)?,
+            caps: session.caps().ok_or(gst::FlowError::NotNegotiated)?,
+            request,
+            budget,
+        };
+        let submitted = match plan {
+            Plan::Restore { budget, least } => session.submit(frame, context, frame_flow::limit(&times, budget, least)),
+            Plan::Bypass { trial } => session.bypass(frame, context, trial),
+            Plan::Drop => Ok(()),
+        };
+        submitted.map_err(|error| self.fail(&error))
     }
 
     /// The buffer for what becomes of the frame in `input`, with its times, flags and metas.
@@ -124,53 +98,78 @@ impl DloralVsr {
         Ok(output)
     }
 
-    /// What the core calls with every frame that comes out; it does nothing once the element has stopped.
-    fn deliverer(&self, session: &Arc<Session>) -> impl FnMut(Landing) + Send + use<> {
-        let (element, session) = (self.obj().downgrade(), Arc::downgrade(session));
-        move |landing| {
-            if let (Some(element), Some(session)) = (element.upgrade(), session.upgrade()) {
-                element.imp().deliver(&session, landing);
-            }
-        }
-    }
-
-    /// Pushes a frame that has come out of the core.
-    fn deliver(&self, session: &Session, landing: Landing) {
-        let Cargo {
+    /// Pushes a frame that the pipeline has finished.
+    pub(super) fn finish(&self, session: &Session, finished: FinishedFrame<FrameContext>) {
+        let FinishedFrame {
+            context,
+            frame,
+            completion,
+        } = finished;
+        let FrameContext {
             mut output,
+            caps,
             request,
-            patience,
-        } = landing.cargo;
-        let Some(flight) = session.in_flight().filter(|flight| flight.is_well()) else {
+            budget,
+        } = context;
+        if !session.src_result.is_ok() {
+            lock(&self.stats).dropped();
+            return;
+        }
+        let finished = FinishedFrame {
+            context: (),
+            frame,
+            completion,
+        };
+        let flow = FrameFlow::new(session, &self.timing, &request);
+        let (fate, messages) = flow.complete(finished, &caps, budget, output.make_mut());
+        let Some(fate) = fate else {
             lock(&self.stats).dropped();
             return;
         };
-        let arriving = Flow::new(session, &self.timing, &request);
-        let (passage, news) = arriving.arrive(&landing.frame, landing.ending, patience, output.make_mut());
-        let Some(passage) = passage else {
-            lock(&self.stats).dropped();
-            return;
-        };
-        self.account(&passage, &news, &request);
-        let pushed = match passage {
-            Ok(_) => {
+        self.account(&fate, &messages, &request);
+        let pushed = match fate {
+            Ok(Fate::Dropped | Fate::Refused) => {
+                session.leave_out();
+                self.tell_drop(&output, &request);
+                return;
+            }
+            Ok(Fate::Restored(_) | Fate::Bypassed(_)) => {
                 lock(&self.timing).leaves(&output);
                 self.obj().src_pad().push(output)
             }
             Err(error) => Err(self.fail(&error)),
         };
-        flight.set_flow(pushed.map(|_| ()));
+        session.src_result.set(pushed.map(|_| ()));
+    }
+
+    /// Two frames are on their way at a time where nobody waits for a frame, or frames have the time of two: each may take
+    /// longer if only more of them get through. Waits for the model where no frame can be late.
+    pub(super) fn choose_depth(&self, session: &Session) {
+        self.learn_of_upstream();
+        let own = self.own_latency();
+        let playing = self.obj().current_state() == gst::State::Playing;
+        let timing = lock(&self.timing);
+        let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
+        drop(timing);
+        if unhurried {
+            // What it comes to is the frame's to tell.
+            let _ = session.wait_for_model();
+        }
+        if session.set_pipelined(unhurried || ample) {
+            gst::debug!(CAT, imp = self, "two frames at a time: {}", session.is_pipelined());
+            lock(&self.timing).controller.change_depth();
+        }
     }
 
     fn begin(&self, input: &gst::BufferRef) -> Request {
         if input.flags().contains(gst::BufferFlags::DISCONT) {
-            // What flies belongs to what was before.
-            self.land();
+            // What is in flight belongs to what was before.
+            self.drain();
             self.reset("discontinuity");
         }
         let request = self.request(input);
-        if let Some(lag) = request.moment.lag {
-            self.tell_lag(lag, request.moment.running_time);
+        if let Some(lag) = request.times.lag {
+            self.tell_lag(lag, request.times.running_time);
         }
         request
     }
@@ -185,11 +184,11 @@ impl DloralVsr {
         let mut timing = lock(&self.timing);
         timing::note_upstream(&mut timing, answer);
         let policy = overload.policy(timing.latencies.live);
-        if timing.governor.policy() != policy {
+        if timing.controller.policy() != policy {
             drop(timing);
-            // What flies was sent by the former policy, and is to come out by it.
-            self.land();
-            lock(&self.timing).governor.set_policy(policy);
+            // What is in flight was planned by the former policy, and is to come out by it.
+            self.drain();
+            lock(&self.timing).controller.set_policy(policy);
         }
     }
 
@@ -204,8 +203,8 @@ impl DloralVsr {
         let settings = lock(&self.settings).clone();
         let own = self.own_latency();
         Request {
-            moment: lock(&self.timing).of_frame(&self.obj(), buffer, own),
-            settings: settings.knobs(),
+            times: lock(&self.timing).of_frame(&self.obj(), buffer, own),
+            settings: settings.restore_settings(),
             max_errors: settings.max_errors,
         }
     }
@@ -217,7 +216,7 @@ impl DloralVsr {
     /// post it.
     pub(super) fn tell_last_flow(&self) {
         let session = self.session();
-        let error = session.and_then(|session| session.in_flight()?.untold_error());
+        let error = session.and_then(|session| session.src_result.untold_error());
         // Whoever answered with an error has posted it, and a flush or an end is none.
         if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
             gst::element_imp_error!(
@@ -229,21 +228,20 @@ impl DloralVsr {
     }
 
     /// Counts a frame, and posts what there is to tell about it.
-    fn account(&self, passage: &Result<Passage, FrameError>, news: &News, request: &Request) {
-        gst::log!(CAT, imp = self, "{:?}: {passage:?}", request.moment.running_time);
+    fn account(&self, fate: &Result<Fate, FrameError>, messages: &FrameMessages, request: &Request) {
+        gst::log!(CAT, imp = self, "{:?}: {fate:?}", request.times.running_time);
         let mut stats = lock(&self.stats);
-        stats.failed(news.failures);
         let mut first = false;
-        match passage {
-            Ok(Passage::Restored(report)) => first = stats.restored(report),
-            Ok(Passage::Degraded(took)) => stats.degraded(*took),
-            Ok(Passage::Dropped | Passage::Refused) | Err(_) => stats.dropped(),
+        match fate {
+            Ok(Fate::Restored(report)) => first = stats.restored(report),
+            Ok(Fate::Bypassed(took)) => stats.bypassed(*took),
+            Ok(Fate::Dropped | Fate::Refused) | Err(_) => stats.dropped(),
         }
         drop(stats);
         if first {
             self.tell_of_nodes_on_cpu();
         }
-        self.tell(news, request);
+        self.tell(messages, request);
     }
 
     /// Warns of a provider that does not have all of the model's operators.
@@ -263,7 +261,7 @@ impl DloralVsr {
 
     /// Posts that frames fall behind, and warns once of a source that may be live without saying so.
     fn tell_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
-        let structure = news::lag_structure(lag, running_time);
+        let structure = messages::lag_structure(lag, running_time);
         gst::info!(CAT, imp = self, "{structure}");
         self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
         // A file is read as fast as it is restored.
@@ -274,28 +272,29 @@ impl DloralVsr {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Failed,
-                ("{}", news::lag_warning(lag, &protocol))
+                ("{}", messages::lag_warning(lag, &protocol))
             );
         }
     }
 
-    /// Posts what there is to tell about a frame.
-    fn tell(&self, news: &News, request: &Request) {
+    /// Counts failures, and posts what there is to tell about a frame.
+    fn tell(&self, messages: &FrameMessages, request: &Request) {
+        lock(&self.stats).failed(messages.failures);
         let element = self.obj();
-        if let Some(change) = &news.change {
-            let structure = news::state_structure(change, request.moment.running_time);
+        if let Some(change) = &messages.change {
+            let structure = messages::state_structure(change, request.times.running_time);
             gst::info!(CAT, imp = self, "{structure}");
             self.post(gst::message::Element::builder(structure).src(&*element).build());
-            if let Some(text) = news::slow_warning(change).filter(|_| lock(&self.timing).take_warning()) {
+            if let Some(text) = messages::slow_warning(change).filter(|_| lock(&self.timing).take_warning()) {
                 gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
             }
         }
-        if let Some(error) = &news.failure {
+        if let Some(error) = &messages.failure {
             let text = failure::warning(error, request.max_errors);
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
         }
-        if let Some(shortage) = news.shortage {
-            let text = news::shortage_warning(shortage);
+        if let Some(fallback) = messages.fallback {
+            let text = messages::fallback_warning(fallback);
             gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{text}"));
         }
     }
@@ -305,19 +304,19 @@ impl DloralVsr {
         let element = self.obj();
         let processed_and_dropped = lock(&self.stats).processed_and_dropped();
         let timing = lock(&self.timing);
-        let (live, proportion) = (timing.latencies.live, timing.governor.proportion());
+        let (live, proportion) = (timing.latencies.live, timing.controller.proportion());
         let segment = timing.segment().cloned();
         drop(timing);
-        let drop = news::Drop {
+        let drop = messages::Drop {
             buffer,
             segment: segment.as_ref(),
             live,
-            running_time: request.moment.running_time,
-            slack: request.moment.arrival.slack,
+            running_time: request.times.running_time,
+            slack: request.times.arrival.slack,
             proportion,
             processed_and_dropped,
         };
-        self.post(news::qos_message(&drop, &element));
+        self.post(messages::qos_message(&drop, &element));
     }
 
     /// Posts what is to be posted about a frame that did not come out.
@@ -326,7 +325,7 @@ impl DloralVsr {
             self.post_error_message(message);
         }
         match error {
-            FrameError::Interrupted => gst::FlowError::Flushing,
+            FrameError::Flushing => gst::FlowError::Flushing,
             FrameError::NotNegotiated => gst::FlowError::NotNegotiated,
             _ => gst::FlowError::Error,
         }

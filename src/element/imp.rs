@@ -11,12 +11,11 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
 
-use super::flight::Flight;
-use super::session::{Pictures, Session};
+use super::session::{ModelTicket, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, caps, metas, model, navigation, news};
+use super::{CAT, caps, messages, metas, model, navigation};
 use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
@@ -61,15 +60,14 @@ impl DloralVsr {
     }
 
     fn stats(&self) -> gst::Structure {
-        let provider = self
-            .session()
-            .and_then(|session| session.model())
-            .map(|model| model.provider().to_string());
+        let session = self.session();
+        let model = session.as_ref().and_then(|session| session.model());
+        let provider = model.map(|model| model.provider().to_string()).unwrap_or_default();
+        let pipelined = session.is_some_and(|session| session.is_pipelined());
         let timing = lock(&self.timing);
-        let (state, lag) = (timing.governor.state().map(news::name), timing.lag.current());
+        let (state, lag) = (timing.controller.state().map(messages::name), timing.lag.current());
         drop(timing);
-        let (state, provider) = (state.unwrap_or_default(), provider.as_deref().unwrap_or_default());
-        lock(&self.stats).to_structure(state, provider, lag)
+        lock(&self.stats).to_structure(state.unwrap_or_default(), &provider, 1 + u32::from(pipelined), lag)
     }
 
     fn window(&self) -> u32 {
@@ -95,7 +93,7 @@ impl DloralVsr {
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
 
-    /// The base class does not see frames that fly leave, and so takes the stream to stand still.
+    /// The base class does not see frames leave, and so takes the stream to stand still.
     fn correct_position(&self, query: &mut gst::query::Position) {
         if query.format() != gst::Format::Time {
             return;
@@ -121,21 +119,21 @@ impl DloralVsr {
         }
         let tells = lock(&self.timing).arrived(late_by);
         if tells {
-            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{}", news::LATE_WARNING));
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{}", messages::LATE_WARNING));
         }
     }
 
     /// What downstream has answered to the frames in flight holds no more.
     fn ask_downstream_again(&self) {
         if let Some(session) = self.session() {
-            session.ask_downstream_again();
+            session.src_result.forget();
         }
     }
 
     /// Waits until every frame in flight is pushed.
-    pub(super) fn land(&self) {
+    pub(super) fn drain(&self) {
         if let Some(session) = self.session() {
-            session.land();
+            session.drain();
         }
     }
 
@@ -258,8 +256,14 @@ impl BaseTransformImpl for DloralVsr {
         let hook = lock(&self.hook).clone();
         let request = lock(&self.settings).model_request();
         let element = self.obj().downgrade();
-        let session = Session::start(hook, move |ticket| model::open(&element, &request, ticket))?;
-        *lock(&self.session) = Some(Arc::new(session));
+        let pushing = element.clone();
+        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket);
+        let session = Session::start(hook, load, move |session, finished| {
+            if let Some(element) = pushing.upgrade() {
+                element.imp().finish(session, finished);
+            }
+        })?;
+        *lock(&self.session) = Some(session);
         Ok(())
     }
 
@@ -310,7 +314,7 @@ impl BaseTransformImpl for DloralVsr {
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
         if direction == gst::PadDirection::Sink && query.is_serialized() {
-            self.land();
+            self.drain();
         }
         if let gst::QueryViewMut::Caps(query) = query.view_mut() {
             self.answer_caps(direction, query);
@@ -331,7 +335,7 @@ impl BaseTransformImpl for DloralVsr {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.is_serialized() && event.type_() != gst::EventType::FlushStop {
-            self.land();
+            self.drain();
         }
         match event.view() {
             gst::EventView::FlushStart(_) => self.session().iter().for_each(|session| session.set_flushing(true)),
@@ -382,40 +386,26 @@ impl BaseTransformImpl for DloralVsr {
     fn submit_input_buffer(&self, is_discont: bool, inbuf: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         // Caps may be about to change.
         if self.obj().src_pad().needs_reconfigure() {
-            self.land();
+            self.drain();
         }
         self.parent_submit_input_buffer(is_discont, inbuf)
     }
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
-        if self.queued_buffer().is_none() {
+        let Some(input) = self.take_queued_buffer() else {
             return Ok(GenerateOutputSuccess::NoOutput);
-        }
-        if let Some(Err(flow)) = session.in_flight().map(Flight::tell_flow) {
-            // The frame that came is left out, as it would be had downstream refused it.
-            drop(self.take_queued_buffer());
-            return Err(flow);
-        }
+        };
+        // With an error the frame that came is left out, as it would be had downstream refused it.
+        session.src_result.tell()?;
         // Before it may have to wait for the model.
         lock(&self.stats).frame_in();
-        let flies = self.choose_way(&session);
-        if session.is_interrupted() {
+        self.choose_depth(&session);
+        if session.is_flushing() {
             lock(&self.stats).dropped();
             return Err(gst::FlowError::Flushing);
         }
-        if !flies {
-            let generated = self.parent_generate_output();
-            return generated.inspect_err(|_| lock(&self.stats).settle());
-        }
-        match self.take_queued_buffer() {
-            Some(input) => self.launch(&session, &input),
-            None => Ok(GenerateOutputSuccess::NoOutput),
-        }
-    }
-
-    fn transform(&self, inbuf: &gst::Buffer, outbuf: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.pass(inbuf, outbuf)
+        self.submit(&session, &input)
     }
 
     fn transform_meta<'a>(
@@ -424,8 +414,8 @@ impl BaseTransformImpl for DloralVsr {
         meta: gst::MetaRef<'a, gst::Meta>,
         _inbuf: &'a gst::BufferRef,
     ) -> bool {
-        let pictures = self.session().and_then(|session| session.pictures());
-        pictures.is_some_and(|pictures| metas::transform(outbuf, &meta, (&pictures.input, &pictures.output)))
+        let caps = self.session().and_then(|session| session.caps());
+        caps.is_some_and(|caps| metas::transform(outbuf, &meta, (&caps.input, &caps.output)))
     }
 }
 
@@ -438,11 +428,9 @@ impl VideoFilterImpl for DloralVsr {
         out_info: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
-        let pictures = Pictures::new(incaps, in_info, out_info)?;
+        let caps = VideoCaps::new(incaps, in_info, out_info)?;
         lock(&self.timing).set_rate(in_info);
-        self.session()
-            .iter()
-            .for_each(|session| session.set_pictures(pictures.clone()));
+        self.session().iter().for_each(|session| session.set_caps(caps.clone()));
         Ok(())
     }
 }

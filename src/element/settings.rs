@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// What the core is to do with the next frame.
-    pub fn knobs(&self) -> restore::Settings {
+    pub fn restore_settings(&self) -> restore::Settings {
         restore::Settings {
             color_fix: self.color_fix.into(),
             tile_size: self.tile_size,
@@ -151,7 +151,7 @@ fn get<T: for<'v> glib::value::FromValue<'v> + 'static>(value: &glib::Value) -> 
 pub fn properties() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
         let mut properties = model_properties();
-        properties.extend(knobs());
+        properties.extend(running_properties());
         properties.extend(readings());
         properties
     });
@@ -207,7 +207,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
     ]
 }
 
-fn knobs() -> Vec<glib::ParamSpec> {
+fn running_properties() -> Vec<glib::ParamSpec> {
     let defaults = Settings::default();
     vec![
         glib::ParamSpecEnum::builder_with_default("color-fix", ColorFix::default())
@@ -252,7 +252,7 @@ fn knobs() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("max-errors")
             .nick("Maximum errors")
             .blurb(
-                "Frames in a row that fail before the stream ends with an error; until then they go out degraded, \
+                "Frames in a row that fail before the stream ends with an error; until then they go out bicubic, \
                  with a warning. 0: the stream never ends",
             )
             .default_value(defaults.max_errors)
@@ -271,7 +271,7 @@ fn readings() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Frames in, out, restored, degraded, dropped and late, scene cuts, ms of each stage, provider in use",
+                "Frames in, out, restored, bypassed, dropped and late, scene cuts, ms of each stage, provider in use",
             )
             .read_only()
             .build(),

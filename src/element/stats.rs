@@ -26,13 +26,13 @@ const STAGES: [Stage; 6] = [
 pub struct Stats {
     frames_in: u64,
     restored: u64,
-    degraded: u64,
+    bypassed: u64,
     dropped: u64,
     errors: u64,
     scene_cuts: u64,
     late: u64,
     recent: VecDeque<Timings>,
-    recent_degraded: VecDeque<Duration>,
+    recent_bypassed: VecDeque<Duration>,
 }
 
 impl Stats {
@@ -49,10 +49,10 @@ impl Stats {
         self.restored == 1
     }
 
-    /// It left, upscaled plainly, which took so long.
-    pub fn degraded(&mut self, took: Duration) {
-        self.degraded += 1;
-        remember(&mut self.recent_degraded, took);
+    /// Its bicubic picture left, which took so long.
+    pub fn bypassed(&mut self, took: Duration) {
+        self.bypassed += 1;
+        remember(&mut self.recent_bypassed, took);
     }
 
     /// So many frames could not be restored.
@@ -66,11 +66,6 @@ impl Stats {
         self.dropped += 1;
     }
 
-    /// Nothing is on its way: what has come and not left was dropped.
-    pub fn settle(&mut self) {
-        self.dropped = self.frames_in.saturating_sub(self.restored + self.degraded);
-    }
-
     /// Downstream says that a frame came after its time.
     pub fn late(&mut self) {
         self.late += 1;
@@ -78,18 +73,20 @@ impl Stats {
 
     /// Frames that left, and frames that did not.
     pub fn processed_and_dropped(&self) -> (u64, u64) {
-        (self.restored + self.degraded, self.dropped)
+        (self.restored + self.bypassed, self.dropped)
     }
 
     /// The structure `application/x-dloralvsr-stats`; `state` is what happens to frames at present, and `provider` the
-    /// one in use: both are empty while there is none. `lag` is how long after its time the last frame came, if a clock
+    /// one in use: both are empty while there is none. `depth`: frames that may be on their way at a time. `lag` is how long after its time the last frame came, if a clock
     /// runs; one that came early has none.
-    pub fn to_structure(&self, state: &str, provider: &str, lag: Option<Nanoseconds>) -> gst::Structure {
+    pub fn to_structure(&self, state: &str, provider: &str, depth: u32, lag: Option<Nanoseconds>) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-dloralvsr-stats")
             .field("frames-in", self.frames_in)
-            .field("frames-out", self.restored + self.degraded)
+            .field("frames-out", self.restored + self.bypassed)
             .field("restored", self.restored)
-            .field("degraded", self.degraded)
+            .field("bypassed", self.bypassed)
+            // The name of 0.1.
+            .field("degraded", self.bypassed)
             .field("dropped", self.dropped)
             .field("errors", self.errors)
             .field("scene-cuts", self.scene_cuts)
@@ -97,11 +94,12 @@ impl Stats {
             .field("lag-ms", lag.unwrap_or(0).max(0) as f64 / 1e6)
             .field("state", state)
             .field("provider", provider)
+            .field("depth", depth)
             .build();
         for (stage, time) in STAGES {
             set_times(&mut structure, stage, self.recent.iter().map(time));
         }
-        set_times(&mut structure, "degrade", self.recent_degraded.iter().copied());
+        set_times(&mut structure, "bypass", self.recent_bypassed.iter().copied());
         structure
     }
 }
@@ -139,7 +137,8 @@ mod tests {
         Report {
             scene_cut,
             paired_with_itself: scene_cut,
-            shortage: None,
+            pipelined: false,
+            fallback: None,
             timings,
         }
     }
@@ -163,26 +162,27 @@ mod tests {
         stats.frame_in();
         stats.dropped();
         stats.frame_in();
-        stats.degraded(Duration::from_millis(4));
-        let structure = stats.to_structure("restoring", "cpu", Some(1_500_000));
+        stats.bypassed(Duration::from_millis(4));
+        let structure = stats.to_structure("restoring", "cpu", 2, Some(1_500_000));
         let count = |field: &str| structure.get::<u64>(field).unwrap();
         assert_eq!(
             [
                 "frames-in",
                 "frames-out",
                 "restored",
-                "degraded",
+                "bypassed",
                 "dropped",
                 "scene-cuts"
             ]
             .map(count),
             [5, 4, 3, 1, 1, 1]
         );
-        assert_eq!(structure.get::<f64>("degrade-ms-median").unwrap(), 4.0);
+        assert_eq!(structure.get::<f64>("bypass-ms-median").unwrap(), 4.0);
         assert_eq!(structure.get::<&str>("state").unwrap(), "restoring");
         assert_eq!(structure.get::<f64>("encode-ms-median").unwrap(), 20.0);
         assert_eq!(structure.get::<f64>("encode-ms-p99").unwrap(), 30.0);
         assert_eq!(structure.get::<&str>("provider").unwrap(), "cpu");
+        assert_eq!(structure.get::<u32>("depth").unwrap(), 2);
         assert_eq!(structure.get::<f64>("lag-ms").unwrap(), 1.5);
     }
 
@@ -195,7 +195,7 @@ mod tests {
             stats.restored(&report(1, false));
         }
         assert_eq!(
-            stats.to_structure("", "", None).get::<f64>("encode-ms-p99").unwrap(),
+            stats.to_structure("", "", 1, None).get::<f64>("encode-ms-p99").unwrap(),
             1.0
         );
     }

@@ -7,7 +7,9 @@ use gst_base::prelude::*;
 use gst_video::{VideoFlags, VideoInfo};
 
 use super::DloralVsr;
-use crate::pace::{self, Arrival, Continuity, Governor, Lag, Latencies, Nanoseconds, Policy, latency, nanoseconds};
+use crate::pace::{
+    self, Arrival, GapDetector, Lag, Latencies, Nanoseconds, OverloadController, Policy, latency, nanoseconds,
+};
 
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
@@ -19,11 +21,11 @@ const TELLING: u32 = 10;
 #[derive(Debug)]
 pub struct Timing {
     /// What is done with frames that would come late.
-    pub governor: Governor,
+    pub controller: OverloadController,
     /// Until a frame is to leave.
     pub latencies: Latencies,
     /// Whether frames are missing.
-    continuity: Continuity,
+    gaps: GapDetector,
     /// Length of a frame by the caps.
     frame: Option<Duration>,
     /// The running time of the frame before.
@@ -33,7 +35,7 @@ pub struct Timing {
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
     /// stream's lock, for which a query would have to wait.
     segment: Option<gst::Segment>,
-    /// Where in the segment the last frame that flew ended.
+    /// Where in the segment the last frame that left ended.
     left: Option<gst::ClockTime>,
     /// How far frames are behind.
     pub lag: Lag,
@@ -51,9 +53,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Timing {
-            governor: Governor::default(),
+            controller: OverloadController::default(),
             latencies: Latencies::default(),
-            continuity: Continuity::default(),
+            gaps: GapDetector::default(),
             frame: None,
             last: None,
             asks_upstream: true,
@@ -71,8 +73,8 @@ impl Default for Timing {
 
 /// A frame's times.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// For the governor, but for whether there is a model.
+pub struct FrameTimes {
+    /// For the controller, but for whether there is a model.
     pub arrival: Arrival,
     /// When the arrival's times were taken.
     pub taken: Instant,
@@ -86,7 +88,7 @@ pub struct Moment {
 
 /// When a frame starts, and how long it lasts, in running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Span {
     start: Option<Nanoseconds>,
     length: Option<Nanoseconds>,
 }
@@ -99,7 +101,7 @@ impl Timing {
 
     /// Frames are missing, or another stream begins.
     pub fn reset(&mut self) {
-        self.continuity.reset();
+        self.gaps.reset();
         self.last = None;
     }
 
@@ -121,18 +123,13 @@ impl Timing {
         self.segment.as_ref()
     }
 
-    /// Frames go another way: none that flew has left since.
-    pub fn forget_left(&mut self) {
-        self.left = None;
-    }
-
-    /// The stream time at which the last frame that flew ended; none if none has.
+    /// The stream time at which the last frame that left ended; none if none has.
     pub fn position(&self) -> Option<gst::ClockTime> {
         let segment = self.segment.as_ref()?.downcast_ref::<gst::ClockTime>()?;
         segment.to_stream_time(self.left?)
     }
 
-    /// A frame that flew leaves.
+    /// A frame leaves.
     pub fn leaves(&mut self, buffer: &gst::BufferRef) {
         let length = buffer.duration().unwrap_or_default();
         self.left = buffer.pts().map(|pts| pts.saturating_add(length)).or(self.left);
@@ -186,32 +183,32 @@ impl Timing {
     /// A frame came to the sink so late. Says whether so many have that it is to be said: where every frame is waited for,
     /// nothing else would tell.
     pub fn arrived(&mut self, late_by: Nanoseconds) -> bool {
-        self.governor.arrived(late_by);
+        self.controller.arrived(late_by);
         self.late_in_a_row = if late_by > 0 {
             self.late_in_a_row.saturating_add(1)
         } else {
             0
         };
-        self.late_in_a_row >= TELLING && self.governor.policy() == Policy::Stall && self.take_warning()
+        self.late_in_a_row >= TELLING && self.controller.policy() == Policy::Wait && self.take_warning()
     }
 
     /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for, or no clock
     /// runs because the element is not `playing`.
     pub fn is_unhurried(&self, playing: bool) -> bool {
         self.runs_ahead()
-            && match self.governor.policy() {
-                Policy::Stall => true,
-                Policy::Degrade => !playing,
+            && match self.controller.policy() {
+                Policy::Wait => true,
+                Policy::Bypass => !playing,
                 Policy::Drop => false,
             }
     }
 
-    /// Whether a frame that may be late has the time of two: then two may be on their way at once, each in its half. What
-    /// is not live runs ahead of its sink by as many frames as are on their way. `own` is the element's own latency.
+    /// Whether a frame that may be late has the time of two: then two may be on their way at a time. What is not live runs
+    /// ahead of its sink by as many frames as are on their way. `own` is the element's own latency.
     pub fn is_ample(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
         let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));
-        has_time && self.governor.policy() == Policy::Degrade
+        has_time && self.controller.policy() == Policy::Bypass
     }
 
     fn runs_ahead(&self) -> bool {
@@ -219,10 +216,10 @@ impl Timing {
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.
-    pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> Moment {
-        let place = place(self.segment.as_ref(), buffer, self.frame);
-        let start = place.start.or_else(|| self.continuity.expected());
-        let length = place
+    pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> FrameTimes {
+        let span = span(self.segment.as_ref(), buffer, self.frame);
+        let start = span.start.or_else(|| self.gaps.expected());
+        let length = span
             .length
             .or_else(|| Some(start?.saturating_sub(self.last?)))
             .filter(|length| *length > 0);
@@ -234,9 +231,9 @@ impl Timing {
             start.saturating_add(allowance).saturating_sub(now)
         });
         let lag = timed.and_then(|(start, now)| self.lag.observe(now.saturating_sub(start)));
-        let follows = self.continuity.follows(start, place.length);
+        let follows = self.gaps.follows(start, span.length);
         self.last = start.or(self.last);
-        Moment {
+        FrameTimes {
             arrival: Arrival {
                 now: self.now(),
                 slack,
@@ -246,7 +243,7 @@ impl Timing {
             taken,
             follows,
             running_time: start,
-            lag: lag.filter(|_| self.governor.policy() == Policy::Stall),
+            lag: lag.filter(|_| self.controller.policy() == Policy::Wait),
         }
     }
 }
@@ -305,8 +302,8 @@ fn frame_length(video: &VideoInfo) -> Option<Duration> {
 
 /// Where a buffer lies in running time. Nothing is known in segments of other formats than time. Played backwards, a
 /// frame starts where it ends.
-fn place(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<Duration>) -> Place {
-    let unknown = Place {
+fn span(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<Duration>) -> Span {
+    let unknown = Span {
         start: None,
         length: None,
     };
@@ -329,7 +326,7 @@ fn place(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<
         Some(pts) if segment.rate() < 0.0 => length.and_then(|length| pts.checked_add(length)).or(Some(pts)),
         pts => pts,
     };
-    Place {
+    Span {
         start: first.and_then(time),
         length: length.map(scaled),
     }
@@ -355,13 +352,13 @@ mod tests {
     }
 
     fn at(segment: &gst::FormattedSegment<gst::ClockTime>, pts: u64) -> (Option<i64>, Option<i64>) {
-        let place = place(
+        let span = span(
             Some(segment.upcast_ref()),
             &buffer(Some(milliseconds(pts)), None),
             FRAME,
         );
         let milliseconds = |time: Nanoseconds| time / 1_000_000;
-        (place.start.map(milliseconds), place.length.map(milliseconds))
+        (span.start.map(milliseconds), span.length.map(milliseconds))
     }
 
     #[test]
@@ -390,7 +387,7 @@ mod tests {
         let mut bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
         bytes.set_start(gst::format::Bytes::from_u64(0));
         for segment in [Some(bytes.upcast_ref()), None] {
-            let unknown = place(segment, &buffer(Some(milliseconds(40)), None), FRAME);
+            let unknown = span(segment, &buffer(Some(milliseconds(40)), None), FRAME);
             assert_eq!((unknown.start, unknown.length), (None, None));
         }
         let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
@@ -399,7 +396,7 @@ mod tests {
             for pts in [0, 1, u64::MAX - 1, u64::MAX / 2, i64::MAX as u64] {
                 let pts = Some(gst::ClockTime::from_nseconds(pts));
                 for length in [None, Some(gst::ClockTime::ZERO), pts] {
-                    place(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
+                    span(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
                 }
             }
         }

@@ -3,20 +3,20 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`governor`] | the states restoring, degraded and dropping: which a frame falls into, and when they change |
-//! | [`continuity`] | whether a frame follows the one before it, or frames are missing between them |
+//! | [`overload`] | the states restoring, bypassing and dropping: which a frame falls into, and when they change |
+//! | [`gaps`] | whether a frame follows the one before it, or frames are missing between them |
 //! | [`lag`] | whether frames fall behind ever further where every one is waited for |
 //! | [`latency`] | how long frames are given here, and what a LATENCY query is answered |
 
-pub mod continuity;
-pub mod governor;
+pub mod gaps;
 pub mod lag;
 pub mod latency;
+pub mod overload;
 
-pub use continuity::Continuity;
-pub use governor::{Arrival, Bound, Change, Cost, Governor, Plan, Policy, Reason, State};
+pub use gaps::GapDetector;
 pub use lag::Lag;
 pub use latency::Latencies;
+pub use overload::{Arrival, Bound, Change, Cost, OverloadController, Plan, Policy, Reason, State};
 
 /// A running time or a difference of two, in ns: negative before a segment's start, and for what is late.
 pub type Nanoseconds = i64;

@@ -1,4 +1,4 @@
-//! What is given to a thread that restores, and what comes back.
+//! What is submitted to the threads that restore, and what comes back.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -6,18 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::RestoreError;
 use super::frame::Frame;
+use super::graph_set::GraphSet;
 use super::settings::{Report, Settings};
 
-/// How long dropping a thread's owner waits for what the thread is at. Longer graphs, such as those for which an engine
-/// is being built, are left to themselves.
-pub(super) const FAREWELL: Duration = Duration::from_millis(500);
-
 /// A frame to be restored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// The frame.
     pub frame: Arc<Frame>,
-    /// Whether the frame restored last is the one before it. If not, it is paired with itself.
+    /// What restores it. Another set than the frame's before keeps the window, so it has to be of the same pack.
+    pub graphs: Arc<GraphSet>,
+    /// Frames that may be on their way at a time: 1, or 2 and more for the next one to be encoded and restored while this
+    /// one is decoded.
+    pub depth: usize,
+    /// Whether the frame that was restored last is the one before it. If not, it is paired with itself.
     pub follows: bool,
     /// How to restore it.
     pub settings: Settings,
@@ -30,7 +32,7 @@ pub struct Job {
 pub struct Limit {
     /// Until then at most.
     pub deadline: Instant,
-    /// What has to be left until then for the frame to be begun, if another one is before it.
+    /// What has to be left until then for the frame to be begun, if it had to wait for another one.
     pub least: Duration,
 }
 
@@ -50,7 +52,7 @@ pub struct Restored {
     pub report: Report,
 }
 
-/// What became of a frame.
+/// What restoring a frame came to.
 pub type Outcome = Result<Restored, RestoreError>;
 
 /// A graph that panics fails its frame, and not the thread. What it leaves is scratch memory, and a window that is empty

@@ -49,15 +49,17 @@ pub struct Report {
     pub scene_cut: bool,
     /// There was no frame before to use: the first, after a reset, a size change, an error or a scene cut.
     pub paired_with_itself: bool,
+    /// Another frame may have been on its way beside it, so that it took longer.
+    pub pipelined: bool,
     /// Memory ran out with this frame: what it and those after it are made with less of.
-    pub shortage: Option<Shortage>,
+    pub fallback: Option<MemoryFallback>,
     /// Where the time went.
     pub timings: Timings,
 }
 
 /// What is done for want of memory, the last resort last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shortage {
+pub enum MemoryFallback {
     /// The restorer takes one tile at a time where it took several: slower, and the same picture.
     Batch,
     /// Tiles have half the side.
@@ -83,7 +85,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// The longer one of the two halves that two frames at a time are in: the next frame may follow after that.
+    /// The longer one of the two halves, each of which has a thread in a pipeline: the next frame may follow after that.
     pub fn longer_half(&self) -> Duration {
         (self.upscale + self.encode + self.restore).max(self.decode + self.color)
     }

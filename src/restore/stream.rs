@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::RestoreError;
-use super::back::Back;
-use super::finish::{self, Finisher};
+use super::decode_stage::DecodeStage;
+use super::encode_stage::EncodeStage;
 use super::frame::Frame;
-use super::front::Front;
 use super::geometry::Geometry;
+use super::graph_set::GraphSet;
 use super::graphs::Graphs;
+use super::output_writer::{self, OutputWriter};
 use super::picture::{PictureView, PictureViewMut};
 use super::settings::{Report, Settings};
 use crate::pack::Manifest;
@@ -18,11 +19,11 @@ use crate::pack::Manifest;
 ///
 /// Frames are to be given in display order, one call each. Several streams may share one [`Graphs`].
 pub struct Stream {
-    front: Front,
-    back: Back,
+    encode: EncodeStage,
+    decode: DecodeStage,
     /// Of [`restore`](Self::restore).
     picture: Vec<u8>,
-    finisher: Finisher,
+    writer: OutputWriter,
 }
 
 impl Stream {
@@ -31,7 +32,7 @@ impl Stream {
     /// # Errors
     /// [`RestoreError::Geometry`] if no frame could be planned with the manifest's sizes.
     pub fn new(graphs: Arc<dyn Graphs>, manifest: &Manifest, settings: Settings) -> Result<Stream, RestoreError> {
-        Stream::with_geometry(graphs, Geometry::try_from(manifest)?, settings)
+        Ok(Stream::of(GraphSet::new(graphs, manifest)?, settings))
     }
 
     /// A stream over graphs of the given sizes, for graphs that do not come from a pack.
@@ -43,30 +44,28 @@ impl Stream {
         geometry: Geometry,
         settings: Settings,
     ) -> Result<Stream, RestoreError> {
-        geometry.check()?;
-        Ok(Stream {
-            front: Front::new(graphs.clone(), geometry.clone(), settings),
-            back: Back::new(graphs, geometry),
-            picture: Vec::new(),
-            finisher: Finisher::default(),
-        })
+        Ok(Stream::of(GraphSet::with_geometry(graphs, geometry)?, settings))
     }
 
-    /// The two halves of a frame's way.
-    pub(super) fn into_halves(self) -> (Front, Back) {
-        (self.front, self.back)
+    fn of(set: GraphSet, settings: Settings) -> Stream {
+        Stream {
+            encode: EncodeStage::new(Arc::new(set), settings),
+            decode: DecodeStage::default(),
+            picture: Vec::new(),
+            writer: OutputWriter::default(),
+        }
     }
 
     /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the
     /// memory was like before.
     pub fn set_settings(&mut self, settings: Settings) {
-        self.front.set_settings(settings);
+        self.encode.set_settings(settings);
     }
 
     /// Forgets the frame before, so that the next one is paired with itself: after a seek, a discontinuity, a flush or
     /// a gap.
     pub fn reset(&mut self) {
-        self.front.reset();
+        self.encode.reset();
     }
 
     /// Restores one frame of W×H pixels into `output`, which has to be exactly 4W×4H; the layouts may differ. A frame
@@ -91,11 +90,11 @@ impl Stream {
         // Before the model's work, not after it.
         input.check()?;
         output.check()?;
-        finish::check_size(input.size(), output.size())?;
+        output_writer::check_size(input.size(), output.size())?;
         let frame = Frame::read(input)?;
         let mut picture = std::mem::take(&mut self.picture);
         let report = self.restore_frame(&frame, &mut picture)?;
-        self.finisher.write(&frame, &picture, output)?;
+        self.writer.write(&frame, &picture, output)?;
         self.picture = picture;
         Ok(report)
     }
@@ -106,9 +105,10 @@ impl Stream {
     /// # Errors
     /// [`RestoreError`] if a graph fails. The picture is then undefined, and the next frame is paired with itself.
     pub fn restore_frame(&mut self, frame: &Frame, picture: &mut Vec<u8>) -> Result<Report, RestoreError> {
-        let midway = self.front.restore(frame)?;
-        let (report, source) = self.back.finish(midway, picture).inspect_err(|_| self.front.reset())?;
-        self.front.recycle(source);
+        let latent = self.encode.restore(frame)?;
+        let decoded = self.decode.decode(latent, picture);
+        let (report, input) = decoded.inspect_err(|_| self.encode.reset())?;
+        self.encode.recycle(input);
         Ok(report)
     }
 }

@@ -5,7 +5,7 @@ use super::scene::{self, Digest};
 
 /// One frame, as the next one needs it.
 #[derive(Debug)]
-pub(super) struct Moment {
+pub(super) struct WindowFrame {
     /// Height and width, pixels.
     pub size: [usize; 2],
     pub encoded: Encoded,
@@ -14,26 +14,26 @@ pub(super) struct Moment {
 
 /// What a frame is restored with.
 #[derive(Debug)]
-pub(super) struct Partner<'a> {
+pub(super) struct Pairing<'a> {
     /// The frame before; none: the frame itself.
-    pub previous: Option<&'a Moment>,
+    pub previous: Option<&'a WindowFrame>,
     /// Whether a scene cut is why there is none.
     pub scene_cut: bool,
 }
 
-impl<'a> Partner<'a> {
-    /// The partner of a frame with the given size and digest: `previous` if there is one of this size and no scene cut
+impl<'a> Pairing<'a> {
+    /// What a frame of the given size and digest is paired with: `previous` if there is one of this size and no scene cut
     /// between. A `threshold` of 0 finds no cuts.
-    pub fn of(size: [usize; 2], digest: &Digest, previous: Option<&'a Moment>, threshold: f64) -> Partner<'a> {
+    pub fn of(size: [usize; 2], digest: &Digest, previous: Option<&'a WindowFrame>, threshold: f64) -> Pairing<'a> {
         let previous = previous.filter(|previous| previous.size == size);
-        let is_cut = |previous: &Moment| threshold > 0.0 && scene::score(&previous.digest, digest) > threshold;
+        let is_cut = |previous: &WindowFrame| threshold > 0.0 && scene::score(&previous.digest, digest) > threshold;
         if previous.is_some_and(is_cut) {
-            return Partner {
+            return Pairing {
                 previous: None,
                 scene_cut: true,
             };
         }
-        Partner {
+        Pairing {
             previous,
             scene_cut: false,
         }

@@ -80,7 +80,7 @@ impl Model {
     }
 }
 
-/// An element whose model is the test's. Frames do not fly: with one thread there is nothing to gain.
+/// An element whose model is the test's. There is one frame at a time: with one thread there is nothing to gain by two.
 pub fn element_with(pack: &str, model: &Arc<Model>) -> gst::Element {
     let element = super::element(pack);
     element.set_property("intra-threads", 1_u32);
@@ -131,12 +131,12 @@ pub fn push(rig: &mut Rig, picture: &Picture, index: u64) -> Option<gst::Buffer>
     if let Err(error) = rig.harness.push(picture.buffer(index)) {
         panic!("push: {error:?}, {:?}", super::error_of(&rig.bus));
     }
-    land(rig);
+    drain(rig);
     rig.harness.try_pull()
 }
 
 /// Waits until the frames in flight, if there are any, are out: whoever drains a stream has to get them.
-pub fn land(rig: &mut Rig) {
+pub fn drain(rig: &mut Rig) {
     let source = rig.harness.srcpad().unwrap();
     source.peer_query(&mut gst::query::Drain::new());
 }
@@ -149,16 +149,16 @@ pub fn push_picture(rig: &mut Rig, picture: &Picture, index: u64) -> Picture {
     Picture::of_buffer(&buffer, &caps)
 }
 
-/// Pushes a frame that ends the stream: if it flies, whoever pushes learns of it with the frame behind it.
+/// Pushes a frame that ends the stream: whoever pushes learns of it with the frame behind it.
 pub fn push_the_last(rig: &mut Rig, picture: &Picture, index: u64) -> gst::FlowError {
     let flow = rig.harness.push(picture.buffer(index)).and_then(|_| {
-        land(rig);
+        drain(rig);
         rig.harness.push(picture.buffer(index + 1))
     });
     flow.expect_err("the stream goes on")
 }
 
-/// An RGB picture as the host upscales it: a degraded frame.
+/// An RGB picture as the host upscales it: a bypassed frame.
 pub fn plain(picture: &Picture) -> Picture {
     let mut output = picture.enlarged_blank();
     Upscaler::new()
@@ -180,6 +180,11 @@ pub fn mean_difference(a: &Picture, b: &Picture) -> f64 {
     total as f64 / a.data.len() as f64
 }
 
+/// Frames that may be on their way at a time.
+pub fn depth(rig: &Rig) -> u32 {
+    rig.element.property::<gst::Structure>("stats").get("depth").unwrap()
+}
+
 /// The states that the element has told since this was last asked. Other messages are lost.
 pub fn states(bus: &gst::Bus) -> Vec<String> {
     std::iter::from_fn(|| bus.pop())
@@ -196,8 +201,8 @@ pub fn state_of(message: &gst::Message) -> Option<String> {
 /// `in = out + dropped`, and every frame that came out is counted once.
 #[track_caller]
 pub fn check_counts(rig: &Rig, expected: [u64; 4]) {
-    let counts = ["frames-in", "restored", "degraded", "dropped"].map(|field| rig.count(field));
-    assert_eq!(counts, expected, "in, restored, degraded, dropped");
+    let counts = ["frames-in", "restored", "bypassed", "dropped"].map(|field| rig.count(field));
+    assert_eq!(counts, expected, "in, restored, bypassed, dropped");
     assert_eq!(rig.count("frames-out"), counts[1] + counts[2]);
     assert_eq!(counts[0], counts[1] + counts[2] + counts[3]);
 }

@@ -173,9 +173,9 @@ fn warning(bus: &gst::Bus) -> String {
     }
 }
 
-/// The same in a live stream without time: the degraded path refuses it likewise.
+/// The same in a live stream without time: the bypassed path refuses it likewise.
 #[test]
-fn a_degraded_stream_refuses_bad_buffers_likewise() {
+fn a_bypassed_stream_refuses_bad_buffers_likewise() {
     let model = Model::new();
     let mut rig = live::rig("nearest", &model, &frame(0), live::NONE);
     assert!(push_picture(&mut rig, &frame(0), 0) == plain(&frame(0)));

@@ -37,7 +37,7 @@ fn fall_behind(uri: Option<&'static str>, milliseconds: u64) -> (Vec<f64>, Vec<S
         let now = gst::ClockTime::from_mseconds(milliseconds) * index;
         rig.harness.set_time(now).unwrap();
         rig.harness.push(frame(index as usize).buffer(index)).unwrap();
-        live::land(&mut rig);
+        live::drain(&mut rig);
         assert!(rig.harness.try_pull().is_some());
     }
     let (mut lags, mut warnings) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ fn a_source_in_a_network_is_warned_of_once_and_a_file_is_not() {
     assert_eq!((lags.len(), warnings.len()), (3, 1));
     let text = &warnings[0];
     assert!(
-        text.contains("rtmp") && text.contains("overload=degrade") && !text.contains("somewhere"),
+        text.contains("rtmp") && text.contains("overload=bypass") && !text.contains("somewhere"),
         "{text}"
     );
     let (lags, warnings, _) = fall_behind(Some("file:///video.mp4"), 100);

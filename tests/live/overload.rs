@@ -27,7 +27,7 @@ fn assert_restored(rig: &mut Rig, current: usize, previous: usize) {
 }
 
 #[track_caller]
-fn assert_degraded(rig: &mut Rig, index: usize) {
+fn assert_bypassed(rig: &mut Rig, index: usize) {
     let output = push_picture(rig, &frame(index), index as u64);
     // The mean of a picture may still be that of restored ones before it, within a few levels.
     let difference = mean_difference(&output, &plain(&frame(index)));
@@ -41,12 +41,12 @@ fn assert_degraded(rig: &mut Rig, index: usize) {
 fn push_until_restored(rig: &mut Rig, model: &Arc<Model>, first: usize) -> usize {
     let mut index = first;
     loop {
-        let (before, degraded) = (rig.count("restored"), model.calls());
+        let (before, bypassed) = (rig.count("restored"), model.calls());
         push(rig, &frame(index), index as u64).unwrap();
         if rig.count("restored") > before {
             return index;
         }
-        if model.calls() > degraded || model.begun() > 0 {
+        if model.calls() > bypassed || model.begun() > 0 {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         index += 1;
@@ -67,7 +67,7 @@ fn a_live_stream_with_time_enough_is_restored() {
 }
 
 #[test]
-fn auto_degrades_live_streams_and_stalls_others() {
+fn auto_bypasses_live_streams_and_waits_in_others() {
     for live in [true, false] {
         let model = Model::new();
         let mut rig = Rig::with(&live::element_with("nearest", &model));
@@ -78,8 +78,8 @@ fn auto_degrades_live_streams_and_stalls_others() {
         for index in 0..5 {
             push(&mut rig, &frame(index), index as u64).expect("a frame");
         }
-        let [restored, degraded] = ["restored", "degraded"].map(|field| rig.count(field));
-        assert_eq!((restored, degraded), if live { (0, 5) } else { (5, 0) }, "live: {live}");
+        let [restored, bypassed] = ["restored", "bypassed"].map(|field| rig.count(field));
+        assert_eq!((restored, bypassed), if live { (0, 5) } else { (5, 0) }, "live: {live}");
     }
 }
 
@@ -98,7 +98,7 @@ fn a_frame_without_time_is_upscaled_plainly() {
         assert_eq!(buffer.pts(), Some(gst::ClockTime::from_mseconds(40) * index as u64));
         assert_eq!(buffer.duration(), Some(gst::ClockTime::from_mseconds(40)));
     }
-    assert_eq!(states(&rig.bus), ["degraded"]);
+    assert_eq!(states(&rig.bus), ["bypassing"]);
     check_counts(&rig, [5, 0, 5, 0]);
 }
 
@@ -111,9 +111,9 @@ fn a_frame_that_is_not_done_in_time_is_left_to_the_worker() {
     model.hold(true);
     set_latency(&mut rig, gst::ClockTime::from_mseconds(60));
     for index in 1..6 {
-        assert_degraded(&mut rig, index);
+        assert_bypassed(&mut rig, index);
     }
-    assert_eq!(states(&rig.bus), ["restoring", "degraded"]);
+    assert_eq!(states(&rig.bus), ["restoring", "bypassing"]);
     check_counts(&rig, [6, 1, 5, 0]);
     let element = rig.element.clone();
     within_timeout("going to NULL", move || element.set_state(gst::State::Null).unwrap());
@@ -128,7 +128,7 @@ fn restoration_comes_back_with_the_right_window() {
     assert_restored(&mut rig, 0, 0);
     set_latency(&mut rig, NONE);
     for index in 1..6 {
-        assert_degraded(&mut rig, index);
+        assert_bypassed(&mut rig, index);
     }
     set_latency(&mut rig, AMPLE);
     let back = push_until_restored(&mut rig, &model, 6);
@@ -141,7 +141,7 @@ fn restoration_comes_back_with_the_right_window() {
     let settled = first + 24;
     let output = push_picture(&mut rig, &frame(settled), settled as u64);
     assert!(nearest::pixels(&output) == nearest::restored(&frame(settled), &frame(settled - 1)));
-    assert_eq!(states(&rig.bus), ["restoring", "degraded", "restoring"]);
+    assert_eq!(states(&rig.bus), ["restoring", "bypassing", "restoring"]);
     let [frames_in, out, dropped] = ["frames-in", "frames-out", "dropped"].map(|field| rig.count(field));
     assert_eq!((frames_in, dropped), (out, 0));
 }
@@ -160,7 +160,7 @@ fn a_change_of_state_is_told_once_with_reason_and_figures() {
     let messages: Vec<_> = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Element])).collect();
     assert_eq!(messages.len(), 2);
     let structure = messages[1].structure().unwrap();
-    assert_eq!(structure.get::<&str>("state").unwrap(), "degraded");
+    assert_eq!(structure.get::<&str>("state").unwrap(), "bypassing");
     let (needed, available) = (structure.get::<f64>("needed-ms"), structure.get::<f64>("available-ms"));
     let (needed, available) = (needed.unwrap(), available.unwrap());
     assert!(available <= 50.0 && needed >= available);
@@ -175,13 +175,13 @@ fn a_change_of_state_is_told_once_with_reason_and_figures() {
         "the first frames that miss their deadline may be exceptions"
     );
     let stats = rig.element.property::<gst::Structure>("stats");
-    assert_eq!(stats.get::<&str>("state").unwrap(), "degraded");
-    assert!(stats.get::<f64>("degrade-ms-median").unwrap() > 0.0);
+    assert_eq!(stats.get::<&str>("state").unwrap(), "bypassing");
+    assert!(stats.get::<f64>("bypass-ms-median").unwrap() > 0.0);
 }
 
 /// For whoever does not read element messages.
 #[test]
-fn the_first_time_that_frames_are_degraded_for_long_is_a_warning() {
+fn the_first_time_that_frames_are_bypassed_for_long_is_a_warning() {
     let model = Model::new();
     let mut rig = rig(&model, AMPLE);
     push(&mut rig, &frame(0), 0);
@@ -202,7 +202,7 @@ fn the_first_time_that_frames_are_degraded_for_long_is_a_warning() {
     };
     let text = warning.error().message().to_owned();
     assert!(
-        text.contains("upscaled plainly") && text.contains("processing-latency"),
+        text.contains("go out bicubic") && text.contains("processing-latency"),
         "{text}"
     );
 }
@@ -210,7 +210,7 @@ fn the_first_time_that_frames_are_degraded_for_long_is_a_warning() {
 /// A player whose sink drops what comes too late: where every frame is restored, nothing else would tell why it stands.
 #[test]
 fn frames_that_all_come_late_where_each_is_waited_for_are_a_warning() {
-    for (overload, expected) in [("stall", 1), ("degrade", 0)] {
+    for (overload, expected) in [("wait", 1), ("bypass", 0)] {
         let model = Model::new();
         let mut rig = Rig::with(&live::element_with("nearest", &model));
         rig.element.set_property_from_str("overload", overload);
@@ -225,7 +225,7 @@ fn frames_that_all_come_late_where_each_is_waited_for_are_a_warning() {
             assert!(rig.harness.push_upstream_event(qos));
         }
         let is_it = |message: &gst::Message| match message.view() {
-            gst::MessageView::Warning(warning) => warning.error().message().contains("overload=degrade"),
+            gst::MessageView::Warning(warning) => warning.error().message().contains("overload=bypass"),
             _ => false,
         };
         let told = std::iter::from_fn(|| rig.bus.pop()).filter(is_it).count();
@@ -300,7 +300,7 @@ fn the_sinks_qos_events_shorten_the_time_of_a_frame() {
     assert_restored(&mut rig, 0, 0);
     let late = gst::event::Qos::builder(gst::QOSType::Underflow, 1.0, gst::ClockTime::SECOND.nseconds() as i64).build();
     assert!(rig.harness.push_upstream_event(late));
-    assert_degraded(&mut rig, 1);
+    assert_bypassed(&mut rig, 1);
     assert_eq!(rig.count("late"), 1);
 }
 
@@ -312,7 +312,7 @@ fn a_frame_that_is_late_by_way_of_exception_is_no_change_of_state() {
     assert_restored(&mut rig, 0, 0);
     model.hold(true);
     set_latency(&mut rig, gst::ClockTime::from_mseconds(50));
-    assert_degraded(&mut rig, 1);
+    assert_bypassed(&mut rig, 1);
     model.hold(false);
     set_latency(&mut rig, AMPLE);
     push(&mut rig, &frame(2), 2).expect("a frame");
@@ -337,39 +337,39 @@ fn a_throttled_sink_does_not_shorten_the_time_of_a_frame() {
 fn overload_may_be_turned_while_playing() {
     let model = Model::new();
     let mut rig = rig(&model, NONE);
-    assert_degraded(&mut rig, 0);
-    rig.element.set_property_from_str("overload", "stall");
+    assert_bypassed(&mut rig, 0);
+    rig.element.set_property_from_str("overload", "wait");
     // The frame before was given to the model as a probe.
     assert_restored(&mut rig, 1, 0);
     assert_restored(&mut rig, 2, 1);
-    rig.element.set_property_from_str("overload", "degrade");
-    assert_degraded(&mut rig, 3);
-    rig.element.set_property_from_str("overload", "stall");
+    rig.element.set_property_from_str("overload", "bypass");
+    assert_bypassed(&mut rig, 3);
+    rig.element.set_property_from_str("overload", "wait");
     for index in 4..7 {
         push(&mut rig, &frame(index), index as u64).unwrap();
     }
     check_counts(&rig, [7, 5, 2, 0]);
-    assert_eq!(states(&rig.bus), ["degraded", "restoring", "degraded", "restoring"]);
+    assert_eq!(states(&rig.bus), ["bypassing", "restoring", "bypassing", "restoring"]);
 }
 
 /// Degraded frames keep the alpha plane as restored ones have it.
 #[test]
-fn alpha_and_every_format_are_the_same_in_degraded_frames() {
+fn alpha_and_every_format_are_the_same_in_bypassed_frames() {
     for format in crate::common::FORMATS {
         let picture = Picture::moving(format, 20, 18, 0);
         let model = Model::new();
-        let mut degraded = live::rig("nearest", &model, &picture, NONE);
+        let mut bypassed = live::rig("nearest", &model, &picture, NONE);
         let mut restored = live::rig("nearest", &model, &picture, AMPLE);
-        let (degraded, restored) = (
-            push_picture(&mut degraded, &picture, 0),
+        let (bypassed, restored) = (
+            push_picture(&mut bypassed, &picture, 0),
             push_picture(&mut restored, &picture, 0),
         );
         let rgb = Picture::from_fn(VideoFormat::Rgb, 20, 18, |x, y, c| picture.rgb(x, y)[c]);
         let expected = plain(&rgb);
         for y in 0..72 {
             for x in 0..80 {
-                assert_eq!(degraded.rgb(x, y), expected.rgb(x, y), "{format} ({x}, {y})");
-                assert_eq!(degraded.alpha(x, y), restored.alpha(x, y), "{format} ({x}, {y})");
+                assert_eq!(bypassed.rgb(x, y), expected.rgb(x, y), "{format} ({x}, {y})");
+                assert_eq!(bypassed.alpha(x, y), restored.alpha(x, y), "{format} ({x}, {y})");
             }
         }
     }

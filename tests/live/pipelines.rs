@@ -61,7 +61,7 @@ fn finish(pipeline: &Running, arrived: &Arc<AtomicU64>) {
 }
 
 /// Everything hangs in the model: opening it (a pack that is hashed for minutes) or building an engine (the first
-/// frame, which the hook holds). Frames flow, degraded, from the first on, and NULL waits for neither.
+/// frame, which the hook holds). Frames flow, bypassed, from the first on, and NULL waits for neither.
 #[test]
 fn frames_flow_while_the_model_is_opened_and_an_engine_is_built() {
     let slow = common::SlowPack::new();
@@ -137,7 +137,7 @@ fn properties_may_be_turned_while_playing() {
     pipeline.play();
     wait_for_arrivals(&arrived, 3);
     for round in 0..24_u64 {
-        let overload = ["degrade", "drop", "stall", "auto"][round as usize % 4];
+        let overload = ["bypass", "drop", "wait", "auto"][round as usize % 4];
         vsr.set_property_from_str("overload", overload);
         vsr.set_property("processing-latency", (round % 3) * 20_000_000);
         vsr.set_property_from_str("color-fix", ["none", "adain", "wavelet"][round as usize % 3]);
@@ -146,7 +146,7 @@ fn properties_may_be_turned_while_playing() {
         vsr.set_property("max-errors", round as u32 % 3 + 1);
         std::thread::sleep(Duration::from_millis(10));
     }
-    vsr.set_property_from_str("overload", "degrade");
+    vsr.set_property_from_str("overload", "bypass");
     wait_for_arrivals(&arrived, 3);
     finish(&pipeline, &arrived);
 }
@@ -199,7 +199,7 @@ fn replace(before: &gst::Element, work: impl FnOnce() + Send + 'static) {
 /// Three streams on one model that is busy all the time: none is starved, and each keeps its cadence.
 #[test]
 fn streams_that_share_a_model_keep_their_cadence() {
-    let pipelines: Vec<_> = (0..3).map(|_| live_pipeline("overload=degrade")).collect();
+    let pipelines: Vec<_> = (0..3).map(|_| live_pipeline("overload=bypass")).collect();
     let arrived: Vec<_> = pipelines.iter().map(arrivals).collect();
     pipelines.iter().for_each(Running::play);
     arrived.iter().for_each(|count| wait_for_arrivals(count, 50));

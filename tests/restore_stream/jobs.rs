@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use gstdloralvsr::restore::{Frame, Job, Settings};
+use gstdloralvsr::restore::{Frame, GraphSet, Graphs, Job, Settings};
 
-use crate::fake::Picture;
+use crate::fake::{Picture, geometry};
 
 /// Without scene detection.
 pub fn settings() -> Settings {
@@ -18,9 +18,16 @@ pub fn picture(number: usize) -> Picture {
     Picture::new(24, 18, number)
 }
 
-pub fn job(number: usize, follows: bool) -> Job {
+pub fn graph_set(graphs: Arc<dyn Graphs>) -> Arc<GraphSet> {
+    Arc::new(GraphSet::with_geometry(graphs, geometry()).unwrap())
+}
+
+/// For two frames at a time.
+pub fn job(graphs: &Arc<GraphSet>, number: usize, follows: bool) -> Job {
     Job {
         frame: Arc::new(Frame::read(&picture(number).view()).unwrap()),
+        graphs: graphs.clone(),
+        depth: 2,
         follows,
         settings: settings(),
         picture: Vec::new(),

@@ -2,7 +2,7 @@
 
 use gstdloralvsr::pack::Graph;
 use gstdloralvsr::restore::plan::TileRule;
-use gstdloralvsr::restore::{Geometry, Settings, Shortage, upscale};
+use gstdloralvsr::restore::{Geometry, MemoryFallback, Settings, upscale};
 
 use crate::fake::{FACTOR, Fake, Picture, assert_close, expected, geometry, restore, rule};
 
@@ -70,12 +70,12 @@ fn where_tiles_do_not_fit_together_they_are_restored_one_by_one() {
     let mut stream = fake.stream();
     *fake.fits.lock().unwrap() = 16 * 16;
     let (output, report) = restore(&mut stream, &frames[0]).unwrap();
-    assert_eq!(report.shortage, Some(Shortage::Batch));
+    assert_eq!(report.fallback, Some(MemoryFallback::Batch));
     assert_close(&output, &expected(&frames[0], &frames[0]), 1);
     // One call that failed, and six of one tile.
     assert_eq!(calls(&fake, Graph::Restorer), (7, vec![[16, 16]]));
     let (output, report) = restore(&mut stream, &frames[1]).unwrap();
-    assert_eq!(report.shortage, None, "it is told once");
+    assert_eq!(report.fallback, None, "it is told once");
     assert_close(&output, &expected(&frames[1], &frames[0]), 1);
     assert_eq!(calls(&fake, Graph::Restorer).0, 13);
     // Another tile size is tried as it is: three columns of one row, at once.
@@ -97,7 +97,7 @@ fn where_a_whole_picture_does_not_fit_its_tiles_come_one_by_one() {
     let fake = Fake::batched(geometry(), 4);
     *fake.fits.lock().unwrap() = 20 * 20;
     let (_, report) = restore(&mut fake.stream(), &picture).unwrap();
-    assert_eq!(report.shortage, Some(Shortage::Tiles));
+    assert_eq!(report.fallback, Some(MemoryFallback::Tiles));
     let (count, sizes) = calls(&fake, Graph::Restorer);
     assert_eq!((count, sizes), (1 + 6, vec![[27, 37], [18, 18]]));
 }

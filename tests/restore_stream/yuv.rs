@@ -1,7 +1,7 @@
 //! YUV in and out: brightness, colours and their places are those of the RGB that it stands for.
 
 use gstdloralvsr::restore::{
-    Finisher, Frame, Matrix, PixelLayout, PixelView, Place, RestoreError, YuvLayout, YuvView, YuvViewMut,
+    Frame, Matrix, OutputWriter, PixelLayout, PixelView, Place, RestoreError, YuvLayout, YuvView, YuvViewMut,
 };
 
 use crate::fake::{Fake, Picture, expected, geometry};
@@ -118,7 +118,7 @@ fn written(rgb: &[u8], size: [usize; 2], mut planes: Planes) -> Planes {
     let data = vec![0; size[0] * size[1] * 3];
     let view = PixelView::new(&data, size[1], size[0], size[1] * 3, PixelLayout::Rgb).unwrap();
     let frame = Frame::read(&view).unwrap();
-    Finisher::new().write(&frame, rgb, &mut planes.view_mut()).unwrap();
+    OutputWriter::new().write(&frame, rgb, &mut planes.view_mut()).unwrap();
     planes
 }
 

@@ -2,10 +2,10 @@
 //! says how many seconds they took. It computes nothing in between, so that it can take turns with other programs.
 //!
 //! ```text
-//! compare_worker core|flight|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT
+//! compare_worker core|pipelined|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT
 //! ```
 //!
-//! `core` is the restoration core as the element calls it in live streams, one frame after the other; `flight` as it does
+//! `core` is the restoration core as the element calls it in live streams, one frame after the other; `pipelined` as it does
 //! in others, two frames at a time. `floor` calls the same graphs, on tiles of the same sizes, one
 //! after the other with nothing around them: what is left if everything else costs nothing.
 
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     gstdloralvsr::runtime::telemetry::disable();
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [method, pack, provider, threads, clip, size] = &arguments[..] else {
-        return Err("compare_worker core|flight|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT".into());
+        return Err("compare_worker core|pipelined|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT".into());
     };
     let (width, height) = size.split_once('x').ok_or("a size is WIDTHxHEIGHT")?;
     let (width, height) = (width.parse()?, height.parse()?);
@@ -63,9 +63,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     match method.as_str() {
         "core" => serve(core(&options, Way::in_turn)?),
-        "flight" => serve(core(&options, Way::in_flight)?),
+        "pipelined" => serve(core(&options, Way::pipelined)?),
         "floor" => serve(floor::prepare(&options)?),
-        _ => Err("the method is core, flight or floor".into()),
+        _ => Err("the method is core, pipelined or floor".into()),
     }
 }
 

@@ -1,8 +1,7 @@
-//! One run of the element from start to stop: the model on its way, the worker that restores, the frame that is on its
-//! way through.
+//! One run of the element from start to stop: the model, the pipeline that restores, and what is known of the stream.
 
-mod in_flight;
-mod side;
+mod second_model;
+mod src_result;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,49 +10,51 @@ use std::time::Duration;
 use gst_video::VideoInfo;
 
 use super::buffers::{BufferError, Picture};
-use super::flight::Flight;
 use super::formats::{self, Layout};
+use super::frame_flow::FrameContext;
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
-    Finisher, Frame, Given, Graphs, Hook, Hooked, Job, Limit, Outcome, PictureViewMut, Refusal, Report, RestoreError,
-    Restored, Settings, Stream, Worker,
+    FinishedFrame, Frame, FramePipeline, GraphSet, Graphs, Hook, Hooked, Job, Limit, Outcome, OutputWriter,
+    PictureViewMut, Refusal, Report, RestoreError, Restored, Settings,
 };
 use crate::runtime::Model;
 
+pub use src_result::SrcResult;
+
 /// A model on its way, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
-/// The end of it that the worker holds.
+/// The end of it that the loading thread holds.
 pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
-const PATIENCE: Duration = Duration::from_millis(100);
+const START_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The shared part of a run; its methods may be called from any thread.
 pub struct Session {
     model: ModelLoader,
-    /// The model for frames that fly, from the first of them on.
-    side: OnceLock<side::SideLoader>,
+    /// The model with half of the threads, from when two frames are first wanted at a time; none without a thread for it.
+    second: OnceLock<Option<second_model::SecondModelLoader>>,
+    /// The graphs of both, by depth.
+    sets: [OnceLock<Arc<GraphSet>>; 2],
     /// Held while threads are told whether to wait, so that the last one to tell tells what holds.
     telling: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
-    /// From the first frame that is restored alone.
-    worker: OnceLock<Worker>,
-    /// From the first frame that flies.
-    flight: OnceLock<Flight>,
-    running: Mutex<Running>,
-    /// Writes outputs; the streaming thread goes on meanwhile. Not locked while `running` is.
-    finisher: Mutex<Finisher>,
+    pipeline: OnceLock<FramePipeline<FrameContext>>,
+    /// What downstream answers to finished frames.
+    pub src_result: SrcResult,
+    stream: Mutex<StreamState>,
+    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is.
+    writer: Mutex<OutputWriter>,
 }
 
-/// What is known of the stream's frames. Held for moments, but where frames go one after the other: there the streaming
-/// thread holds it while it waits for one.
+/// What is known of the stream's frames. Held for moments.
 #[derive(Default)]
-struct Running {
-    pictures: Option<Pictures>,
-    /// Whether frames fly.
-    flies: bool,
-    /// Whether the frame before the next one was given to be restored.
+struct StreamState {
+    caps: Option<Arc<VideoCaps>>,
+    /// Whether two frames may be on their way at a time.
+    pipelined: bool,
+    /// Whether the frame before the next one was begun, so that the window holds it.
     holds_previous: bool,
     /// Whether a frame was left out before the next one.
     discont: bool,
@@ -63,7 +64,7 @@ struct Running {
 
 /// What the caps say.
 #[derive(Clone, PartialEq)]
-pub struct Pictures {
+pub struct VideoCaps {
     /// Of the input.
     pub input: VideoInfo,
     /// Of the output.
@@ -72,13 +73,13 @@ pub struct Pictures {
     pub layout: Layout,
 }
 
-/// Why a frame that went in did not come out, or came out degraded.
+/// Why a frame that went in did not come out, or came out bypassed.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// A flush or the element's stop.
     #[error("flushing")]
-    Interrupted,
-    /// There is no model; the worker that should have opened it has said why.
+    Flushing,
+    /// There is no model; whoever should have opened it has said why.
     #[error("the model could not be opened")]
     NoModel,
     /// A frame before caps.
@@ -98,52 +99,71 @@ pub enum FrameError {
 impl From<Refusal> for FrameError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Interrupted => FrameError::Interrupted,
+            Refusal::Flushing => FrameError::Flushing,
             Refusal::Ended => FrameError::Restore(RestoreError::Panicked),
         }
     }
 }
 
-/// What waiting for a restored frame came to.
-pub enum Try {
-    /// It is in the output.
-    Done(Report),
-    /// Time was up first.
-    Late,
-}
-
+/// The run.
 impl Session {
-    /// Starts to open the model. Waits a moment for what goes wrong at once (no such pack, no ONNX Runtime): a state
-    /// change that fails is plainer for an application than a message some moments later, and `gst-launch-1.0` hangs
-    /// on an error that is posted before its main loop runs.
+    /// Starts the pipeline, and to open the model. `output` is called with every frame that was submitted, in order, on a
+    /// thread of the pipeline.
+    ///
+    /// Waits a moment for what goes wrong at once (no such pack, no ONNX Runtime): a state change that fails is plainer for
+    /// an application than a message some moments later, and `gst-launch-1.0` hangs on an error that is posted before its
+    /// main loop runs.
     ///
     /// # Errors
-    /// The message to post, if that moment was enough to fail.
+    /// The message to post, if that moment was enough to fail, or if there are no threads.
     pub fn start(
         hook: Option<Hook>,
         load: impl FnOnce(&ModelTicket) + Send + 'static,
-    ) -> Result<Self, gst::ErrorMessage> {
-        let model = Loader::spawn(load).map_err(|error| {
-            gst::error_msg!(gst::ResourceError::Failed, ["no thread to open the model on: {error}"])
-        })?;
-        match model.early_error(PATIENCE) {
-            Some(message) => Err(message),
-            None => Ok(Session {
-                model,
-                side: OnceLock::new(),
-                telling: Mutex::default(),
-                hook,
-                worker: OnceLock::new(),
-                flight: OnceLock::new(),
-                running: Mutex::default(),
-                finisher: Mutex::default(),
-            }),
+        mut output: impl FnMut(&Session, FinishedFrame<FrameContext>) + Send + 'static,
+    ) -> Result<Arc<Self>, gst::ErrorMessage> {
+        let no_thread =
+            |error: io::Error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to restore on: {error}"]);
+        let model = Loader::spawn(load).map_err(no_thread)?;
+        if let Some(message) = model.early_error(START_TIMEOUT) {
+            return Err(message);
         }
+        let session = Arc::new(Session {
+            model,
+            second: OnceLock::new(),
+            sets: [const { OnceLock::new() }; 2],
+            telling: Mutex::default(),
+            hook,
+            pipeline: OnceLock::new(),
+            src_result: SrcResult::default(),
+            stream: Mutex::default(),
+            writer: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&session);
+        let pipeline = FramePipeline::spawn(move |finished| {
+            if let Some(session) = weak.upgrade() {
+                output(&session, finished);
+            }
+        })
+        .map_err(no_thread)?;
+        session.pipeline.get_or_init(|| pipeline);
+        Ok(session)
     }
 
     /// The model, once it is open.
     pub fn model(&self) -> Option<Arc<Model>> {
         self.model.get()
+    }
+
+    /// Waits until the model is open.
+    ///
+    /// # Errors
+    /// [`FrameError`] if it will not be, or a flush comes first.
+    pub fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
+        match self.model.wait() {
+            Waited::Ready(model) => Ok(model),
+            Waited::Failed => Err(FrameError::NoModel),
+            Waited::Interrupted => Err(FrameError::Flushing),
+        }
     }
 
     /// Whether the model could not be opened.
@@ -152,24 +172,17 @@ impl Session {
     }
 
     /// Whether no frame waits for anything at present.
-    pub fn is_interrupted(&self) -> bool {
+    pub fn is_flushing(&self) -> bool {
         self.model.is_interrupted()
     }
 
-    /// While `flushing`, no frame waits for anything.
+    /// While flushing, no frame waits for anything.
     pub fn set_flushing(&self, flushing: bool) {
         self.model.set_flushing(flushing);
         self.interrupt_threads();
-        if let Some(flight) = self.in_flight().filter(|_| !flushing) {
+        if !flushing {
             // What downstream has answered before the flush holds no more.
-            flight.set_flow(Ok(()));
-        }
-    }
-
-    /// What downstream has answered to the frames in flight holds no more: another stream or segment begins.
-    pub fn ask_downstream_again(&self) {
-        if let Some(flight) = self.in_flight() {
-            flight.forget_flow();
+            self.src_result.set(Ok(()));
         }
     }
 
@@ -182,36 +195,42 @@ impl Session {
 
     fn interrupt_threads(&self) {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        let interrupted = self.model.is_interrupted();
-        if let Some(side) = self.side.get() {
-            side.set_flushing(interrupted);
-        }
-        if let Some(worker) = self.worker.get() {
-            worker.interrupt(interrupted);
-        }
-        if let Some(flight) = self.flight.get() {
-            flight.interrupt(interrupted);
-        }
+        self.pipeline().set_flushing(self.model.is_interrupted());
     }
+}
 
+/// Frames on their way in.
+impl Session {
     /// Caps have come. Other ones than before begin the stream anew.
-    pub fn set_pictures(&self, pictures: Pictures) {
-        let fresh = self.pictures().as_ref() != Some(&pictures);
-        if fresh {
+    pub fn set_caps(&self, caps: VideoCaps) {
+        if self.caps().as_deref() != Some(&caps) {
             self.reset();
-            self.running().pictures = Some(pictures);
+            self.stream().caps = Some(Arc::new(caps));
         }
     }
 
     /// What the caps say, if there are any.
-    pub fn pictures(&self) -> Option<Pictures> {
-        self.running().pictures.clone()
+    pub fn caps(&self) -> Option<Arc<VideoCaps>> {
+        self.stream().caps.clone()
     }
 
-    /// The next frame has none before it.
+    /// The next frame has no previous one.
     pub fn reset(&self) {
-        self.running().holds_previous = false;
-        self.finisher().reset();
+        self.stream().holds_previous = false;
+        self.writer().reset();
+    }
+
+    /// From the next frame on, two may be on their way at a time, or only one. Two need the model with half of the threads;
+    /// it is begun to be opened, and until it is open there is one at a time. Says whether that is a change.
+    pub fn set_pipelined(&self, wanted: bool) -> bool {
+        let pipelined = wanted && self.has_second_model();
+        let mut stream = self.stream();
+        std::mem::replace(&mut stream.pipelined, pipelined) != pipelined
+    }
+
+    /// Whether two frames may be on their way at a time.
+    pub fn is_pipelined(&self) -> bool {
+        self.stream().pipelined
     }
 
     /// Copies the picture out of an input buffer.
@@ -219,183 +238,175 @@ impl Session {
     /// # Errors
     /// [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
-        let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
-        let source = Picture::of_input(input, &pictures.input, pictures.layout)?;
+        let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
+        let source = Picture::of_input(input, &caps.input, caps.layout)?;
         let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
         Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
     }
 
-    /// Restores a frame into the output, and waits for it within `limit` at most; without one also for the model.
-    /// `tones` says whether there are degraded frames before or after it.
+    /// Waits until a frame that is submitted does not have to wait for others to be finished.
     ///
     /// # Errors
-    /// [`FrameError`]; the output's pixels are undefined then.
-    pub fn restore(
-        &self,
-        frame: &Arc<Frame>,
-        settings: &Settings,
-        limit: Option<Limit>,
-        tones: bool,
-        output: &mut gst::BufferRef,
-    ) -> Result<Try, FrameError> {
-        let model = self.wait_for_model()?;
-        let worker = self.worker(&model, settings)?;
-        let mut running = self.running();
-        let job = running.job(frame, settings);
-        let given = worker.restore(job, limit);
-        // Late or interrupted: whether the worker has taken the frame is not known.
-        running.holds_previous = matches!(given, Given::Done(Ok(_)));
-        drop(running);
-        match given {
-            Given::Done(outcome) => self.write(frame, outcome, tones, output).map(Try::Done),
-            Given::Late => Ok(Try::Late),
-            Given::Interrupted => Err(FrameError::Interrupted),
-        }
+    /// [`FrameError`] if it would not be submitted.
+    pub fn wait_for_slot(&self) -> Result<(), FrameError> {
+        Ok(self.pipeline().wait_for_slot()?)
     }
 
-    /// Writes what a frame was restored to into the output. `tones` as in [`restore`](Self::restore).
+    /// Submits a frame, to be finished restored or, at the end of `limit`, not. Waits for the model.
     ///
     /// # Errors
-    /// [`FrameError`]; the output's pixels are undefined then.
-    pub fn write(
-        &self,
-        frame: &Frame,
-        outcome: Outcome,
-        tones: bool,
-        output: &mut gst::BufferRef,
-    ) -> Result<Report, FrameError> {
-        let Restored { mut picture, report } = outcome?;
-        self.finish(output, |finisher, output| match tones {
-            true => finisher.write_toned(frame, &mut picture, output),
-            false => finisher.write(frame, &picture, output),
-        })?;
-        self.running().spare.push(picture);
-        Ok(report)
-    }
-
-    /// Upscales a frame plainly into the output.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the output cannot be written.
-    pub fn degrade(&self, frame: &Frame, output: &mut gst::BufferRef) -> Result<(), FrameError> {
-        self.finish(output, |finisher, output| finisher.degrade(frame, output))
-    }
-
-    fn finish(
-        &self,
-        output: &mut gst::BufferRef,
-        write: impl FnOnce(&mut Finisher, PictureViewMut<'_>) -> Result<(), RestoreError>,
-    ) -> Result<(), FrameError> {
-        let pictures = self.pictures().ok_or(FrameError::NotNegotiated)?;
-        let target = Picture::of_output(output, &pictures.output, pictures.layout)?;
-        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.finisher(), target.view_mut(&mut bytes)?)?)
-    }
-
-    /// Restores a frame beside the stream, if there is a model and the worker is free; [`outcome`](Self::outcome) tells
-    /// what became of it.
-    ///
-    /// # Errors
-    /// [`FrameError`] if there cannot be a worker.
-    pub fn probe(&self, frame: &Arc<Frame>, settings: &Settings) -> Result<(), FrameError> {
-        let Some(model) = self.model() else {
-            return Ok(());
-        };
-        let worker = self.worker(&model, settings)?;
-        let mut running = self.running();
-        let job = running.job(frame, settings);
-        running.holds_previous = worker.give(job);
+    /// [`FrameError`] if the frame was not submitted.
+    pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
+        let job = self.job(&self.wait_for_model()?, frame, &context.request.settings)?;
+        // Until it is known that the frame was begun.
+        self.stream().holds_previous = false;
+        let begun = self.pipeline().submit(job, context, limit)?;
+        self.stream().holds_previous = begun;
         Ok(())
     }
 
-    /// The frame that went by was not given to be restored.
-    pub fn pass_by(&self) {
-        self.running().holds_previous = false;
+    /// Submits a frame that is not to be restored, or on trial only, which does not come out.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the frame was not submitted.
+    pub fn bypass(&self, frame: &Arc<Frame>, context: FrameContext, trial: bool) -> Result<(), FrameError> {
+        let model = self.model().filter(|_| trial);
+        let job = model.map(|model| self.job(&model, frame, &context.request.settings));
+        let job = job.transpose()?;
+        self.pipeline().bypass(frame.clone(), context)?;
+        let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
+        self.stream().holds_previous = begun;
+        Ok(())
+    }
+
+    /// The frame that went by is not in the window.
+    pub fn skip(&self) {
+        self.stream().holds_previous = false;
     }
 
     /// The frame that went by does not come out.
     pub fn leave_out(&self) {
-        let mut running = self.running();
-        running.holds_previous = false;
-        running.discont = true;
+        let mut stream = self.stream();
+        stream.holds_previous = false;
+        stream.discont = true;
     }
 
     /// Whether a frame was left out since this was last asked.
     pub fn take_discont(&self) -> bool {
-        std::mem::take(&mut self.running().discont)
+        std::mem::take(&mut self.stream().discont)
     }
 
-    /// What became of a frame that nobody waited for, once, and whether it flew.
-    pub fn outcome(&self) -> Option<(Result<Report, RestoreError>, bool)> {
-        let alone = self.worker.get().and_then(Worker::take);
-        let flew = alone.is_none();
-        let outcome: Outcome = alone.or_else(|| self.flight.get()?.take())?;
-        let report = outcome.map(|restored| {
-            self.running().spare.push(restored.picture);
+    /// What a trial came to, once.
+    pub fn take_trial(&self) -> Option<Result<Report, RestoreError>> {
+        let outcome = self.pipeline().take_trial()?;
+        Some(outcome.map(|restored| {
+            self.stream().spare.push(restored.picture);
             restored.report
-        });
-        Some((report, flew))
+        }))
     }
 
-    /// The worker, started if there is none yet.
-    fn worker(&self, model: &Arc<Model>, settings: &Settings) -> Result<&Worker, FrameError> {
-        if let Some(worker) = self.worker.get() {
-            return Ok(worker);
+    /// Waits until every frame is finished, or for a flush.
+    pub fn drain(&self) {
+        self.pipeline().drain();
+    }
+
+    fn job(&self, model: &Arc<Model>, frame: &Arc<Frame>, settings: &Settings) -> Result<Job, RestoreError> {
+        let second = self.second_model();
+        let mut stream = self.stream();
+        let second = second.filter(|_| stream.pipelined);
+        let (depth, model) = second.map_or((1, model.clone()), |second| (2, second));
+        Ok(Job {
+            frame: frame.clone(),
+            graphs: self.graph_set(depth, model)?,
+            depth,
+            follows: stream.holds_previous,
+            settings: settings.clone(),
+            picture: stream.spare.pop().unwrap_or_default(),
+        })
+    }
+
+    fn graph_set(&self, depth: usize, model: Arc<Model>) -> Result<Arc<GraphSet>, RestoreError> {
+        let set = &self.sets[depth - 1];
+        if let Some(set) = set.get() {
+            return Ok(set.clone());
         }
-        let fresh = Worker::spawn(self.stream(model.clone(), settings)?)?;
-        let worker = self.worker.get_or_init(|| fresh);
-        // A flush that has come meanwhile did not find it.
-        self.interrupt_threads();
-        Ok(worker)
-    }
-
-    fn stream(&self, model: Arc<Model>, settings: &Settings) -> Result<Stream, RestoreError> {
         let manifest = model.manifest().clone();
         let graphs: Arc<dyn Graphs> = match &self.hook {
             Some(hook) => Arc::new(Hooked::new(model, hook.clone())),
             None => model,
         };
-        Stream::new(graphs, &manifest, settings.clone())
-    }
-
-    fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
-        match self.model.wait() {
-            Waited::Ready(model) => Ok(model),
-            Waited::Failed => Err(FrameError::NoModel),
-            Waited::Interrupted => Err(FrameError::Interrupted),
-        }
-    }
-
-    /// A panic in there is passed on as an element error by the binding; what it leaves is replaced when the element
-    /// starts again.
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// As [`running`](Self::running).
-    fn finisher(&self) -> MutexGuard<'_, Finisher> {
-        self.finisher.lock().unwrap_or_else(PoisonError::into_inner)
+        let fresh = Arc::new(GraphSet::new(graphs, &manifest)?);
+        Ok(set.get_or_init(|| fresh).clone())
     }
 }
 
-impl Running {
-    fn job(&mut self, frame: &Arc<Frame>, settings: &Settings) -> Job {
-        Job {
-            frame: frame.clone(),
-            follows: self.holds_previous,
-            settings: settings.clone(),
-            picture: self.spare.pop().unwrap_or_default(),
-        }
+/// Frames on their way out.
+impl Session {
+    /// Writes what a frame was restored to into the output. `blended`: in a stream that has bypassed frames as well.
+    ///
+    /// # Errors
+    /// [`FrameError`]; the output's pixels are undefined then.
+    pub fn write(
+        &self,
+        caps: &VideoCaps,
+        frame: &Frame,
+        outcome: Outcome,
+        blended: bool,
+        output: &mut gst::BufferRef,
+    ) -> Result<Report, FrameError> {
+        let Restored { mut picture, report } = outcome?;
+        self.write_with(caps, output, |writer, output| match blended {
+            true => writer.write_blended(frame, &mut picture, output),
+            false => writer.write(frame, &picture, output),
+        })?;
+        self.stream().spare.push(picture);
+        Ok(report)
+    }
+
+    /// Writes the bicubic picture of a frame into the output.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the output cannot be written.
+    pub fn write_bypass(&self, caps: &VideoCaps, frame: &Frame, output: &mut gst::BufferRef) -> Result<(), FrameError> {
+        self.write_with(caps, output, |writer, output| writer.write_bypass(frame, output))
+    }
+
+    fn write_with(
+        &self,
+        caps: &VideoCaps,
+        output: &mut gst::BufferRef,
+        write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<(), RestoreError>,
+    ) -> Result<(), FrameError> {
+        let target = Picture::of_output(output, &caps.output, caps.layout)?;
+        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
+        Ok(write(&mut self.writer(), target.view_mut(&mut bytes)?)?)
     }
 }
 
-impl Pictures {
+impl Session {
+    fn pipeline(&self) -> &FramePipeline<FrameContext> {
+        // `start` sets it before anybody else has the session.
+        self.pipeline.get().expect("set by start")
+    }
+
+    /// Changes under this lock are single assignments, so that a poisoned one holds nothing half done.
+    fn stream(&self) -> MutexGuard<'_, StreamState> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A panic in there fails its frame; the scratch memory that it leaves is written anew.
+    fn writer(&self) -> MutexGuard<'_, OutputWriter> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl VideoCaps {
     /// What negotiated caps say; `caps` are the input's.
     ///
     /// # Errors
     /// If a format is none of the accepted ones, or does not go with its colorimetry.
     pub fn new(caps: &gst::CapsRef, input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
-        Ok(Pictures {
+        Ok(VideoCaps {
             input: input.clone(),
             output: output.clone(),
             layout: formats::layout(caps, input)?,

@@ -5,7 +5,7 @@ use super::Nanoseconds;
 /// Remembers where the last frame ended. Running times grow whichever way a stream is played, so reverse and fast
 /// playback are streams like any other.
 #[derive(Debug, Default)]
-pub struct Continuity {
+pub struct GapDetector {
     last: Option<Span>,
 }
 
@@ -15,7 +15,7 @@ struct Span {
     end: Option<Nanoseconds>,
 }
 
-impl Continuity {
+impl GapDetector {
     /// Whether a frame from `start`, of this `length` if that is known, follows the one before; it becomes the one
     /// before. Frames follow each other if less than half a frame lies between the end of one and the start of the
     /// next, and if the second starts after the first. The first frame, and the first after [`reset`](Self::reset),
@@ -71,8 +71,8 @@ mod tests {
 
     /// Which of these frames, of 40 ms each, follow the one before.
     fn follow<const N: usize>(starts: [Option<Nanoseconds>; N]) -> [bool; N] {
-        let mut continuity = Continuity::default();
-        starts.map(|start| continuity.follows(start, Some(FRAME)))
+        let mut gaps = GapDetector::default();
+        starts.map(|start| gaps.follows(start, Some(FRAME)))
     }
 
     #[test]
@@ -101,17 +101,17 @@ mod tests {
 
     #[test]
     fn without_lengths_only_a_jump_back_is_seen() {
-        let mut continuity = Continuity::default();
-        let follows = [0, 10, 5_000_000_000, 7].map(|start| continuity.follows(Some(start), None));
+        let mut gaps = GapDetector::default();
+        let follows = [0, 10, 5_000_000_000, 7].map(|start| gaps.follows(Some(start), None));
         assert_eq!(follows, [false, true, true, false]);
     }
 
     #[test]
     fn ends_of_the_range_are_times_like_others() {
-        let mut continuity = Continuity::default();
+        let mut gaps = GapDetector::default();
         for start in [Nanoseconds::MAX, Nanoseconds::MIN, Nanoseconds::MAX - 1, 0] {
             for length in [Some(Nanoseconds::MAX), Some(1), Some(0), Some(-5), None] {
-                continuity.follows(Some(start), length);
+                gaps.follows(Some(start), length);
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Mean colours across the border between restored and degraded frames.
+//! Mean colours across the border between restored and bypassed frames.
 //!
-//! A model may shift the mean of a channel against its input's. Where a restored frame is followed by a plainly
-//! upscaled one, that shift would show as a jump in brightness or colour. So the degraded frames keep it at first, and
+//! A model may shift the mean of a channel against its input's. Where a restored frame is followed by a bicubic
+//! one, that shift would show as a jump in brightness or colour. So the bypassed frames keep it at first, and
 //! lose it little by little; restored frames that follow take it on again in the same way. Where frames of one kind
 //! follow each other for long, nothing is changed.
 
@@ -13,23 +13,23 @@ const STEP: usize = 7;
 
 /// How much of the model's shift the frames show at present.
 #[derive(Debug)]
-pub(super) struct Tone {
+pub(super) struct ColorTransition {
     /// Restored mean less input mean of each channel, of the last restored frame; none before the first.
     shift: Option<[f32; 3]>,
     /// From 0, the input's colours, to 1, the model's.
     share: f32,
 }
 
-impl Default for Tone {
+impl Default for ColorTransition {
     fn default() -> Self {
-        Tone {
+        ColorTransition {
             shift: None,
             share: 1.0,
         }
     }
 }
 
-impl Tone {
+impl ColorTransition {
     /// A restored picture, tight RGB, of the frame `input`.
     pub fn restored(&mut self, input: &[u8], picture: &mut [u8]) {
         let (own, given) = (means(picture, STEP), means(input, 1));
@@ -41,8 +41,8 @@ impl Tone {
         }
     }
 
-    /// A plainly upscaled picture, tight RGB.
-    pub fn degraded(&mut self, picture: &mut [u8]) {
+    /// A bicubic picture, tight RGB.
+    pub fn bypassed(&mut self, picture: &mut [u8]) {
         self.share = match self.shift {
             Some(_) => (self.share - 1.0 / FRAMES).max(0.0),
             // No restored frame has been shown: the first ones come over from the input's colours.
@@ -118,15 +118,15 @@ mod tests {
     #[test]
     fn switching_moves_colours_by_small_steps_only() {
         let (input, plain, restored) = pictures([12, -6, 3]);
-        let mut tone = Tone::default();
+        let mut transition = ColorTransition::default();
         let mut shown = Vec::new();
         for turn in [true, false, true, false] {
             for _ in 0..40 {
                 let mut picture = if turn { restored.clone() } else { plain.clone() };
                 if turn {
-                    tone.restored(&input, &mut picture);
+                    transition.restored(&input, &mut picture);
                 } else {
-                    tone.degraded(&mut picture);
+                    transition.bypassed(&mut picture);
                 }
                 shown.push(means(&picture, 1));
             }
@@ -144,16 +144,16 @@ mod tests {
     #[test]
     fn frames_of_one_kind_are_not_touched() {
         let (input, plain, restored) = pictures([9, 9, 9]);
-        let mut tone = Tone::default();
+        let mut transition = ColorTransition::default();
         for _ in 0..5 {
             let mut picture = restored.clone();
-            tone.restored(&input, &mut picture);
+            transition.restored(&input, &mut picture);
             assert!(picture == restored);
         }
-        let mut tone = Tone::default();
+        let mut transition = ColorTransition::default();
         for _ in 0..5 {
             let mut picture = plain.clone();
-            tone.degraded(&mut picture);
+            transition.bypassed(&mut picture);
             assert!(picture == plain);
         }
     }

@@ -1,4 +1,4 @@
-//! The first half of a frame's way: the window, the encoder and the restorer.
+//! The encoder and the restorer, with the window between frames: frames to their restored latents.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,23 +7,23 @@ use ndarray::Array4;
 
 use super::RestoreError;
 use super::frame::Frame;
-use super::geometry::{FramePlan, Geometry};
-use super::graphs::{Encoded, Graphs};
+use super::geometry::FramePlan;
+use super::graph_set::GraphSet;
+use super::graphs::Encoded;
+use super::padded_input::PaddedInput;
 use super::scene::Digest;
-use super::settings::{Report, Settings, Shortage, Timings, timed};
-use super::source::Source;
+use super::settings::{MemoryFallback, Report, Settings, Timings, timed};
 use super::tiles;
 use super::upscale::Upscaler;
-use super::window::{Moment, Partner};
+use super::window::{Pairing, WindowFrame};
 use crate::pack::Graph;
 
 /// Brings frames to their restored latents, in display order.
-pub(super) struct Front {
-    graphs: Arc<dyn Graphs>,
-    geometry: Geometry,
+pub(super) struct EncodeStage {
+    set: Arc<GraphSet>,
     settings: Settings,
     /// The frame before; none after a reset or an error.
-    previous: Option<Moment>,
+    previous: Option<WindowFrame>,
     /// Of the size of the last frame, with the current settings.
     plan: Option<Arc<FramePlan>>,
     /// Tiles that the restorer is given at once.
@@ -31,36 +31,44 @@ pub(super) struct Front {
     /// Whether tiles are half as large as they should be, because memory ran out.
     reduced: bool,
     /// What no frame has reported yet.
-    shortage: Option<Shortage>,
+    fallback: Option<MemoryFallback>,
     upscaler: Upscaler,
     /// Memory for the next frame.
-    spare: Source,
+    spare: PaddedInput,
 }
 
-/// A frame midway: its restored latent, and what else its picture is made of.
-pub(super) struct Midway {
+/// A frame's restored latent, and what else its picture is made of.
+pub(super) struct RestoredLatent {
+    pub set: Arc<GraphSet>,
     pub plan: Arc<FramePlan>,
     pub settings: Settings,
-    pub source: Source,
+    pub input: PaddedInput,
     /// `[1, C, h, w]`.
     pub restored: Array4<f32>,
-    /// Of the first half.
+    /// Of what was done so far.
     pub report: Report,
 }
 
-impl Front {
-    pub fn new(graphs: Arc<dyn Graphs>, geometry: Geometry, settings: Settings) -> Front {
-        Front {
-            batch: graphs.restorer_batch(),
-            graphs,
-            geometry,
+impl EncodeStage {
+    pub fn new(set: Arc<GraphSet>, settings: Settings) -> EncodeStage {
+        EncodeStage {
+            batch: set.graphs.restorer_batch(),
+            set,
             settings,
             previous: None,
             plan: None,
             reduced: false,
-            shortage: None,
+            fallback: None,
             upscaler: Upscaler::default(),
-            spare: Source::default(),
+            spare: PaddedInput::default(),
+        }
+    }
+
+    /// Takes effect with the next frame; the window stays as it is, so that the graphs have to be of the same pack.
+    pub fn set_graphs(&mut self, set: &Arc<GraphSet>) {
+        if !Arc::ptr_eq(&self.set, set) {
+            self.set = set.clone();
+            self.plan = None;
         }
     }
 
@@ -71,7 +79,7 @@ impl Front {
             return;
         }
         if settings.tile_size != self.settings.tile_size {
-            self.batch = self.graphs.restorer_batch();
+            self.batch = self.set.graphs.restorer_batch();
             self.reduced = false;
         }
         self.settings = settings;
@@ -84,8 +92,8 @@ impl Front {
     }
 
     /// Takes back the memory of a frame that is done.
-    pub fn recycle(&mut self, source: Source) {
-        self.spare = source;
+    pub fn recycle(&mut self, input: PaddedInput) {
+        self.spare = input;
     }
 
     /// Restores a frame's latent. If memory runs out, it is tried once more with one tile at a time where it was several,
@@ -93,7 +101,7 @@ impl Front {
     ///
     /// # Errors
     /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
-    pub fn restore(&mut self, frame: &Frame) -> Result<Midway, RestoreError> {
+    pub fn restore(&mut self, frame: &Frame) -> Result<RestoredLatent, RestoreError> {
         // What a size needs once is not this frame's time: those after it do not take as long.
         self.plan(frame);
         let started = Instant::now();
@@ -103,29 +111,29 @@ impl Front {
         while let Err(error) = &outcome
             && let Some(saved) = self.economise(error)
         {
-            self.shortage = self.shortage.max(Some(saved));
+            self.fallback = self.fallback.max(Some(saved));
             outcome = self.attempt(frame, previous.as_ref());
         }
-        let (moment, mut midway) = outcome?;
-        self.previous = Some(moment);
-        midway.report.shortage = self.shortage.take();
-        midway.report.timings.total = started.elapsed();
-        Ok(midway)
+        let (current, mut latent) = outcome?;
+        self.previous = Some(current);
+        latent.report.fallback = self.fallback.take();
+        latent.report.timings.total = started.elapsed();
+        Ok(latent)
     }
 
     /// Takes less memory from now on, if it has run out; says in which way, if there was anything left to save.
-    fn economise(&mut self, error: &RestoreError) -> Option<Shortage> {
+    fn economise(&mut self, error: &RestoreError) -> Option<MemoryFallback> {
         let graph = error.out_of_memory_in()?;
         let several = |plan: &Arc<FramePlan>| plan.restorer.plan.batch(self.batch) > 1;
         let batched = graph == Graph::Restorer && self.plan.as_ref().is_some_and(several);
         // With halved tiles too: there are more of those, and several at once would take as much again.
         self.batch = 1;
         if batched {
-            return Some(Shortage::Batch);
+            return Some(MemoryFallback::Batch);
         }
         self.plan = None;
         let reduced = std::mem::replace(&mut self.reduced, true);
-        (!reduced).then_some(Shortage::Tiles)
+        (!reduced).then_some(MemoryFallback::Tiles)
     }
 
     /// The plan for a frame, made if the last one had another size or other settings.
@@ -134,66 +142,72 @@ impl Front {
         let plan = match self.plan.take().filter(|plan| plan.input == size) {
             Some(plan) => plan,
             None => {
-                let plan = FramePlan::new(&self.geometry, &self.settings, size, self.reduced);
-                self.graphs.prepare(plan.tiles());
+                let plan = FramePlan::new(&self.set.geometry, &self.settings, size, self.reduced);
+                self.set.graphs.prepare(plan.tiles());
                 Arc::new(plan)
             }
         };
         self.plan.insert(plan).clone()
     }
 
-    fn attempt(&mut self, frame: &Frame, previous: Option<&Moment>) -> Result<(Moment, Midway), RestoreError> {
+    fn attempt(
+        &mut self,
+        frame: &Frame,
+        previous: Option<&WindowFrame>,
+    ) -> Result<(WindowFrame, RestoredLatent), RestoreError> {
         let plan = self.plan(frame);
-        let mut source = std::mem::take(&mut self.spare);
-        source.load(&plan, &frame.view());
-        let digest = Digest::new(source.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
-        let partner = Partner::of(plan.input, &digest, previous, self.settings.scene_threshold);
+        let mut input = std::mem::take(&mut self.spare);
+        input.load(&plan, &frame.view());
+        let digest = Digest::new(input.frame(), frame.width(), frame.height(), plan.padded[1] * 3);
+        let pairing = Pairing::of(plan.input, &digest, previous, self.settings.scene_threshold);
         let mut timings = Timings::default();
-        let encoded = self.encode(&plan, &mut source, &mut timings)?;
+        let encoded = self.encode(&plan, &mut input, &mut timings)?;
         let restored = timed(&mut timings.restore, || {
-            let other = partner
+            let other = pairing
                 .previous
                 .map_or(encoded.view(), |previous| previous.encoded.view());
-            tiles::restore(&*self.graphs, &plan.restorer, self.batch, encoded.view(), other)
+            tiles::restore(&*self.set.graphs, &plan.restorer, self.batch, encoded.view(), other)
         })?;
         let report = Report {
-            scene_cut: partner.scene_cut,
-            paired_with_itself: partner.previous.is_none(),
-            shortage: None,
+            scene_cut: pairing.scene_cut,
+            paired_with_itself: pairing.previous.is_none(),
+            pipelined: false,
+            fallback: None,
             timings,
         };
-        let moment = Moment {
+        let current = WindowFrame {
             size: plan.input,
             encoded,
             digest,
         };
-        let midway = Midway {
+        let latent = RestoredLatent {
+            set: self.set.clone(),
             plan,
             settings: self.settings.clone(),
-            source,
+            input,
             restored,
             report,
         };
-        Ok((moment, midway))
+        Ok((current, latent))
     }
 
     fn encode(
         &mut self,
         plan: &FramePlan,
-        source: &mut Source,
+        input: &mut PaddedInput,
         timings: &mut Timings,
     ) -> Result<Encoded, RestoreError> {
-        let factor = self.geometry.encoder_factor();
-        let picture = if self.geometry.encodes_upscaled {
-            timed(&mut timings.upscale, || source.upscale(plan, &mut self.upscaler))?;
-            source.upscaled()
+        let factor = self.set.geometry.encoder_factor();
+        let picture = if self.set.geometry.encodes_upscaled {
+            timed(&mut timings.upscale, || input.upscale(plan, &mut self.upscaler))?;
+            input.upscaled()
         } else {
-            source.frame()
+            input.frame()
         };
         let picture = tiles::picture(picture, plan.samples.map(|side| side * factor));
-        let channels = self.geometry.channels;
+        let channels = self.set.geometry.channels;
         timed(&mut timings.encode, || {
-            tiles::encode(&*self.graphs, &plan.encoder, picture, factor, channels)
+            tiles::encode(&*self.set.graphs, &plan.encoder, picture, factor, channels)
         })
     }
 }

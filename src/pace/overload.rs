@@ -1,12 +1,12 @@
-//! Which frames are restored, degraded or dropped, and when that changes.
+//! Which frames are restored, bypassed or dropped, and when that changes.
 //!
-//! A frame is restored as long as that is done by its deadline; one that is not is degraded. Where that happens now and
-//! then, as on a machine that does other work, it changes nothing else: a plain frame among restored ones is less to see
-//! than a second of them. Where it happens again and again the state is degraded. Then frames now and then are restored
-//! beside the stream, as probes: nobody waits for them, and at most a tenth of the time goes into those that are too
+//! A frame is restored as long as that is done by its deadline; one that is not is bypassed: its bicubic picture goes out. Where that happens now and
+//! then, as on a machine that does other work, it changes nothing else: a bicubic frame among restored ones is less to see
+//! than a second of them. Where it happens again and again the state is bypassing. Then frames now and then are restored
+//! beside the stream, as trials: nobody waits for them, and at most a tenth of the time goes into those that are too
 //! slow. The first one after a rest is not judged by unless it is hopeless, since it pays for the rest: caches are cold
 //! and cores asleep. Once there were several that took clearly less than a frame lasts and than a frame is given, and few
-//! between them that did not, the state is restoring again. If that turns out to have been too early, more probes are
+//! between them that did not, the state is restoring again. If that turns out to have been too early, more trials are
 //! asked for the next time: a load near the limit does not make the picture go to and fro.
 //!
 //! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
@@ -20,26 +20,26 @@ use std::time::Duration;
 
 use super::{Nanoseconds, duration, nanoseconds};
 
-/// So many frames may miss their deadline close upon each other,
+/// Misses tolerated before the state changes (a leaky bucket).
 const TOLERATED: f64 = 3.0;
-/// and one is forgotten after so long.
+/// Time in which one miss leaks out.
 const FORGOTTEN: Duration = Duration::from_secs(2);
-/// Of a frame's length, and of the time that it is given, a probe may take so much for restoration to fit: the rest is
-/// for copying pictures, and for what happens beside.
+/// Share of a frame's length, and of its budget, that a trial may take for restoration to fit: the rest is for copying
+/// pictures, and for what happens beside.
 const HEADROOM: f64 = 0.9;
-/// Good probes that bring restoration back,
-const PROBES: u32 = 3;
-/// and the part of them that one which was too slow takes away.
+/// Good trials that bring restoration back.
+const TRIALS: u32 = 3;
+/// Part of them that one which was too slow takes away.
 const SETBACK: u32 = 3;
-/// The same at most, where it was brought back too early again and again.
-const MANY_PROBES: u32 = 96;
+/// Most good trials asked for, where restoration was brought back too early again and again.
+const MANY_TRIALS: u32 = 96;
 /// Restoration that lasted so long was not brought back too early.
 const STABLE: Duration = Duration::from_secs(10);
-/// The first probe after a rest may take so many times that.
+/// Times as long as the others that the first trial after a rest may take.
 const COLD: u32 = 2;
-/// After probes that were too slow, the next one waits for so many times what they took,
-const PROBE_REST: u32 = 9;
-/// and at least for so long.
+/// After trials that were too slow, the next one waits for so many times what they took.
+const TRIAL_REST: u32 = 9;
+/// It waits at least for so long.
 const SHORTEST_REST: Duration = Duration::from_millis(250);
 /// While dropping, a frame is shown at least so often, however late.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -53,9 +53,9 @@ const SMALLEST_MARGIN: Nanoseconds = 2_000_000;
 pub enum Policy {
     /// Restore them, however late.
     #[default]
-    Stall,
-    /// Upscale them plainly.
-    Degrade,
+    Wait,
+    /// Send their bicubic pictures out in time.
+    Bypass,
     /// Leave them out.
     Drop,
 }
@@ -65,8 +65,8 @@ pub enum Policy {
 pub enum State {
     /// They are restored.
     Restoring,
-    /// They are upscaled plainly.
-    Degraded,
+    /// They go out bicubic.
+    Bypassing,
     /// Some are left out.
     Dropping,
 }
@@ -98,7 +98,7 @@ pub enum Reason {
     },
     /// Restoring fits again.
     Fits {
-        /// What it took last; none where frames go another way, and it is tried.
+        /// What it took last; none where the depth has changed, and it is tried.
         needed: Option<Duration>,
         /// What there is.
         available: Duration,
@@ -141,30 +141,30 @@ pub struct Arrival {
 /// What is to be done with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// Restore it, and wait so long for it; without end if there is no patience given.
+    /// Restore it, and wait so long for it; without end if there is no budget given.
     Restore {
         /// How long to wait.
-        patience: Option<Duration>,
-        /// If the worker is at another frame first: what has to be left of that time for this one to be begun.
+        budget: Option<Duration>,
+        /// If another frame is restored first: what has to be left of that time for this one to be begun.
         least: Duration,
     },
-    /// Upscale it plainly; restore it beside that as a probe, if the worker is free.
-    Degrade {
-        /// Whether a probe is due.
-        probe: bool,
+    /// Send its bicubic picture out; restore it beside that as a trial, if nothing else is being restored.
+    Bypass {
+        /// Whether a trial is due.
+        trial: bool,
     },
     /// Leave it out.
     Drop,
 }
 
-/// The state machine.
+/// Decides frame by frame; see the module.
 #[derive(Debug)]
-pub struct Governor {
+pub struct OverloadController {
     policy: Policy,
     /// None before the first frame.
     state: Option<State>,
     change: Option<Change>,
-    /// When the state began, whether the model was not there then, and whether probes had brought it back.
+    /// When the state began, whether the model was not there then, and whether trials had brought it back.
     since: Duration,
     loading: bool,
     returned: bool,
@@ -178,34 +178,32 @@ pub struct Governor {
     margin: Nanoseconds,
     /// Whether frames come too late already, which the sink then says as well.
     behind: bool,
-    /// What a degraded frame takes.
-    plain: Duration,
+    /// What a bicubic picture takes.
+    bypass_cost: Duration,
     /// Frames that have missed their deadline and are not forgotten, when the last one did.
     misses: f64,
     last_miss: Duration,
-    good_probes: u32,
-    wanted_probes: u32,
-    next_probe: Duration,
-    /// Whether the next probe is the first one after a rest, and what those since that rest took that were too slow.
+    good_trials: u32,
+    wanted_trials: u32,
+    next_trial: Duration,
+    /// Whether the next trial is the first one after a rest, and what those since that rest took that were too slow.
     rested: bool,
     spent: Duration,
-    /// Whether the worker is still at a frame that missed its deadline.
-    overdue: bool,
     /// When a frame was shown last, and when one was dropped last.
     shown: Option<Duration>,
     dropped: Duration,
 }
 
-impl Default for Governor {
+impl Default for OverloadController {
     fn default() -> Self {
-        Governor::new(Policy::default())
+        OverloadController::new(Policy::default())
     }
 }
 
-impl Governor {
+impl OverloadController {
     /// At the beginning of a stream.
-    pub fn new(policy: Policy) -> Governor {
-        Governor {
+    pub fn new(policy: Policy) -> OverloadController {
+        OverloadController {
             policy,
             state: None,
             change: None,
@@ -218,15 +216,14 @@ impl Governor {
             frame: None,
             margin: 0,
             behind: false,
-            plain: Duration::ZERO,
+            bypass_cost: Duration::ZERO,
             misses: 0.0,
             last_miss: Duration::ZERO,
-            good_probes: 0,
-            wanted_probes: PROBES,
-            next_probe: Duration::ZERO,
+            good_trials: 0,
+            wanted_trials: TRIALS,
+            next_trial: Duration::ZERO,
             rested: false,
             spent: Duration::ZERO,
-            overdue: false,
             shown: None,
             dropped: Duration::ZERO,
         }
@@ -237,18 +234,19 @@ impl Governor {
         if self.policy != policy {
             self.policy = policy;
             self.state = None;
-            self.wanted_probes = PROBES;
+            self.wanted_trials = TRIALS;
         }
     }
 
-    /// Frames go another way from the next one on. What the way before took says nothing of it, so it is tried at once.
-    pub fn change_way(&mut self) {
+    /// Another number of frames is on its way at a time from the next one on. What one took before says nothing of that, so
+    /// it is tried at once.
+    pub fn change_depth(&mut self) {
         (self.cost, self.least) = (None, None);
-        (self.overdue, self.rested, self.spent) = (false, false, Duration::ZERO);
+        (self.rested, self.spent) = (false, Duration::ZERO);
         self.misses = 0.0;
-        self.wanted_probes = PROBES;
-        if self.state == Some(State::Degraded) {
-            self.good_probes = PROBES;
+        self.wanted_trials = TRIALS;
+        if self.state == Some(State::Bypassing) {
+            self.good_trials = TRIALS;
         }
     }
 
@@ -279,77 +277,77 @@ impl Governor {
     pub fn plan(&mut self, arrival: &Arrival) -> Plan {
         let now = arrival.now;
         self.frame = arrival.frame;
-        let Some(slack) = arrival.slack.filter(|_| self.policy != Policy::Stall) else {
-            if self.state.is_none() || self.policy == Policy::Stall {
+        let Some(slack) = arrival.slack.filter(|_| self.policy != Policy::Wait) else {
+            if self.state.is_none() || self.policy == Policy::Wait {
                 self.enter(State::Restoring, Reason::Begin, now);
             }
             return Plan::Restore {
-                patience: None,
+                budget: None,
                 least: Duration::ZERO,
             };
         };
         self.behind = slack <= 0;
         if !arrival.ready {
-            self.enter(State::Degraded, Reason::Loading, now);
-            return Plan::Degrade { probe: false };
+            self.enter(State::Bypassing, Reason::Loading, now);
+            return Plan::Bypass { trial: false };
         }
-        let patience = self.patience(slack);
-        self.given = Some(patience);
+        let budget = self.budget(slack);
+        self.given = Some(budget);
         match self.policy {
-            Policy::Drop => self.plan_dropping(now, patience),
-            Policy::Degrade | Policy::Stall => self.plan_degrading(now, patience),
+            Policy::Drop => self.plan_dropping(now, budget),
+            Policy::Bypass | Policy::Wait => self.plan_bypassing(now, budget),
         }
     }
 
-    /// How long to wait for a frame so that a degraded one still comes in time, if the wait is in vain.
-    fn patience(&self, slack: Nanoseconds) -> Duration {
+    /// How long to wait for a frame so that a bicubic one still comes in time, if the wait is in vain.
+    fn budget(&self, slack: Nanoseconds) -> Duration {
         let margin = self.margin.max(SMALLEST_MARGIN);
-        let plain = match self.policy {
+        let bypass_cost = match self.policy {
             Policy::Drop => 0,
-            Policy::Degrade | Policy::Stall => nanoseconds(self.plain),
+            Policy::Bypass | Policy::Wait => nanoseconds(self.bypass_cost),
         };
-        duration(slack.saturating_sub(margin).saturating_sub(plain))
+        duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
     }
 
-    fn plan_degrading(&mut self, now: Duration, patience: Duration) -> Plan {
-        let degraded = !matches!(self.state, None | Some(State::Restoring));
+    fn plan_bypassing(&mut self, now: Duration, budget: Duration) -> Plan {
+        let bypassing = !matches!(self.state, None | Some(State::Restoring));
         // While restoring every frame is tried, whatever the last one took: only a wait in vain shows that it does not
         // fit.
-        if !patience.is_zero() && (!degraded || self.good_probes >= self.wanted_probes) {
-            let reason = if degraded { self.fits() } else { Reason::Begin };
+        if !budget.is_zero() && (!bypassing || self.good_trials >= self.wanted_trials) {
+            let reason = if bypassing { self.fits() } else { Reason::Begin };
             self.enter(State::Restoring, reason, now);
-            return self.restore_within(patience);
+            return self.restore_within(budget);
         }
         if self.state == Some(State::Restoring) && self.tolerates(now) {
-            return Plan::Degrade { probe: false };
+            return Plan::Bypass { trial: false };
         }
-        let reason = self.slow(patience);
-        self.enter(State::Degraded, reason, now);
-        Plan::Degrade {
-            probe: now >= self.next_probe,
+        let reason = self.slow(budget);
+        self.enter(State::Bypassing, reason, now);
+        Plan::Bypass {
+            trial: now >= self.next_trial,
         }
     }
 
-    fn plan_dropping(&mut self, now: Duration, patience: Duration) -> Plan {
+    fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
         let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
         if self.shown.is_none() || silent_for >= SILENCE {
             self.enter_unless_dropping(now);
             return Plan::Restore {
-                patience: None,
+                budget: None,
                 least: Duration::ZERO,
             };
         }
-        if patience.is_zero() || self.least.is_some_and(|least| least > patience) {
-            self.note_drop(now, patience);
+        if budget.is_zero() || self.least.is_some_and(|least| least > budget) {
+            self.note_drop(now, budget);
             return Plan::Drop;
         }
         self.enter_unless_dropping(now);
-        self.restore_within(patience)
+        self.restore_within(budget)
     }
 
-    fn restore_within(&self, patience: Duration) -> Plan {
+    fn restore_within(&self, budget: Duration) -> Plan {
         Plan::Restore {
-            patience: Some(patience),
+            budget: Some(budget),
             least: self.least.unwrap_or_default(),
         }
     }
@@ -374,29 +372,27 @@ impl Governor {
         self.costs(cost);
         self.shown = Some(now);
         if self.state == Some(State::Restoring) && now.saturating_sub(self.since) >= STABLE {
-            self.wanted_probes = PROBES;
+            self.wanted_trials = TRIALS;
         }
     }
 
-    /// A frame was not restored by its deadline, for which it had `patience`: says what is done with it instead.
-    /// `continues`: it is restored all the same, and what that took is [`measured`](Self::measured).
-    pub fn missed(&mut self, now: Duration, patience: Duration, continues: bool) -> Plan {
+    /// A frame was not restored by its deadline, for which it had `budget`: says what is done with it instead.
+    pub fn missed(&mut self, now: Duration, budget: Duration) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
         let (whole, turn) = self
             .cost
-            .map_or((patience, patience), |cost| (cost.whole.max(patience), cost.turn));
+            .map_or((budget, budget), |cost| (cost.whole.max(budget), cost.turn));
         self.cost = Some(Cost { whole, turn });
-        self.overdue = continues;
         match self.policy {
             Policy::Drop => {
-                self.note_drop(now, patience);
+                self.note_drop(now, budget);
                 Plan::Drop
             }
-            Policy::Degrade | Policy::Stall => {
+            Policy::Bypass | Policy::Wait => {
                 if !self.tolerates(now) {
-                    self.enter(State::Degraded, self.slow(patience), now);
+                    self.enter(State::Bypassing, self.slow(budget), now);
                 }
-                Plan::Degrade { probe: false }
+                Plan::Bypass { trial: false }
             }
         }
     }
@@ -409,35 +405,31 @@ impl Governor {
         self.misses <= TOLERATED
     }
 
-    /// A frame was degraded, which took so long, and is shown.
-    pub fn degraded(&mut self, now: Duration, cost: Duration) {
+    /// A bicubic picture was made, which took so long, and is shown.
+    pub fn bypassed(&mut self, now: Duration, cost: Duration) {
         self.shown = Some(now);
         // Follows growth at once, and falls slowly: it is what has to be left of a frame's time.
-        self.plain = cost.max(self.plain - self.plain / 8);
+        self.bypass_cost = cost.max(self.bypass_cost - self.bypass_cost / 8);
     }
 
-    /// What restoring a frame took that nobody waited for, a probe or one that missed its deadline.
+    /// What restoring a frame on trial took.
     pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
-        // That one frame was slow says little: whether all are is what the first probe shows.
-        let overdue = std::mem::take(&mut self.overdue);
         let cold = std::mem::take(&mut self.rested);
-        // The plain picture was made meanwhile, which is not there to be made where frames are restored.
+        // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
         let cost = Cost {
-            whole: cost.whole.saturating_sub(self.plain),
-            turn: cost.turn.saturating_sub(self.plain),
+            whole: cost.whole.saturating_sub(self.bypass_cost),
+            turn: cost.turn.saturating_sub(self.bypass_cost),
         };
-        self.next_probe = now;
+        self.next_trial = now;
         if self.fits_in(cost, 1) {
-            self.good_probes = self.good_probes.saturating_add(1);
+            self.good_trials = self.good_trials.saturating_add(1);
             self.spent = Duration::ZERO;
         } else if cold && self.fits_in(cost, COLD) {
             self.spent = self.spent.saturating_add(cost.whole);
         } else {
-            self.good_probes = self.good_probes.saturating_sub(self.wanted_probes / SETBACK);
-            if !overdue {
-                self.rest(cost.whole);
-            }
+            self.good_trials = self.good_trials.saturating_sub(self.wanted_trials / SETBACK);
+            self.rest(cost.whole);
             self.tell_that_the_model_is_slow();
         }
     }
@@ -452,13 +444,13 @@ impl Governor {
 
     fn rest(&mut self, cost: Duration) {
         let spent = std::mem::take(&mut self.spent).saturating_add(cost);
-        self.next_probe = (self.next_probe).saturating_add(spent.saturating_mul(PROBE_REST).max(SHORTEST_REST));
+        self.next_trial = (self.next_trial).saturating_add(spent.saturating_mul(TRIAL_REST).max(SHORTEST_REST));
         self.rested = true;
     }
 
     /// Where the model has come, and does not help: that is another reason than before.
     fn tell_that_the_model_is_slow(&mut self) {
-        if std::mem::take(&mut self.loading) && self.state == Some(State::Degraded) {
+        if std::mem::take(&mut self.loading) && self.state == Some(State::Bypassing) {
             let (needed, available, bound) = self.tightest();
             let reason = Reason::Slow {
                 needed,
@@ -466,7 +458,7 @@ impl Governor {
                 bound,
             };
             self.change = Some(Change {
-                state: State::Degraded,
+                state: State::Bypassing,
                 reason,
             });
         }
@@ -479,11 +471,10 @@ impl Governor {
         self.least = Some(self.least.map_or(cost.whole, least));
     }
 
-    /// A probe, or a frame that missed its deadline, has failed.
-    pub fn probe_failed(&mut self, now: Duration) {
-        self.overdue = false;
-        self.good_probes = 0;
-        self.next_probe = now.saturating_add(SILENCE);
+    /// A trial has failed.
+    pub fn trial_failed(&mut self, now: Duration) {
+        self.good_trials = 0;
+        self.next_trial = now.saturating_add(SILENCE);
     }
 
     /// A QoS event of the sink: a frame came there so much after its time, or before it if that is negative. Frames
@@ -533,23 +524,23 @@ impl Governor {
         if self.state == Some(state) {
             return;
         }
-        if self.state == Some(State::Restoring) && state == State::Degraded {
+        if self.state == Some(State::Restoring) && state == State::Bypassing {
             let too_early = self.returned && now.saturating_sub(self.since) < STABLE;
-            self.wanted_probes = if too_early {
-                (self.wanted_probes * 2).min(MANY_PROBES)
+            self.wanted_trials = if too_early {
+                (self.wanted_trials * 2).min(MANY_TRIALS)
             } else {
-                PROBES
+                TRIALS
             };
         }
-        self.good_probes = 0;
-        self.next_probe = now;
+        self.good_trials = 0;
+        self.next_trial = now;
         self.misses = 0.0;
         self.state = Some(state);
         self.since = now;
         self.loading = reason == Reason::Loading;
         // A model that has just come is as cold as one that has rested.
         (self.rested, self.spent) = (self.loading, Duration::ZERO);
-        // Probes have brought it back, and not a change of way.
+        // Trials have brought it back, and not a change of depth.
         self.returned = matches!(reason, Reason::Fits { needed: Some(_), .. });
         self.change = Some(Change { state, reason });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pace::{Bound, Change, Nanoseconds, Reason, State};
-use crate::restore::Shortage;
+use crate::restore::MemoryFallback;
 
 /// Name of the element message's structure.
 const STATE_MESSAGE: &str = "dloralvsr-state";
@@ -14,7 +14,7 @@ const LAG_MESSAGE: &str = "dloralvsr-lag";
 pub fn name(state: State) -> &'static str {
     match state {
         State::Restoring => "restoring",
-        State::Degraded => "degraded",
+        State::Bypassing => "bypassing",
         State::Dropping => "dropping",
     }
 }
@@ -22,7 +22,7 @@ pub fn name(state: State) -> &'static str {
 /// The warning for whoever reads no element messages, the first time that frames are not restored for long.
 pub fn slow_warning(change: &Change) -> Option<String> {
     let what = match (change.state, change.reason) {
-        (State::Degraded, Reason::Slow { .. }) => "Frames go out upscaled plainly for the time being",
+        (State::Bypassing, Reason::Slow { .. }) => "Frames go out bicubic for the time being",
         (State::Dropping, Reason::Slow { .. }) => "Frames are left out for the time being",
         _ => return None,
     };
@@ -31,15 +31,15 @@ pub fn slow_warning(change: &Change) -> Option<String> {
 
 /// The warning for a stream in which every frame is waited for, and nobody waits at its end.
 pub const LATE_WARNING: &str = "Frames come to the sink too late, and it may show few of them: restoring takes longer than \
-     playing. Set overload=degrade, and put a queue behind the element; or set sync=false at the sink; or restore into a file";
+     playing. Set overload=bypass, and put a queue behind the element; or set sync=false at the sink; or restore into a file";
 
 /// The warning for a frame with which memory ran out.
-pub fn shortage_warning(shortage: Shortage) -> &'static str {
-    match shortage {
-        Shortage::Batch => {
+pub fn fallback_warning(fallback: MemoryFallback) -> &'static str {
+    match fallback {
+        MemoryFallback::Batch => {
             "Memory ran out: from now on the restorer takes one tile at a time, which is slower and changes no picture"
         }
-        Shortage::Tiles => {
+        MemoryFallback::Tiles => {
             "Memory ran out: from now on tiles are half as large; set a smaller tile-size to have that from the start"
         }
     }
@@ -128,7 +128,7 @@ pub fn lag_structure(lag: Nanoseconds, running_time: Option<Nanoseconds>) -> gst
 pub fn lag_warning(lag: Nanoseconds, protocol: &str) -> String {
     format!(
         "Frames are {:.1} s late and fall behind ever further: restoring takes longer than the stream lasts. To GStreamer \
-         this source ({protocol}) is not live, so every frame is waited for. If it is live, set overload=degrade",
+         this source ({protocol}) is not live, so every frame is waited for. If it is live, set overload=bypass",
         lag as f64 / 1e9
     )
 }
@@ -189,7 +189,7 @@ mod tests {
     fn a_change_is_told_with_its_figures() {
         gst::init().unwrap();
         let change = Change {
-            state: State::Degraded,
+            state: State::Bypassing,
             reason: Reason::Slow {
                 needed: Some(Duration::from_millis(120)),
                 available: Duration::from_millis(35),
@@ -198,7 +198,7 @@ mod tests {
         };
         let structure = state_structure(&change, Some(5_000_000_000));
         assert_eq!(structure.name(), STATE_MESSAGE);
-        assert_eq!(structure.get::<&str>("state").unwrap(), "degraded");
+        assert_eq!(structure.get::<&str>("state").unwrap(), "bypassing");
         assert_eq!(
             (structure.get::<f64>("needed-ms"), structure.get::<f64>("available-ms")),
             (Ok(120.0), Ok(35.0))

@@ -1,9 +1,8 @@
 //! Live frames that have the time of two: two on their way at once, each out by its deadline.
-use std::sync::{Arc, Mutex};
-use std::thread::ThreadId;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::live::{self, AMPLE, Model, check_counts, land, mean_difference, plain, set_latency, states};
+use crate::common::live::{self, AMPLE, Model, check_counts, drain, mean_difference, plain, set_latency, states};
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, within_timeout};
 use gst::prelude::*;
@@ -17,12 +16,10 @@ fn frame(time: usize) -> Picture {
     Picture::moving(VideoFormat::Rgb, 34, 18, time)
 }
 
-/// A live stream with threads enough to fly.
+/// A live stream with threads enough for two frames at a time.
 struct Live {
     rig: Rig,
     model: Arc<Model>,
-    /// Threads on which buffers left.
-    threads: Arc<Mutex<Vec<ThreadId>>>,
     next: usize,
 }
 
@@ -36,36 +33,22 @@ impl Live {
         rig.harness.set_src_caps(frame(0).caps());
         set_latency(&mut rig, latency);
         live::wait_for_model(&element);
-        let threads = Arc::new(Mutex::new(Vec::new()));
-        let list = threads.clone();
-        element
-            .static_pad("src")
-            .unwrap()
-            .add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                list.lock().unwrap().push(std::thread::current().id());
-                gst::PadProbeReturn::Ok
-            });
-        Live {
-            rig,
-            model,
-            threads,
-            next: 0,
-        }
+        Live { rig, model, next: 0 }
     }
 
-    /// Frames are given time enough, and fly.
-    fn flying() -> Live {
+    /// Frames are given time enough for two at a time.
+    fn of_two() -> Live {
         let mut live = Live::new(AMPLE);
         for _ in 0..5000 {
             live.push();
-            land(&mut live.rig);
-            if live.flew() {
+            drain(&mut live.rig);
+            if live.depth() == 2 {
                 while live.rig.harness.try_pull().is_some() {}
                 return live;
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        panic!("frames never flew");
+        panic!("there was one frame at a time for ever");
     }
 
     /// The model is at a frame for ever, and six frames are given little time.
@@ -77,8 +60,8 @@ impl Live {
         }
     }
 
-    fn flew(&self) -> bool {
-        self.threads.lock().unwrap().last() != Some(&std::thread::current().id())
+    fn depth(&self) -> u32 {
+        live::depth(&self.rig)
     }
 
     /// Pushes the next frame when it is due.
@@ -91,7 +74,7 @@ impl Live {
 
     /// What came out for the last `count` frames, in order.
     fn pictures(&mut self, count: usize) -> Vec<Picture> {
-        land(&mut self.rig);
+        drain(&mut self.rig);
         let caps = self.rig.harness.sinkpad().unwrap().current_caps().unwrap();
         let first = self.next - count;
         let pull = |number: usize| {
@@ -110,8 +93,8 @@ fn is_restored(picture: &Picture, current: usize) -> bool {
 }
 
 #[test]
-fn frames_with_the_time_of_two_fly() {
-    let mut live = Live::flying();
+fn frames_with_the_time_of_two_are_two_at_a_time() {
+    let mut live = Live::of_two();
     let first = live.next;
     for _ in 0..6 {
         live.push();
@@ -130,8 +113,8 @@ fn frames_with_less_do_not() {
     let mut live = Live::new(FRAME * 2 - gst::ClockTime::from_mseconds(1));
     for _ in 0..5 {
         live.push();
-        land(&mut live.rig);
-        assert!(!live.flew());
+        drain(&mut live.rig);
+        assert_eq!(live.depth(), 1);
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(live.pictures(5).len(), 5);
@@ -140,7 +123,7 @@ fn frames_with_less_do_not() {
 /// The decoder is at a frame for ever: that one and those behind it leave by their deadlines, in order, upscaled.
 #[test]
 fn whatever_the_model_does_they_leave_by_their_deadlines() {
-    let mut live = Live::flying();
+    let mut live = Live::of_two();
     live.hold_six();
     let first = live.next - 6;
     for (picture, current) in live.pictures(6).iter().zip(first..) {
@@ -149,7 +132,7 @@ fn whatever_the_model_does_they_leave_by_their_deadlines() {
             "frame {current}"
         );
     }
-    assert_eq!(states(&live.rig.bus), ["restoring", "degraded"]);
+    assert_eq!(states(&live.rig.bus), ["restoring", "bypassing"]);
     let count = live.next as u64;
     check_counts(&live.rig, [count, count - 6, 6, 0]);
     let element = live.rig.element.clone();
@@ -158,8 +141,8 @@ fn whatever_the_model_does_they_leave_by_their_deadlines() {
 }
 
 #[test]
-fn restoration_comes_back_in_flight() {
-    let mut live = Live::flying();
+fn restoration_comes_back() {
+    let mut live = Live::of_two();
     live.hold_six();
     live.pictures(6);
     live.model.hold(false);
@@ -167,28 +150,28 @@ fn restoration_comes_back_in_flight() {
     let before = live.rig.count("restored");
     for _ in 0..5000 {
         live.push();
-        land(&mut live.rig);
+        drain(&mut live.rig);
         if live.rig.count("restored") > before {
             break;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert!(live.flew());
+    assert_eq!(live.depth(), 2);
     while live.rig.harness.try_pull().is_some() {}
-    // Colours of degraded and restored frames are led over into each other within 24 frames.
+    // Colours of bypassed and restored frames are led over into each other within 24 frames.
     for _ in 0..26 {
         live.push();
     }
     let last = live.pictures(26).pop().unwrap();
     assert!(is_restored(&last, live.next - 1));
-    assert_eq!(states(&live.rig.bus), ["restoring", "degraded", "restoring"]);
+    assert_eq!(states(&live.rig.bus), ["restoring", "bypassing", "restoring"]);
     let [frames_in, out, dropped] = ["frames-in", "frames-out", "dropped"].map(|field| live.rig.count(field));
     assert_eq!((frames_in, dropped), (out, 0));
 }
 
 #[test]
-fn a_flush_recalls_them() {
-    let mut live = Live::flying();
+fn a_flush_ends_those_in_flight() {
+    let mut live = Live::of_two();
     live.model.hold(true);
     live.push();
     live.rig.harness.push_event(gst::event::FlushStart::new());
@@ -207,16 +190,16 @@ fn a_flush_recalls_them() {
     check_counts(&live.rig, [count, count - 1, 0, 1]);
 }
 
-/// Less time, and they go one after the other; more, and they fly again. None is lost or comes twice.
+/// Less time, and there is one at a time; more, and there are two again. None is lost or comes twice.
 #[test]
-fn the_time_may_be_turned_while_they_fly() {
-    let mut live = Live::flying();
+fn the_time_may_be_changed_while_frames_are_in_flight() {
+    let mut live = Live::of_two();
     let first = live.next;
-    for (latency, flies) in [(FRAME, false), (AMPLE, true), (FRAME, false)] {
+    for (latency, depth) in [(FRAME, 1), (AMPLE, 2), (FRAME, 1)] {
         set_latency(&mut live.rig, latency);
         live.push();
-        land(&mut live.rig);
-        assert_eq!(live.flew(), flies);
+        drain(&mut live.rig);
+        assert_eq!(live.depth(), depth);
     }
     assert_eq!(live.pictures(live.next - first).len(), 3);
 }

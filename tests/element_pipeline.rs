@@ -1,13 +1,13 @@
-//! Frames in flight, in streams that are not live: in order, with the events where they were, and nobody left waiting.
+//! Frames in the pipeline, in streams that are not live: in order, with the events where they were, and nobody left
+//! waiting.
 #![cfg(feature = "plugin")]
 
 mod common;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread::ThreadId;
 
-use common::live::{self, Model, land};
+use common::live::{self, Model, drain};
 use common::picture::Picture;
 use common::{Rig, Running, meeting, nearest, pack, wait_for_error, within_timeout};
 use gst::prelude::*;
@@ -19,7 +19,7 @@ fn frame(time: usize) -> Picture {
     Picture::moving(VideoFormat::Rgb, 34, 18, time)
 }
 
-/// A rig over the pack `nearest` whose frames fly, on a machine with one core as well.
+/// A rig over the pack `nearest` that may have two frames at a time, on a machine with one core as well.
 fn rig(hook: Hook) -> Rig {
     let element = common::element("nearest");
     element.set_property("intra-threads", 2_u32);
@@ -40,7 +40,7 @@ fn push(rig: &mut Rig, number: usize) -> Result<gst::FlowSuccess, gst::FlowError
 /// Takes what has come out: pixels of `current` restored with `previous`, for each pair.
 #[track_caller]
 fn assert_out(rig: &mut Rig, pairs: &[(usize, usize)]) {
-    land(rig);
+    drain(rig);
     let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
     for (current, previous) in pairs {
         let buffer = rig.harness.try_pull().expect("a frame");
@@ -53,28 +53,31 @@ fn assert_out(rig: &mut Rig, pairs: &[(usize, usize)]) {
     assert!(rig.harness.try_pull().is_none());
 }
 
-/// The threads on which buffers leave.
-fn threads_of(rig: &Rig) -> Arc<Mutex<Vec<ThreadId>>> {
-    let threads = Arc::new(Mutex::new(Vec::new()));
-    let list = threads.clone();
-    let pad = rig.element.static_pad("src").unwrap();
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        list.lock().unwrap().push(std::thread::current().id());
-        gst::PadProbeReturn::Ok
-    });
-    threads
+/// Pushes frames from `first` on until two are on their way at a time: what that takes is opened beside the stream. Gives
+/// the number of the next one.
+#[track_caller]
+fn push_until_two(rig: &mut Rig, first: usize) -> usize {
+    for number in first..first + 5000 {
+        push(rig, number).unwrap();
+        drain(rig);
+        while rig.harness.try_pull().is_some() {}
+        if live::depth(rig) == 2 {
+            return number + 1;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("there was one frame at a time for ever");
 }
 
-/// Whether one more frame leaves on the thread that pushes it, one after the other, or on one of the core's.
+/// There never are two frames at a time.
 #[track_caller]
-fn assert_flies(rig: &mut Rig, flies: bool) {
-    let threads = threads_of(rig);
-    push(rig, 0).unwrap();
-    land(rig);
-    let own = std::thread::current().id();
-    let threads = threads.lock().unwrap();
-    assert_eq!(threads.len(), 1);
-    assert_eq!(threads[0] != own, flies);
+fn assert_one(rig: &mut Rig) {
+    for number in 0..5 {
+        push(rig, number).unwrap();
+        drain(rig);
+        assert_eq!(live::depth(rig), 1);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 /// Answers the pushes of the element like this.
@@ -100,76 +103,74 @@ fn frames_come_out_in_order_with_the_one_before() {
 
 #[test]
 fn one_frame_is_decoded_while_the_next_is_encoded() {
-    let mut rig = rig(meeting::hook());
-    within_timeout("two frames side by side", move || {
-        push(&mut rig, 0).unwrap();
-        push(&mut rig, 1).unwrap();
-        assert_out(&mut rig, &[(0, 0), (1, 0)]);
+    let (meets, meeting) = (Arc::new(AtomicBool::new(false)), meeting::hook());
+    let asked = meets.clone();
+    let mut rig = rig(Arc::new(move |graph| match asked.load(Ordering::SeqCst) {
+        true => meeting(graph),
+        false => Ok(()),
+    }));
+    let next = push_until_two(&mut rig, 0);
+    meets.store(true, Ordering::SeqCst);
+    within_timeout("two frames at a time", move || {
+        push(&mut rig, next).unwrap();
+        push(&mut rig, next + 1).unwrap();
+        assert_out(&mut rig, &[(next, next - 1), (next + 1, next)]);
     });
 }
 
 #[test]
-fn they_fly_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
-    let mut file = plain_rig();
-    assert_flies(&mut file, true);
+fn there_are_two_at_a_time_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
+    push_until_two(&mut plain_rig(), 0);
     let mut live = plain_rig();
     live.harness.set_live(true);
-    assert_flies(&mut live, false);
+    assert_one(&mut live);
     let mut hurried = plain_rig();
     hurried.element.set_property_from_str("overload", "drop");
-    assert_flies(&mut hurried, false);
+    assert_one(&mut hurried);
     // The first frames of a file that is watched are there before the clock runs.
     let mut paused = plain_rig();
-    paused.element.set_property_from_str("overload", "degrade");
+    paused.element.set_property_from_str("overload", "bypass");
     paused.element.set_state(gst::State::Paused).unwrap();
-    assert_flies(&mut paused, true);
+    push_until_two(&mut paused, 0);
     let mut single = plain_rig();
     single.element.set_state(gst::State::Null).unwrap();
     single.element.set_property("intra-threads", 1_u32);
     single.harness.play();
-    assert_flies(&mut single, false);
+    assert_one(&mut single);
 }
 
-/// A file that is watched: it runs ahead of its sink. What it takes is loaded beside the stream, which does not wait for it.
+/// A file that is watched: it runs ahead of its sink.
 #[test]
-fn they_fly_where_they_are_not_live_and_may_be_late() {
+fn there_are_two_at_a_time_where_frames_are_not_live_and_may_be_late() {
     let mut rig = plain_rig();
-    rig.element.set_property_from_str("overload", "degrade");
+    rig.element.set_property_from_str("overload", "bypass");
     live::set_latency(&mut rig, live::AMPLE);
     live::wait_for_model(&rig.element);
-    let (threads, own) = (threads_of(&rig), std::thread::current().id());
-    let flying = (0..5000).find(|number| {
-        push(&mut rig, *number).unwrap();
-        land(&mut rig);
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        threads.lock().unwrap().last() != Some(&own)
-    });
-    let first = flying.expect("frames never flew");
-    while rig.harness.try_pull().is_some() {}
-    for number in first + 1..first + 7 {
+    let next = push_until_two(&mut rig, 0);
+    for number in next..next + 6 {
         push(&mut rig, number).unwrap();
     }
-    let pairs: Vec<_> = (first + 1..first + 7).map(|number| (number, number - 1)).collect();
+    let pairs: Vec<_> = (next..next + 6).map(|number| (number, number - 1)).collect();
     assert_out(&mut rig, &pairs);
-    live::check_counts(&rig, [first as u64 + 7, first as u64 + 7, 0, 0]);
+    live::check_counts(&rig, [next as u64 + 6, next as u64 + 6, 0, 0]);
 }
 
-/// Both ways have a window of their own: what one has seen, the other does not know.
+/// Whatever the depth, the window is the same.
 #[test]
-fn another_overload_begins_anew() {
+fn a_change_of_depth_keeps_the_window() {
     let mut rig = plain_rig();
-    push(&mut rig, 0).unwrap();
-    push(&mut rig, 1).unwrap();
-    assert_out(&mut rig, &[(0, 0), (1, 0)]);
+    let next = push_until_two(&mut rig, 0);
     rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
-    push(&mut rig, 2).unwrap();
-    push(&mut rig, 3).unwrap();
-    assert_out(&mut rig, &[(2, 2), (3, 2)]);
+    push(&mut rig, next).unwrap();
+    push(&mut rig, next + 1).unwrap();
+    assert_out(&mut rig, &[(next, next - 1), (next + 1, next)]);
+    assert_eq!(live::depth(&rig), 1);
     rig.element.set_property_from_str("overload", "auto");
-    push(&mut rig, 4).unwrap();
-    push(&mut rig, 5).unwrap();
-    assert_out(&mut rig, &[(4, 4), (5, 4)]);
+    push(&mut rig, next + 2).unwrap();
+    push(&mut rig, next + 3).unwrap();
+    assert_out(&mut rig, &[(next + 2, next + 1), (next + 3, next + 2)]);
+    assert_eq!(live::depth(&rig), 2);
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn events_stay_between_the_frames_they_came_between() {
 }
 
 #[test]
-fn a_flush_recalls_frames_and_begins_anew() {
+fn a_flush_ends_frames_in_flight_and_begins_anew() {
     let model = Model::new();
     let mut rig = rig(model.hook());
     push(&mut rig, 0).unwrap();
@@ -319,9 +320,9 @@ fn a_position_query_waits_for_no_frame_in_flight() {
     );
 }
 
-/// Sought again and again while frames fly: each time the first frame that comes is the one that was sought.
+/// Sought again and again while frames are in flight: each time the first frame that comes is the one that was sought.
 #[test]
-fn a_pipeline_may_be_sought_while_frames_fly() {
+fn a_pipeline_may_be_sought_while_frames_are_in_flight() {
     let pipeline = Running::launch(
         "videotestsrc ! video/x-raw,format=RGB,width=32,height=32,framerate=25/1 ! \
          dloralvsr name=vsr execution-provider=cpu intra-threads=2 ! appsink name=sink sync=false max-buffers=2",
@@ -356,10 +357,10 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
         let mut rig = plain_rig();
         let probe = answer(&rig, flow);
         push(&mut rig, 0).unwrap();
-        land(&mut rig);
+        drain(&mut rig);
         assert_eq!(push(&mut rig, 1), Err(flow));
         push(&mut rig, 2).unwrap();
-        land(&mut rig);
+        drain(&mut rig);
         assert_eq!(
             push(&mut rig, 3),
             Err(flow),
@@ -370,7 +371,7 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
         assert_out(&mut rig, &[(4, 4)]);
         let probe = answer(&rig, flow);
         push(&mut rig, 5).unwrap();
-        land(&mut rig);
+        drain(&mut rig);
         rig.element.static_pad("src").unwrap().remove_probe(probe);
         rig.harness.push_event(gst::event::FlushStart::new());
         rig.harness.push_event(gst::event::FlushStop::new(true));
@@ -387,7 +388,7 @@ fn nothing_is_pushed_when_downstream_has_had_enough() {
     let mut rig = plain_rig();
     let probe = answer(&rig, gst::FlowError::Eos);
     push(&mut rig, 0).unwrap();
-    land(&mut rig);
+    drain(&mut rig);
     rig.element.static_pad("src").unwrap().remove_probe(probe);
     for number in 1..6 {
         assert_eq!(push(&mut rig, number), Err(gst::FlowError::Eos));
@@ -409,23 +410,20 @@ fn the_position_is_where_the_last_frame_ended() {
     let position = |rig: &Rig| rig.element.query_position::<gst::ClockTime>();
     for number in 0..3 {
         push(&mut rig, number).unwrap();
-        land(&mut rig);
+        drain(&mut rig);
         let end = gst::ClockTime::from_mseconds(40) * (number as u64 + 1);
         assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10) + end));
     }
     rig.harness.push_event(gst::event::Segment::new(&segment));
     assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10)));
     push(&mut rig, 3).unwrap();
-    land(&mut rig);
+    drain(&mut rig);
     rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
     push(&mut rig, 4).unwrap();
+    drain(&mut rig);
     let end = gst::ClockTime::from_mseconds(40) * 5;
-    assert_eq!(
-        position(&rig),
-        Some(gst::ClockTime::from_seconds(10) + end),
-        "not in flight"
-    );
+    assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10) + end));
 }
 
 /// No frame follows with which upstream would learn of it.
@@ -447,7 +445,7 @@ fn an_error_of_the_last_frame_is_told_at_the_end_of_the_stream() {
     let mut rig = plain_rig();
     answer(&rig, gst::FlowError::NotLinked);
     push(&mut rig, 0).unwrap();
-    land(&mut rig);
+    drain(&mut rig);
     assert_eq!(push(&mut rig, 1), Err(gst::FlowError::NotLinked));
     rig.harness.push_event(gst::event::Eos::new());
     assert_eq!(common::error_of(&rig.bus), None, "upstream knows");
@@ -463,7 +461,7 @@ fn nothing_comes_out_behind_a_fatal_error() {
     assert_out(&mut rig, &[(0, 0)]);
     model.fail(&[GraphErrorKind::Other]);
     let flows: Vec<_> = (1..6).map(|number| push(&mut rig, number)).collect();
-    land(&mut rig);
+    drain(&mut rig);
     assert_eq!(push(&mut rig, 6), Err(gst::FlowError::Error));
     assert!(rig.harness.try_pull().is_none(), "{flows:?}");
     let (_, text) = wait_for_error(&rig.bus);
@@ -477,7 +475,7 @@ fn the_frame_behind_a_refused_one_is_a_discontinuity() {
     rig.harness.push(gst::Buffer::with_size(100).unwrap()).unwrap();
     push(&mut rig, 2).unwrap();
     push(&mut rig, 3).unwrap();
-    land(&mut rig);
+    drain(&mut rig);
     let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
         .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
         .collect();

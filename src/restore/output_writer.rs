@@ -1,28 +1,28 @@
-//! From a picture to the output's bytes: a restored one, or the frame plainly upscaled where there is none.
+//! From a picture to the output's bytes: a restored one, or the bicubic enlargement of the frame where there is none.
 
+use super::color_transition::ColorTransition;
 use super::frame::Frame;
 use super::picture::PictureViewMut;
-use super::tone::Tone;
 use super::upscale::{Samples, Upscaler};
 use super::yuv::Packer;
 use super::{RestoreError, SCALE, convert};
 
 /// Writes outputs; keeps its scratch memory, and what is known of the restored pictures' colours, from frame to frame.
 #[derive(Debug, Default)]
-pub struct Finisher {
+pub struct OutputWriter {
     upscaler: Upscaler,
-    /// The plainly upscaled frame.
-    plain: Vec<u8>,
+    /// The bicubic picture of a frame.
+    bicubic: Vec<u8>,
     /// The upscaled alpha plane; empty where there is none.
     alpha: Vec<u8>,
     yuv: Packer,
-    tone: Tone,
+    transition: ColorTransition,
 }
 
-impl Finisher {
-    /// A finisher that has no memory yet.
-    pub fn new() -> Finisher {
-        Finisher::default()
+impl OutputWriter {
+    /// A writer that has no memory yet.
+    pub fn new() -> OutputWriter {
+        OutputWriter::default()
     }
 
     /// Writes what the frame was restored to, tight RGB of 4W×4H, as it is.
@@ -46,43 +46,47 @@ impl Finisher {
         Ok(())
     }
 
-    /// As [`write`](Self::write), in a stream that also has degraded frames: after one of those the picture's mean
+    /// As [`write`](Self::write), in a stream that also has bypassed frames: after one of those the picture's mean
     /// colours go over to its own within some frames.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_toned<'o>(
+    pub fn write_blended<'o>(
         &mut self,
         frame: &Frame,
         picture: &mut [u8],
         output: impl Into<PictureViewMut<'o>>,
     ) -> Result<(), RestoreError> {
-        self.tone.restored(frame.rgb(), picture);
+        self.transition.restored(frame.rgb(), picture);
         self.write(frame, picture, output)
     }
 
-    /// Writes the frame upscaled by [`Upscaler`]: degraded, with the mean colours that the restored frames before it
+    /// Writes the frame upscaled by [`Upscaler`]: bypassed, with the mean colours that the restored frames before it
     /// had, which go over to its own within some frames.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn degrade<'o>(&mut self, frame: &Frame, output: impl Into<PictureViewMut<'o>>) -> Result<(), RestoreError> {
-        let mut plain = std::mem::take(&mut self.plain);
-        plain.resize(frame.rgb().len() * SCALE * SCALE, 0);
+    pub fn write_bypass<'o>(
+        &mut self,
+        frame: &Frame,
+        output: impl Into<PictureViewMut<'o>>,
+    ) -> Result<(), RestoreError> {
+        let mut bicubic = std::mem::take(&mut self.bicubic);
+        bicubic.resize(frame.rgb().len() * SCALE * SCALE, 0);
         let upscaled = self
             .upscaler
-            .upscale(frame.rgb(), frame.width(), frame.height(), Samples::Rgb, &mut plain);
+            .upscale(frame.rgb(), frame.width(), frame.height(), Samples::Rgb, &mut bicubic);
         let written = upscaled.and_then(|()| {
-            self.tone.degraded(&mut plain);
-            self.write(frame, &plain, output)
+            self.transition.bypassed(&mut bicubic);
+            self.write(frame, &bicubic, output)
         });
-        self.plain = plain;
+        self.bicubic = bicubic;
         written
     }
 
     /// What comes next has nothing to do with what was before: colours are not carried over.
     pub fn reset(&mut self) {
-        self.tone = Tone::default();
+        self.transition = ColorTransition::default();
     }
 
     /// Upscales the input's alpha plane where both sides have one.

@@ -1,4 +1,4 @@
-//! The second half of a frame's way: the decoder and the colour fix.
+//! The decoder and the colour fix: restored latents to pictures.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,19 +6,18 @@ use std::time::Instant;
 use ndarray::ArrayView4;
 
 use super::color::{self, Wavelet};
-use super::front::Midway;
-use super::geometry::{FramePlan, Geometry};
-use super::graphs::Graphs;
-use super::settings::{ColorFix, Report, Settings, Shortage, timed};
-use super::source::Source;
+use super::encode_stage::RestoredLatent;
+use super::geometry::FramePlan;
+use super::graph_set::GraphSet;
+use super::padded_input::PaddedInput;
+use super::settings::{ColorFix, MemoryFallback, Report, Settings, timed};
 use super::tiles::{self, DecodeScratch};
 use super::upscale::{Samples, Upscaler};
 use super::{RestoreError, SCALE, convert};
 
 /// Makes pictures of restored latents, one frame independent of the other. Pictures are tight u8 RGB.
-pub(super) struct Back {
-    graphs: Arc<dyn Graphs>,
-    geometry: Geometry,
+#[derive(Default)]
+pub(super) struct DecodeStage {
     /// The tile size with which memory ran out, and the plan that is taken instead.
     reduced: Option<(u32, Arc<FramePlan>)>,
     /// The input without padding, where it has some at the right.
@@ -32,79 +31,80 @@ pub(super) struct Back {
     wavelet: Wavelet,
 }
 
-impl Back {
-    pub fn new(graphs: Arc<dyn Graphs>, geometry: Geometry) -> Back {
-        Back {
-            graphs,
-            geometry,
-            reduced: None,
-            unpadded: Vec::new(),
-            reference: Vec::new(),
-            decoded: Vec::new(),
-            decode: DecodeScratch::default(),
-            upscaler: Upscaler::default(),
-            wavelet: Wavelet::default(),
-        }
-    }
-
+impl DecodeStage {
     /// Makes a frame's picture, tight RGB of 4W×4H pixels, in the memory of `picture`. If memory runs out, it is tried
-    /// once more with tiles of half the side, and so are those after it. Gives the report of both halves, and the
+    /// once more with tiles of half the side, and so are those after it. Gives the whole report, and the
     /// frame's memory back.
     ///
     /// # Errors
     /// [`RestoreError`] if a graph fails; `picture` is undefined then.
-    pub fn finish(&mut self, midway: Midway, picture: &mut Vec<u8>) -> Result<(Report, Source), RestoreError> {
+    pub fn decode(
+        &mut self,
+        latent: RestoredLatent,
+        picture: &mut Vec<u8>,
+    ) -> Result<(Report, PaddedInput), RestoreError> {
         let started = Instant::now();
-        let Midway {
+        let RestoredLatent {
+            set,
             plan,
             settings,
-            source,
+            input,
             restored,
             mut report,
-        } = midway;
-        let mut decoding = self.plan(&plan, &settings);
+        } = latent;
+        let mut decoding = self.plan(&set, &plan, &settings);
         let decode_started = Instant::now();
-        let mut decoded = self.decode(&decoding, &source, restored.view());
+        let mut decoded = self.run(&set, &decoding, &input, restored.view());
         if Arc::ptr_eq(&decoding, &plan) && decoded.as_ref().is_err_and(RestoreError::is_out_of_memory) {
-            decoding = self.reduce(&plan, &settings);
-            report.shortage = Some(Shortage::Tiles);
-            decoded = self.decode(&decoding, &source, restored.view());
+            decoding = self.reduce(&set, &plan, &settings);
+            report.fallback = Some(MemoryFallback::Tiles);
+            decoded = self.run(&set, &decoding, &input, restored.view());
         }
         decoded?;
         report.timings.decode = decode_started.elapsed();
-        self.fix_color(&plan, &source, self.color_fix(&settings), &mut report)?;
+        let fix = match settings.color_fix {
+            ColorFix::Pack => set.geometry.color_fix,
+            chosen => chosen,
+        };
+        self.fix_color(&set, &plan, &input, fix, &mut report)?;
         std::mem::swap(&mut self.decoded, picture);
         report.timings.total += started.elapsed();
-        Ok((report, source))
+        Ok((report, input))
     }
 
     /// The plan to decode by: the frame's own, if memory has not run out with this tile size.
-    fn plan(&mut self, plan: &Arc<FramePlan>, settings: &Settings) -> Arc<FramePlan> {
+    fn plan(&mut self, set: &GraphSet, plan: &Arc<FramePlan>, settings: &Settings) -> Arc<FramePlan> {
         match &self.reduced {
             Some((tile_size, reduced)) if *tile_size == settings.tile_size => {
                 if reduced.input == plan.input {
                     return reduced.clone();
                 }
-                self.reduce(plan, settings)
+                self.reduce(set, plan, settings)
             }
             _ => plan.clone(),
         }
     }
 
-    fn reduce(&mut self, plan: &FramePlan, settings: &Settings) -> Arc<FramePlan> {
-        let reduced = Arc::new(FramePlan::new(&self.geometry, settings, plan.input, true));
+    fn reduce(&mut self, set: &GraphSet, plan: &FramePlan, settings: &Settings) -> Arc<FramePlan> {
+        let reduced = Arc::new(FramePlan::new(&set.geometry, settings, plan.input, true));
         self.reduced = Some((settings.tile_size, reduced.clone()));
         reduced
     }
 
     /// Decodes into `self.decoded`, and crops that in place.
-    fn decode(&mut self, plan: &FramePlan, source: &Source, restored: ArrayView4<'_, f32>) -> Result<(), RestoreError> {
+    fn run(
+        &mut self,
+        set: &GraphSet,
+        plan: &FramePlan,
+        input: &PaddedInput,
+        restored: ArrayView4<'_, f32>,
+    ) -> Result<(), RestoreError> {
         let [height, width] = plan.padded.map(|side| side * SCALE);
         self.decoded.resize(height * width * 3, 0);
-        let conditioned = self.geometry.decoder_conditioned;
-        let frame = conditioned.then(|| tiles::picture(source.frame(), plan.padded));
+        let conditioned = set.geometry.decoder_conditioned;
+        let frame = conditioned.then(|| tiles::picture(input.frame(), plan.padded));
         tiles::decode(
-            &*self.graphs,
+            &*set.graphs,
             &plan.decoder,
             restored,
             frame,
@@ -117,26 +117,19 @@ impl Back {
         Ok(())
     }
 
-    /// The colour fix to apply; never [`ColorFix::Pack`].
-    fn color_fix(&self, settings: &Settings) -> ColorFix {
-        match settings.color_fix {
-            ColorFix::Pack => self.geometry.color_fix,
-            chosen => chosen,
-        }
-    }
-
     /// Brings the decoded picture's colours to those of the bicubic picture.
     fn fix_color(
         &mut self,
+        set: &GraphSet,
         plan: &FramePlan,
-        source: &Source,
+        input: &PaddedInput,
         fix: ColorFix,
         report: &mut Report,
     ) -> Result<(), RestoreError> {
         if fix == ColorFix::None {
             return Ok(());
         }
-        timed(&mut report.timings.upscale, || self.make_reference(plan, source))?;
+        timed(&mut report.timings.upscale, || self.make_reference(set, plan, input))?;
         let width = plan.input[1] * SCALE;
         timed(&mut report.timings.color, || match fix {
             ColorFix::AdaIn => color::adain(&mut self.decoded, &self.reference),
@@ -146,14 +139,14 @@ impl Back {
         Ok(())
     }
 
-    fn make_reference(&mut self, plan: &FramePlan, source: &Source) -> Result<(), RestoreError> {
-        if self.geometry.encodes_upscaled && plan.input == plan.padded {
+    fn make_reference(&mut self, set: &GraphSet, plan: &FramePlan, input: &PaddedInput) -> Result<(), RestoreError> {
+        if set.geometry.encodes_upscaled && plan.input == plan.padded {
             self.reference.clear();
-            self.reference.extend_from_slice(source.upscaled());
+            self.reference.extend_from_slice(input.upscaled());
             return Ok(());
         }
         let [height, width] = plan.input;
-        let mut picture = source.frame();
+        let mut picture = input.frame();
         if width < plan.padded[1] {
             self.unpadded.clear();
             self.unpadded.extend_from_slice(picture);

@@ -7,14 +7,14 @@ use super::{RestoreError, SCALE, convert};
 
 /// Tight u8 RGB.
 #[derive(Debug, Default)]
-pub(super) struct Source {
+pub(super) struct PaddedInput {
     /// The input, padded.
     frame: Vec<u8>,
     /// The bicubic picture of the padded input: the encoder's, if it takes that.
     upscaled: Vec<u8>,
 }
 
-impl Source {
+impl PaddedInput {
     /// Takes the input's colours, padded by repeating the right and the lower edge.
     pub fn load(&mut self, plan: &FramePlan, input: &PixelView<'_>) {
         let [height, width] = plan.padded;

@@ -1,0 +1,276 @@
+//! What is done with one frame, as the overload controller plans it: before the pipeline, and behind it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::CAT;
+use super::session::{FrameError, Session, VideoCaps};
+use super::timing::{FrameTimes, Timing};
+use crate::pace::{Change, Cost, Plan, Policy};
+use crate::restore::{Completion, FinishedFrame, Frame, Limit, MemoryFallback, Report, Settings};
+
+/// What a frame is to be treated by.
+#[derive(Clone)]
+pub struct Request {
+    /// Its times.
+    pub times: FrameTimes,
+    /// How to restore it.
+    pub settings: Settings,
+    /// Failures in a row that end the stream; 0: none do.
+    pub max_errors: u32,
+}
+
+/// What goes through the pipeline with a frame.
+pub struct FrameContext {
+    /// The buffer that it is to be written to, with times, flags and metas.
+    pub output: gst::Buffer,
+    /// The caps that it came with.
+    pub caps: Arc<VideoCaps>,
+    /// What it is to be treated by.
+    pub request: Request,
+    /// The time that it was given.
+    pub budget: Option<Duration>,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is in the output, restored.
+    Restored(Report),
+    /// Its bicubic picture is in the output, which took so long.
+    Bypassed(Duration),
+    /// It is left out: it would come late.
+    Dropped,
+    /// It is left out: its buffer does not hold what the caps say.
+    Refused,
+}
+
+/// What there is to tell about a frame, beside what became of it.
+#[derive(Debug, Default)]
+pub struct FrameMessages {
+    /// The state has changed.
+    pub change: Option<Change>,
+    /// The first failure in a row: of this frame, or of a trial.
+    pub failure: Option<FrameError>,
+    /// Failures to count.
+    pub failures: u32,
+    /// Memory ran out: what there is less of from now on.
+    pub fallback: Option<MemoryFallback>,
+}
+
+/// A frame that was read, and what is to be done with it.
+pub type PlannedFrame = (Arc<Frame>, Plan);
+
+/// One frame in a session.
+pub struct FrameFlow<'s> {
+    session: &'s Session,
+    timing: &'s Mutex<Timing>,
+    request: &'s Request,
+    messages: FrameMessages,
+}
+
+impl<'s> FrameFlow<'s> {
+    /// For one frame.
+    pub fn new(session: &'s Session, timing: &'s Mutex<Timing>, request: &'s Request) -> Self {
+        FrameFlow {
+            session,
+            timing,
+            request,
+            messages: FrameMessages::default(),
+        }
+    }
+
+    /// Reads the frame in `input`, and plans what is done with it; none if it is refused. An error means that the stream is
+    /// to end.
+    pub fn plan(mut self, input: &gst::BufferRef) -> (Result<Option<PlannedFrame>, FrameError>, FrameMessages) {
+        let frame = self.read(input);
+        let planned = frame.map(|frame| frame.map(|frame| (frame, self.ask_controller())));
+        (planned, self.end())
+    }
+
+    /// Writes what became of a frame to its output; none if it was flushed. An error means that the stream is to end.
+    pub fn complete(
+        mut self,
+        finished: FinishedFrame<()>,
+        caps: &VideoCaps,
+        budget: Option<Duration>,
+        output: &mut gst::BufferRef,
+    ) -> (Option<Result<Fate, FrameError>>, FrameMessages) {
+        let frame = &finished.frame;
+        let fate = match finished.completion {
+            Completion::Done(outcome) => {
+                let written = self.session.write(caps, frame, outcome, self.is_blended(), output);
+                Some(self.conclude(written, caps, frame, output))
+            }
+            Completion::Late => Some(self.miss(budget, caps, frame, output)),
+            Completion::Bypassed => Some(self.bypass(caps, frame, output)),
+            Completion::Flushed => None,
+        };
+        (fate, self.end())
+    }
+
+    fn end(mut self) -> FrameMessages {
+        self.messages.change = self.timing().controller.take_change();
+        self.messages
+    }
+
+    /// Whether restored and bypassed frames may follow each other.
+    fn is_blended(&self) -> bool {
+        self.timing().controller.policy() != Policy::Wait
+    }
+
+    fn ask_controller(&self) -> Plan {
+        let mut arrival = self.request.times.arrival;
+        arrival.ready = self.session.model().is_some();
+        let plan = self.timing().controller.plan(&arrival);
+        gst::trace!(
+            CAT,
+            "{:?} left for a frame of {:?}: {plan:?}",
+            arrival.slack,
+            arrival.frame
+        );
+        plan
+    }
+
+    /// The frame in `input`; none if it is refused.
+    fn read(&mut self, input: &gst::BufferRef) -> Result<Option<Arc<Frame>>, FrameError> {
+        if self.session.has_failed() {
+            return Err(FrameError::NoModel);
+        }
+        self.learn_from_trial()?;
+        if !self.request.times.follows {
+            self.session.skip();
+        }
+        match self.session.read(input) {
+            Err(error @ (FrameError::Buffer(_) | FrameError::Restore(_))) => {
+                self.session.leave_out();
+                self.fail(error)?;
+                Ok(None)
+            }
+            frame => frame.map(Some),
+        }
+    }
+
+    /// What a trial took at another depth than frames have now says nothing of times.
+    fn learn_from_trial(&mut self) -> Result<(), FrameError> {
+        let Some(outcome) = self.session.take_trial() else {
+            return Ok(());
+        };
+        let pipelined = self.session.is_pipelined();
+        let mut timing = self.timing();
+        let now = timing.now();
+        match &outcome {
+            Ok(report) if report.pipelined == pipelined => timing.controller.measured(now, cost(report)),
+            Ok(_) => (),
+            Err(_) => timing.controller.trial_failed(now),
+        }
+        drop(timing);
+        match outcome {
+            Ok(report) => {
+                gst::log!(CAT, "a trial took {:?}", report.timings.total);
+                self.succeed(&report);
+                Ok(())
+            }
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// The frame was not restored within its budget.
+    fn miss(
+        &mut self,
+        budget: Option<Duration>,
+        caps: &VideoCaps,
+        frame: &Frame,
+        output: &mut gst::BufferRef,
+    ) -> Result<Fate, FrameError> {
+        let mut timing = self.timing();
+        let now = timing.now();
+        let plan = timing.controller.missed(now, budget.unwrap_or_default());
+        drop(timing);
+        match plan {
+            Plan::Drop => Ok(Fate::Dropped),
+            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(caps, frame, output),
+        }
+    }
+
+    /// Counts what restoring a frame came to; of one that could not be restored the bicubic picture goes out.
+    fn conclude(
+        &mut self,
+        restored: Result<Report, FrameError>,
+        caps: &VideoCaps,
+        frame: &Frame,
+        output: &mut gst::BufferRef,
+    ) -> Result<Fate, FrameError> {
+        match restored {
+            Ok(report) => {
+                let mut timing = self.timing();
+                let now = timing.now();
+                timing.controller.restored(now, cost(&report));
+                drop(timing);
+                self.succeed(&report);
+                Ok(Fate::Restored(report))
+            }
+            Err(FrameError::Restore(error)) => {
+                self.fail(error.into())?;
+                self.bypass(caps, frame, output)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn bypass(&mut self, caps: &VideoCaps, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
+        let started = Instant::now();
+        self.session.write_bypass(caps, frame, output)?;
+        let took = started.elapsed();
+        let mut timing = self.timing();
+        let now = timing.now();
+        timing.controller.bypassed(now, took);
+        Ok(Fate::Bypassed(took))
+    }
+
+    fn succeed(&mut self, report: &Report) {
+        self.timing().failures_in_a_row = 0;
+        self.messages.fallback = self.messages.fallback.max(report.fallback);
+    }
+
+    /// Counts a failure: an error ends the stream.
+    fn fail(&mut self, error: FrameError) -> Result<(), FrameError> {
+        let mut timing = self.timing();
+        timing.failures_in_a_row = timing.failures_in_a_row.saturating_add(1);
+        let failures = timing.failures_in_a_row;
+        drop(timing);
+        self.messages.failures += 1;
+        if self.request.max_errors > 0 && failures >= self.request.max_errors {
+            return Err(error);
+        }
+        if failures == 1 {
+            self.messages.failure = Some(error);
+        }
+        Ok(())
+    }
+
+    /// Never held while waiting, or while another lock is taken.
+    fn timing(&self) -> MutexGuard<'s, Timing> {
+        self.timing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until when a frame may take, if it has a budget at all: counted from when its times were taken.
+pub fn limit(times: &FrameTimes, budget: Option<Duration>, least: Duration) -> Option<Limit> {
+    budget.map(|budget| Limit {
+        deadline: times.taken + budget,
+        least,
+    })
+}
+
+fn cost(report: &Report) -> Cost {
+    let whole = report.timings.total;
+    Cost {
+        whole,
+        turn: if report.pipelined {
+            report.timings.longer_half()
+        } else {
+            whole
+        },
+    }
+}

@@ -1,0 +1,59 @@
+//! The model with half of the threads for each graph, for two frames on their way at a time.
+
+use std::sync::Arc;
+
+use super::{Session, VideoCaps};
+use crate::element::CAT;
+use crate::element::loader::{Loader, Ticket};
+use crate::restore::{Frame, PixelLayout, PixelView, RestoreError, Settings, Stream};
+use crate::runtime::Model;
+
+/// It on its way.
+pub(super) type SecondModelLoader = Loader<Arc<Model>, ()>;
+
+impl Session {
+    /// Whether it is open and warm. If it is not it begins to be opened, where two frames at a time gain anything: with it
+    /// the first picture is restored beside the stream, since that takes twice the time of any other.
+    pub(super) fn has_second_model(&self) -> bool {
+        let Some(model) = self.model().filter(|model| model.gains_side_by_side()) else {
+            return false;
+        };
+        let caps = self.caps();
+        self.second
+            .get_or_init(|| Loader::spawn(move |ticket| load(&model, caps.as_deref(), ticket)).ok())
+            .as_ref()
+            .is_some_and(|loader| loader.get().is_some())
+    }
+
+    /// The second model, once it is open.
+    pub(super) fn second_model(&self) -> Option<Arc<Model>> {
+        self.second.get()?.as_ref()?.get()
+    }
+}
+
+/// A ticket that is dropped with nothing delivered has failed: then there is one frame at a time.
+fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, ticket: &Ticket<Arc<Model>, ()>) {
+    match model.side_by_side() {
+        Ok(second) => {
+            if let Some(Err(error)) = caps.map(|caps| warm_up(&second, caps)) {
+                // The first frame will say the same to whoever waits for it.
+                gst::debug!(CAT, "the model could not be warmed up: {error}");
+            }
+            ticket.deliver(second);
+        }
+        Err(error) => gst::warning!(
+            CAT,
+            "one frame is restored at a time, for the second model could not be opened: {error}"
+        ),
+    }
+}
+
+/// Restores a black picture.
+fn warm_up(model: &Arc<Model>, caps: &VideoCaps) -> Result<(), RestoreError> {
+    let (width, height) = (caps.input.width() as usize, caps.input.height() as usize);
+    let black = vec![0; width * height * 3];
+    let view = PixelView::new(&black, width, height, width * 3, PixelLayout::Rgb)?;
+    let mut stream = Stream::new(model.clone(), model.manifest(), Settings::default())?;
+    stream.restore_frame(&Frame::read(&view)?, &mut Vec::new())?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What downstream has answered to the last finished frame. Frames are pushed on another thread than the one on which
+//! upstream pushes, so it reaches upstream with a later frame.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The result of the last push, until upstream has learnt of it.
+pub struct SrcResult(Mutex<Result<(), gst::FlowError>>);
+
+impl Default for SrcResult {
+    fn default() -> Self {
+        SrcResult(Mutex::new(Ok(())))
+    }
+}
+
+impl SrcResult {
+    /// For upstream. Told once: with the frame after that downstream is asked again, which may have been linked or have
+    /// other caps by then. Not so where the stream has ended, by a frame or by downstream, which then takes no more.
+    ///
+    /// # Errors
+    /// What downstream has answered, or that a frame has ended the stream.
+    pub fn tell(&self) -> Result<(), gst::FlowError> {
+        let mut result = self.lock();
+        let told = *result;
+        if !matches!(told, Err(gst::FlowError::Error | gst::FlowError::Eos)) {
+            *result = Ok(());
+        }
+        told
+    }
+
+    /// An answer that upstream will not learn of, because no frame comes any more.
+    pub fn untold_error(&self) -> Option<gst::FlowError> {
+        self.lock().err()
+    }
+
+    /// Whether the last push went well.
+    pub fn is_ok(&self) -> bool {
+        self.lock().is_ok()
+    }
+
+    /// Another stream or segment begins: downstream is asked again, if it was downstream that has ended the last one.
+    pub fn forget(&self) {
+        let mut result = self.lock();
+        if *result != Err(gst::FlowError::Error) {
+            *result = Ok(());
+        }
+    }
+
+    /// Takes down what a push came to.
+    pub fn set(&self, result: Result<(), gst::FlowError>) {
+        *self.lock() = result;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Result<(), gst::FlowError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

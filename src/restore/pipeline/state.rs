@@ -1,0 +1,336 @@
+//! Where the frames are, and who waits for what.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::{Completion, Refusal};
+use crate::restore::RestoreError;
+use crate::restore::encode_stage::RestoredLatent;
+use crate::restore::frame::Frame;
+use crate::restore::job::{Job, Outcome};
+use crate::restore::padded_input::PaddedInput;
+
+/// Frames that may be in flight: one that is handed over, one in each half, and one that waits for them.
+const SLOTS: usize = 4;
+
+/// What the threads share: everything behind one lock.
+pub struct Shared<T> {
+    state: Mutex<State<T>>,
+    pub changed: Condvar,
+}
+
+/// Where the frames are. The queue has those that will come out, in order; the rest is the work on them, at most one piece
+/// at each place.
+pub struct State<T> {
+    queue: VecDeque<Entry<T>>,
+    /// Submitted, and not begun.
+    submitted: Option<Step<Job>>,
+    encoding: bool,
+    /// Between the halves.
+    encoded: Option<Step<Encoded>>,
+    decoding: bool,
+    /// While a frame is handed over: its generation. None for one that was flushed before, for nobody waits for that.
+    pub handing_over: Option<u64>,
+    trial: Trial,
+    /// Memory for the encoder's half.
+    pub spare: Option<PaddedInput>,
+    /// Of the frames that are submitted now. A flush begins the next one, and flushes all before it.
+    pub generation: u64,
+    pub flushing: bool,
+    pub closed: bool,
+    /// Threads that have ended.
+    pub ended: usize,
+    /// Of the next frame in the queue.
+    serial: u64,
+}
+
+/// A piece of work on a frame.
+pub struct Step<W> {
+    /// Whose it is in the queue; none of a trial.
+    pub serial: Option<u64>,
+    /// Of when it was submitted.
+    pub generation: u64,
+    pub work: W,
+}
+
+impl<W> Step<W> {
+    /// The same frame's, with other work.
+    pub fn with<V>(&self, work: V) -> Step<V> {
+        Step {
+            serial: self.serial,
+            generation: self.generation,
+            work,
+        }
+    }
+}
+
+/// What the encoder's half leaves; no result if the frame was flushed before it began.
+pub struct Encoded {
+    pub result: Option<Result<RestoredLatent, RestoreError>>,
+    pub picture: Vec<u8>,
+}
+
+/// A frame in the queue.
+pub struct Entry<T> {
+    serial: u64,
+    /// Of when it was submitted.
+    generation: u64,
+    pub context: T,
+    pub frame: Arc<Frame>,
+    /// When it has to come out.
+    deadline: Option<Instant>,
+    /// None while it is worked on.
+    completion: Option<Completion>,
+}
+
+impl<T> Entry<T> {
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+/// A frame that is restored without coming out.
+#[derive(Default)]
+enum Trial {
+    #[default]
+    None,
+    Working,
+    Done(Outcome),
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Shared {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                submitted: None,
+                encoding: false,
+                encoded: None,
+                decoding: false,
+                handing_over: None,
+                trial: Trial::None,
+                spare: None,
+                generation: 0,
+                flushing: false,
+                closed: false,
+                ended: 0,
+                serial: 0,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+}
+
+/// The queue.
+impl<T> State<T> {
+    /// Whether frames are taken.
+    pub fn accepts(&self) -> bool {
+        !self.flushing && self.ended == 0
+    }
+
+    pub fn check(&self) -> Result<(), Refusal> {
+        match (self.ended, self.flushing) {
+            (0, false) => Ok(()),
+            (0, true) => Err(Refusal::Flushing),
+            _ => Err(Refusal::Ended),
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.queue.len() + usize::from(self.handing_over.is_some()) >= SLOTS
+    }
+
+    /// Whether there are frames that will come out.
+    pub fn has_frames(&self) -> bool {
+        self.handing_over == Some(self.generation) || self.queue.iter().any(|entry| entry.generation == self.generation)
+    }
+
+    /// Puts a frame at the end of the queue. Returns its number.
+    pub fn enqueue(
+        &mut self,
+        frame: Arc<Frame>,
+        context: T,
+        deadline: Option<Instant>,
+        completion: Option<Completion>,
+    ) -> u64 {
+        self.serial += 1;
+        self.queue.push_back(Entry {
+            serial: self.serial,
+            generation: self.generation,
+            context,
+            frame,
+            deadline,
+            completion,
+        });
+        self.serial
+    }
+
+    /// The first in the queue, if it is to come out now.
+    fn dequeue(&mut self) -> Option<(Entry<T>, Completion)> {
+        let first = self.queue.front()?;
+        let flushed = first.generation != self.generation;
+        if !flushed && !first.is_late() && first.completion.is_none() {
+            return None;
+        }
+        let mut entry = self.queue.pop_front()?;
+        let completion = match entry.completion.take() {
+            _ if flushed => Completion::Flushed,
+            completion => completion.unwrap_or(Completion::Late),
+        };
+        self.handing_over = (!flushed).then_some(entry.generation);
+        Some((entry, completion))
+    }
+}
+
+/// The work.
+impl<T> State<T> {
+    /// Whether a frame that is submitted now, at this depth, would not have to wait.
+    pub fn can_begin(&self, depth: usize) -> bool {
+        let encoder_is_free = self.submitted.is_none() && !self.encoding && self.encoded.is_none();
+        encoder_is_free && (depth > 1 || !self.decoding)
+    }
+
+    /// Gives work to the encoder's half.
+    pub fn begin(&mut self, serial: Option<u64>, job: Job) {
+        self.submitted = Some(Step {
+            serial,
+            generation: self.generation,
+            work: job,
+        });
+    }
+
+    /// What the encoder's half is to do next.
+    pub fn start_encoding(&mut self) -> Option<Step<Job>> {
+        let step = self.submitted.take()?;
+        self.encoding = true;
+        Some(step)
+    }
+
+    pub fn end_encoding(&mut self, step: Step<Encoded>) {
+        self.encoding = false;
+        self.encoded = Some(step);
+    }
+
+    /// What the decoder's half is to do next.
+    pub fn start_decoding(&mut self) -> Option<Step<Encoded>> {
+        let step = self.encoded.take()?;
+        self.decoding = true;
+        Some(step)
+    }
+
+    /// What became of a frame's work; no outcome if nobody waited for it any more.
+    pub fn end_decoding(&mut self, step: &Step<()>, outcome: Option<Outcome>) {
+        self.decoding = false;
+        match step.serial {
+            None => self.trial = outcome.map_or(Trial::None, Trial::Done),
+            Some(serial) => {
+                let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
+                if let (Some(entry), Some(outcome)) = (entry, outcome) {
+                    entry.completion = Some(Completion::Done(outcome));
+                }
+            }
+        }
+    }
+
+    /// Whether somebody still waits for a frame.
+    pub fn is_wanted<W>(&self, step: &Step<W>) -> bool {
+        let waits = |serial| {
+            self.queue
+                .iter()
+                .any(|entry| entry.serial == serial && !entry.is_late())
+        };
+        step.generation == self.generation && step.serial.is_none_or(waits)
+    }
+
+    pub fn trial_is_free(&self) -> bool {
+        matches!(self.trial, Trial::None)
+    }
+
+    pub fn begin_trial(&mut self, job: Job) {
+        self.trial = Trial::Working;
+        self.begin(None, job);
+    }
+
+    pub fn take_trial(&mut self) -> Option<Outcome> {
+        match std::mem::take(&mut self.trial) {
+            Trial::Done(outcome) => Some(outcome),
+            trial => {
+                self.trial = trial;
+                None
+            }
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    /// No code that can panic runs under this lock, so a poisoned one holds nothing half done.
+    pub fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, and wakes whoever waits for a change.
+    pub fn update(&self, change: impl FnOnce(&mut State<T>)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// What `take` gives, as soon as it gives something; nothing once the threads are to end.
+    pub fn next<R>(&self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<(R, MutexGuard<'_, State<T>>)> {
+        let mut state = self.lock();
+        while !state.closed {
+            if let Some(taken) = take(&mut state) {
+                return Some((taken, state));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    /// The next frame to come out, as soon as it is to; none once the threads are to end.
+    pub fn next_finished(&self) -> Option<(Entry<T>, Completion)> {
+        let mut state = self.lock();
+        while !state.closed {
+            if let Some(finished) = state.dequeue() {
+                return Some(finished);
+            }
+            let deadline = state.queue.front().and_then(|entry| entry.deadline);
+            state = self.wait_once(state, deadline);
+        }
+        None
+    }
+
+    /// Waits while `condition` holds.
+    pub fn wait<'s>(
+        &self,
+        state: MutexGuard<'s, State<T>>,
+        condition: impl Fn(&State<T>) -> bool,
+    ) -> MutexGuard<'s, State<T>> {
+        self.wait_until(state, None, condition)
+    }
+
+    /// Waits while `condition` holds, until `deadline` at most.
+    pub fn wait_until<'s>(
+        &self,
+        mut state: MutexGuard<'s, State<T>>,
+        deadline: Option<Instant>,
+        condition: impl Fn(&State<T>) -> bool,
+    ) -> MutexGuard<'s, State<T>> {
+        while condition(&state) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            state = self.wait_once(state, deadline);
+        }
+        state
+    }
+
+    /// Waits for a change, until `deadline` at most.
+    fn wait_once<'s>(&self, state: MutexGuard<'s, State<T>>, deadline: Option<Instant>) -> MutexGuard<'s, State<T>> {
+        match deadline {
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let waited = self.changed.wait_timeout(state, left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the threads do, each until the pipeline is closed.
+
+use super::FinishedFrame;
+use super::state::{Encoded, Shared};
+use crate::restore::RestoreError;
+use crate::restore::decode_stage::DecodeStage;
+use crate::restore::encode_stage::{EncodeStage, RestoredLatent};
+use crate::restore::job::{Job, Restored, caught};
+use crate::restore::padded_input::PaddedInput;
+
+/// Frames to their restored latents.
+pub fn encode_and_restore<T>(shared: &Shared<T>) {
+    let mut stage = None;
+    while let Some((step, mut state)) = shared.next(|state| state.start_encoding()) {
+        // A frame that is late only is the next one's previous frame.
+        let flushed = step.generation != state.generation;
+        let spare = state.spare.take();
+        drop(state);
+        let result = (!flushed).then(|| restore(&mut stage, &step.work, spare));
+        let after = step.with(());
+        let encoded = Encoded {
+            result,
+            picture: step.work.picture,
+        };
+        shared.update(|state| state.end_encoding(after.with(encoded)));
+    }
+}
+
+fn restore(
+    stage: &mut Option<EncodeStage>,
+    job: &Job,
+    spare: Option<PaddedInput>,
+) -> Result<RestoredLatent, RestoreError> {
+    let stage = stage.get_or_insert_with(|| EncodeStage::new(job.graphs.clone(), job.settings.clone()));
+    stage.set_graphs(&job.graphs);
+    stage.set_settings(job.settings.clone());
+    if let Some(spare) = spare {
+        stage.recycle(spare);
+    }
+    if !job.follows {
+        stage.reset();
+    }
+    let mut latent = caught(|| stage.restore(&job.frame))?;
+    latent.report.pipelined = job.depth > 1;
+    Ok(latent)
+}
+
+/// Restored latents to pictures.
+pub fn decode<T>(shared: &Shared<T>) {
+    let mut stage = DecodeStage::default();
+    while let Some((step, state)) = shared.next(|state| state.start_decoding()) {
+        let wanted = state.is_wanted(&step);
+        drop(state);
+        shared.changed.notify_all();
+        let after = step.with(());
+        let Encoded { result, picture } = step.work;
+        let finished = result
+            .filter(|_| wanted)
+            .map(|latent| finish(&mut stage, latent, picture));
+        let (outcome, spare) = match finished {
+            Some(Ok((restored, input))) => (Some(Ok(restored)), Some(input)),
+            Some(Err(error)) => (Some(Err(error)), None),
+            None => (None, None),
+        };
+        shared.update(|state| {
+            state.end_decoding(&after, outcome);
+            state.spare = spare.or(state.spare.take());
+        });
+    }
+}
+
+fn finish(
+    stage: &mut DecodeStage,
+    latent: Result<RestoredLatent, RestoreError>,
+    mut picture: Vec<u8>,
+) -> Result<(Restored, PaddedInput), RestoreError> {
+    let latent = latent?;
+    let (report, input) = caught(|| stage.decode(latent, &mut picture))?;
+    Ok((Restored { picture, report }, input))
+}
+
+/// Finished frames out, in order, each as soon as it is restored or late.
+pub fn output<T>(shared: &Shared<T>, mut output: impl FnMut(FinishedFrame<T>)) {
+    while let Some((entry, completion)) = shared.next_finished() {
+        output(FinishedFrame {
+            context: entry.context,
+            frame: entry.frame,
+            completion,
+        });
+        shared.update(|state| state.handing_over = None);
+    }
+}
