@@ -3,7 +3,7 @@
 //!     cargo run --release --example live_rates [WIDTHxHEIGHT [SECONDS [MODEL]]]
 //!
 //! For each rate a test source goes through the element, whose frames are given the time of two, into a sink that waits
-//! for the clock. What is not restored went out upscaled plainly.
+//! for the clock. What is not restored went out bicubic.
 
 use gst::prelude::*;
 

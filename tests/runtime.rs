@@ -366,14 +366,14 @@ fn two_graphs_side_by_side_have_half_of_the_threads_each() {
     let nearest = pack("nearest");
     for (threads, half) in [(2, 1), (3, 2), (8, 4)] {
         let model = with_threads(&nearest, threads);
-        assert!(model.gains_side_by_side());
-        let halved = model.side_by_side().unwrap();
+        assert!(model.gains_by_pipelining());
+        let halved = model.with_half_the_threads().unwrap();
         assert!(Arc::ptr_eq(&halved, &with_threads(&nearest, half)), "{threads} threads");
         assert_computes_nearest(&halved, 8, 6);
     }
     let single = with_threads(&nearest, 1);
-    assert!(!single.gains_side_by_side());
-    assert!(Arc::ptr_eq(&single.side_by_side().unwrap(), &single));
+    assert!(!single.gains_by_pipelining());
+    assert!(Arc::ptr_eq(&single.with_half_the_threads().unwrap(), &single));
 
     let (folder, ballast) = (copy_of_nearest(), vec![0_u8; 256 << 20]);
     fs::write(folder.path().join("ballast.bin"), &ballast).unwrap();
@@ -384,7 +384,7 @@ fn two_graphs_side_by_side_have_half_of_the_threads_each() {
     let large = Pack::open(folder.path()).unwrap();
     assert!(large.size() > 256 << 20);
     let model = with_threads(&large, 2);
-    assert!(model.gains_side_by_side() && Arc::ptr_eq(&model.side_by_side().unwrap(), &model));
+    assert!(model.gains_by_pipelining() && Arc::ptr_eq(&model.with_half_the_threads().unwrap(), &model));
 }
 
 fn copy_of_nearest() -> tempfile::TempDir {

@@ -58,7 +58,7 @@ impl Way {
         width: usize,
         height: usize,
     ) -> Result<Way, Box<dyn Error>> {
-        let model = model.side_by_side()?;
+        let model = model.with_half_the_threads()?;
         let graphs = Arc::new(GraphSet::new(model.clone(), model.manifest())?);
         let ((sender, finished), (spares, spare)) = (mpsc::channel(), mpsc::channel());
         let (mut writer, mut picture) = (OutputWriter::new(), blank(width, height));

@@ -142,8 +142,8 @@ impl DloralVsr {
         session.src_result.set(pushed.map(|_| ()));
     }
 
-    /// Two frames are on their way at a time where nobody waits for a frame, or frames have the time of two: each may take
-    /// longer if only more of them get through. Waits for the model where no frame can be late.
+    /// Two frames are in flight at a time where nobody waits for a frame, or frames have the time of two: each may take
+    /// longer if only more of them get through. Waits for models where no frame can be late.
     pub(super) fn choose_depth(&self, session: &Session) {
         self.learn_of_upstream();
         let own = self.own_latency();
@@ -155,7 +155,7 @@ impl DloralVsr {
             // What it comes to is the frame's to tell.
             let _ = session.wait_for_model();
         }
-        if session.set_pipelined(unhurried || ample) {
+        if session.set_pipelined(unhurried || ample, unhurried) {
             gst::debug!(CAT, imp = self, "two frames at a time: {}", session.is_pipelined());
             lock(&self.timing).controller.change_depth();
         }

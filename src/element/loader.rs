@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A value on its way. Dropping it, or [`abandon`](Self::abandon), leaves the worker to itself: nobody waits for it.
+/// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), leaves the thread to itself: nobody waits for it.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
 
 /// What waiting came to.
@@ -12,13 +12,13 @@ pub struct Loader<T, E>(Arc<Shared<T, E>>);
 pub enum Waited<T> {
     /// The value.
     Ready(T),
-    /// The worker could not load it, and has said why.
+    /// The thread could not load it, and has said why.
     Failed,
     /// A flush or the element's stop came first.
     Interrupted,
 }
 
-/// The worker's end.
+/// The end of it that the thread holds.
 pub struct Ticket<T, E>(Arc<Shared<T, E>>);
 
 struct Shared<T, E> {
@@ -84,11 +84,11 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
         Ok(Loader(shared))
     }
 
-    /// The error, if it comes before `patience` is over; waits no longer than for the first outcome. From then on the
-    /// worker has to tell an error itself.
-    pub fn early_error(&self, patience: Duration) -> Option<E> {
+    /// The error, if it comes before `timeout` is over; waits no longer than for the first outcome. From then on the
+    /// thread has to tell an error itself.
+    pub fn early_error(&self, timeout: Duration) -> Option<E> {
         let pending = |slot: &mut Slot<T, E>| slot.is_pending();
-        let waited = self.0.changed.wait_timeout_while(self.0.lock(), patience, pending);
+        let waited = self.0.changed.wait_timeout_while(self.0.lock(), timeout, pending);
         let mut slot = waited.unwrap_or_else(PoisonError::into_inner).0;
         slot.starting = false;
         match &mut slot.outcome {
@@ -133,7 +133,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
         self.0.change(|slot| slot.flushing = flushing);
     }
 
-    /// Interrupts waiting for good. Says whether the worker is still at it.
+    /// Interrupts waiting for good. Says whether the thread is still at it.
     pub fn abandon(&self) -> bool {
         self.0.change(|slot| {
             slot.abandoned = true;
@@ -158,7 +158,7 @@ impl<T, E> Ticket<T, E> {
         })
     }
 
-    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the worker to
+    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the thread to
     /// tell, before it drops the ticket and those who wait learn of the failure.
     pub fn fail(&self, error: E) -> Option<E> {
         self.0.change(|slot| {
@@ -177,7 +177,7 @@ impl<T, E> Ticket<T, E> {
 }
 
 impl<T, E> Drop for Ticket<T, E> {
-    /// A worker that failed, or panicked, leaves nobody waiting.
+    /// A thread that failed, or panicked, leaves nobody waiting.
     fn drop(&mut self) {
         self.0.change(|slot| {
             if slot.is_pending() {
@@ -195,7 +195,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
     type TestLoader = Loader<u32, &'static str>;
 
-    /// A loader whose worker waits for what the test sends, and a way to send it.
+    /// A loader whose thread waits for what the test sends, and a way to send it.
     fn held() -> (TestLoader, mpsc::Sender<Result<u32, &'static str>>) {
         let (sender, receiver) = mpsc::channel();
         let load = move |ticket: &Ticket<u32, &'static str>| match receiver.recv() {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_error_is_given_back_to_the_worker() {
+    fn a_later_error_is_given_back_to_the_thread() {
         let (told, hears) = mpsc::channel();
         let (go, wait_for_go) = mpsc::channel();
         let loader = TestLoader::spawn(move |ticket| {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_the_patience() {
+    fn a_value_ends_the_timeout() {
         let (loader, sender) = held();
         sender.send(Ok(3)).unwrap();
         assert_eq!(loader.early_error(Duration::from_secs(100_000)), None);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoning_waits_for_nobody_and_tells_the_worker() {
+    fn abandoning_waits_for_nobody_and_tells_the_thread() {
         let (asked, answer) = (mpsc::channel(), mpsc::channel());
         let loader = TestLoader::spawn(move |ticket| {
             asked.1.recv().unwrap();

@@ -15,9 +15,9 @@
 //!
 //! ## Live streams
 //!
-//! A frame that is not restored by its deadline goes out upscaled plainly, or is dropped, as `overload` says; restoration
-//! comes back as soon as it fits. Each change is told by an element message `dloralvsr-state`. A frame that cannot be
-//! restored goes out upscaled plainly as well, with a warning, until `max-errors` of them come in a row. All of it is in
+//! Of a frame that is not restored by its deadline the bicubic picture goes out (bypass), or it is dropped, as `overload`
+//! says; restoration comes back as soon as it fits. Each change is told by an element message `dloralvsr-state`. A frame
+//! that cannot be restored is bypassed as well, with a warning, until `max-errors` of them come in a row. All of it is in
 //! `docs/live.md`.
 //!
 //! ```text
@@ -26,16 +26,15 @@
 //!
 //! ## Other streams
 //!
-//! Where upstream answers the LATENCY query with not being live, every frame is waited for (`overload` `auto` or
-//! `stall`).
+//! Where upstream answers the LATENCY query with not being live, every frame is waited for (`overload` `auto` or `wait`).
 //!
-//! ## Two frames at a time
+//! ## The pipeline
 //!
-//! There, also with `overload` `degrade`, and in live streams whose frames are given the time of two, two are on their way
-//! at a time on a CPU with several threads: one is decoded on half of the threads while the next is encoded and restored
-//! on the other half. They are pushed by a thread of the element's, in order, each as soon as it is restored or at its
-//! deadline. Serialized events and queries wait for those before them; what downstream answers reaches upstream with the
-//! next frame.
+//! Frames are submitted to a pipeline of two threads, one that encodes and restores and one that decodes, and a third one
+//! pushes them, in order, each as soon as it is restored or at its deadline. Two are in flight at a time on a CPU with
+//! several threads, where nobody waits for a particular frame (not live, also with `overload` `bypass`) or each is given
+//! the time of two; else one. Serialized events and queries wait for the frames before them; what downstream answers
+//! reaches upstream with the next frame. `docs/architecture.md` follows a frame from call to call.
 //!
 //! ## Example
 //!
@@ -68,13 +67,12 @@
 //! | `formats` | accepted formats, and the core's words for what their samples mean |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `navigation` | pointers in the enlarged picture, as places in the input |
-//! | `model`, `loader` | opening the model on a thread beside the stream, with news of it on the bus |
-//! | `session` | one run from start to stop: the threads of the core, its pictures, when its window begins anew |
+//! | `model`, `loader` | opening the model on a thread beside the stream, and what the bus is told of it |
+//! | `session` | one run from start to stop: the model, the pipeline, the window, what downstream answers |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
-//! | `frames` | frames through the element, one after the other or in flight, and what is told about each |
-//! | `flow` | one frame's fate: restored, degraded, dropped or refused |
-//! | `flight` | the frames in flight, and what downstream answers to them |
-//! | `news` | what is said on the bus: changes of state, dropped frames |
+//! | `frames` | frames in and out: submitted, finished, pushed, and told about |
+//! | `frame_flow` | one frame's fate: restored, bypassed, dropped or refused |
+//! | `messages` | what is said on the bus: changes of state, dropped frames |
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 

@@ -203,8 +203,8 @@ impl Timing {
             }
     }
 
-    /// Whether a frame that may be late has the time of two: then two may be on their way at a time. What is not live runs
-    /// ahead of its sink by as many frames as are on their way. `own` is the element's own latency.
+    /// Whether a frame that may be late has the time of two: then two may be in flight at a time. What is not live runs
+    /// ahead of its sink by as many frames as are in flight. `own` is the element's own latency.
     pub fn is_ample(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
         let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));

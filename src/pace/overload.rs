@@ -121,7 +121,7 @@ pub struct Change {
 pub struct Cost {
     /// From its begin to its end.
     pub whole: Duration,
-    /// Until the next one could be begun: less, where two are on their way at a time.
+    /// Until the next one could be begun: less, where two are in flight at a time.
     pub turn: Duration,
 }
 
@@ -238,7 +238,7 @@ impl OverloadController {
         }
     }
 
-    /// Another number of frames is on its way at a time from the next one on. What one took before says nothing of that, so
+    /// Another number of frames is in flight at a time from the next one on. What one took before says nothing of that, so
     /// it is tried at once.
     pub fn change_depth(&mut self) {
         (self.cost, self.least) = (None, None);

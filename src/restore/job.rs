@@ -16,7 +16,7 @@ pub struct Job {
     pub frame: Arc<Frame>,
     /// What restores it. Another set than the frame's before keeps the window, so it has to be of the same pack.
     pub graphs: Arc<GraphSet>,
-    /// Frames that may be on their way at a time: 1, or 2 and more for the next one to be encoded and restored while this
+    /// Frames that may be in flight at a time: 1, or 2 and more for the next one to be encoded and restored while this
     /// one is decoded.
     pub depth: usize,
     /// Whether the frame that was restored last is the one before it. If not, it is paired with itself.

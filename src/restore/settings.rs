@@ -49,7 +49,7 @@ pub struct Report {
     pub scene_cut: bool,
     /// There was no frame before to use: the first, after a reset, a size change, an error or a scene cut.
     pub paired_with_itself: bool,
-    /// Another frame may have been on its way beside it, so that it took longer.
+    /// Another frame may have been in flight beside it, so that it took longer.
     pub pipelined: bool,
     /// Memory ran out with this frame: what it and those after it are made with less of.
     pub fallback: Option<MemoryFallback>,

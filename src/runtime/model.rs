@@ -107,7 +107,7 @@ impl Model {
     /// Whether two graphs side by side, on half of the threads each, are done sooner than one after the other on all of
     /// them: on the CPU, which seldom keeps several threads busy with one graph. A GPU is full with one, and CUDA graphs
     /// are captured while nothing else is called.
-    pub fn gains_side_by_side(&self) -> bool {
+    pub fn gains_by_pipelining(&self) -> bool {
         self.provider == Provider::Cpu && self.options.thread_count() > 1
     }
 
@@ -116,9 +116,9 @@ impl Model {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn side_by_side(self: &Arc<Self>) -> Result<Arc<Model>, RuntimeError> {
+    pub fn with_half_the_threads(self: &Arc<Self>) -> Result<Arc<Model>, RuntimeError> {
         const LARGEST: u64 = 256 << 20;
-        if !self.gains_side_by_side() || self.pack.size() > LARGEST {
+        if !self.gains_by_pipelining() || self.pack.size() > LARGEST {
             return Ok(self.clone());
         }
         let half = self.options.thread_count().div_ceil(2);

@@ -21,7 +21,7 @@ use crate::runtime::Model;
 
 pub use src_result::SrcResult;
 
-/// A model on its way, and the message if it does not come.
+/// A model that is being opened, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
 /// The end of it that the loading thread holds.
 pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
@@ -52,7 +52,7 @@ pub struct Session {
 #[derive(Default)]
 struct StreamState {
     caps: Option<Arc<VideoCaps>>,
-    /// Whether two frames may be on their way at a time.
+    /// Whether two frames may be in flight at a time.
     pipelined: bool,
     /// Whether the frame before the next one was begun, so that the window holds it.
     holds_previous: bool,
@@ -195,11 +195,15 @@ impl Session {
 
     fn interrupt_threads(&self) {
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        self.pipeline().set_flushing(self.model.is_interrupted());
+        let interrupted = self.model.is_interrupted();
+        if let Some(Some(second)) = self.second.get() {
+            second.set_flushing(interrupted);
+        }
+        self.pipeline().set_flushing(interrupted);
     }
 }
 
-/// Frames on their way in.
+/// Frames in.
 impl Session {
     /// Caps have come. Other ones than before begin the stream anew.
     pub fn set_caps(&self, caps: VideoCaps) {
@@ -220,15 +224,16 @@ impl Session {
         self.writer().reset();
     }
 
-    /// From the next frame on, two may be on their way at a time, or only one. Two need the model with half of the threads;
-    /// it is begun to be opened, and until it is open there is one at a time. Says whether that is a change.
-    pub fn set_pipelined(&self, wanted: bool) -> bool {
-        let pipelined = wanted && self.has_second_model();
+    /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the threads: it
+    /// begins to be opened, and is waited for if `waits`; else there is one at a time until it is open. Says whether that is
+    /// a change.
+    pub fn set_pipelined(&self, wanted: bool, waits: bool) -> bool {
+        let pipelined = wanted && self.has_second_model(waits);
         let mut stream = self.stream();
         std::mem::replace(&mut stream.pipelined, pipelined) != pipelined
     }
 
-    /// Whether two frames may be on their way at a time.
+    /// Whether two frames may be in flight at a time.
     pub fn is_pipelined(&self) -> bool {
         self.stream().pipelined
     }
@@ -340,7 +345,7 @@ impl Session {
     }
 }
 
-/// Frames on their way out.
+/// Frames out.
 impl Session {
     /// Writes what a frame was restored to into the output. `blended`: in a stream that has bypassed frames as well.
     ///

@@ -1,28 +1,37 @@
-//! The model with half of the threads for each graph, for two frames on their way at a time.
+//! The model with half of the threads for each graph, for two frames in flight at a time.
 
 use std::sync::Arc;
 
 use super::{Session, VideoCaps};
 use crate::element::CAT;
-use crate::element::loader::{Loader, Ticket};
+use crate::element::loader::{Loader, Ticket, Waited};
 use crate::restore::{Frame, PixelLayout, PixelView, RestoreError, Settings, Stream};
 use crate::runtime::Model;
 
-/// It on its way.
+/// It while it is being opened.
 pub(super) type SecondModelLoader = Loader<Arc<Model>, ()>;
 
 impl Session {
-    /// Whether it is open and warm. If it is not it begins to be opened, where two frames at a time gain anything: with it
-    /// the first picture is restored beside the stream, since that takes twice the time of any other.
-    pub(super) fn has_second_model(&self) -> bool {
-        let Some(model) = self.model().filter(|model| model.gains_side_by_side()) else {
+    /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited for
+    /// if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of any other.
+    pub(super) fn has_second_model(&self, waits: bool) -> bool {
+        let Some(model) = self.model().filter(|model| model.gains_by_pipelining()) else {
             return false;
         };
-        let caps = self.caps();
-        self.second
-            .get_or_init(|| Loader::spawn(move |ticket| load(&model, caps.as_deref(), ticket)).ok())
-            .as_ref()
-            .is_some_and(|loader| loader.get().is_some())
+        if self.second.get().is_none() {
+            let caps = self.caps().filter(|_| !waits);
+            let loader = Loader::spawn(move |ticket| load(&model, caps.as_deref(), ticket));
+            self.second.get_or_init(|| loader.ok());
+            // A flush that has come meanwhile did not find it.
+            self.interrupt_threads();
+        }
+        let Some(Some(loader)) = self.second.get() else {
+            return false;
+        };
+        match waits {
+            true => matches!(loader.wait(), Waited::Ready(_)),
+            false => loader.get().is_some(),
+        }
     }
 
     /// The second model, once it is open.
@@ -33,7 +42,7 @@ impl Session {
 
 /// A ticket that is dropped with nothing delivered has failed: then there is one frame at a time.
 fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, ticket: &Ticket<Arc<Model>, ()>) {
-    match model.side_by_side() {
+    match model.with_half_the_threads() {
         Ok(second) => {
             if let Some(Err(error)) = caps.map(|caps| warm_up(&second, caps)) {
                 // The first frame will say the same to whoever waits for it.
