@@ -481,3 +481,85 @@ fn the_frame_behind_a_refused_one_is_a_discontinuity() {
         .collect();
     assert_eq!(flags[1..], [true, false]);
 }
+
+/// Whatever the depth, and whoever pushes.
+#[test]
+fn only_the_frame_that_is_a_discontinuity_is_marked() {
+    let mut rig = plain_rig();
+    let next = push_until_two(&mut rig, 0);
+    let mut marked = frame(next).buffer(next as u64);
+    marked.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    rig.harness.push(marked).unwrap();
+    push(&mut rig, next + 1).unwrap();
+    drain(&mut rig);
+    rig.element.set_property_from_str("overload", "drop");
+    live::set_latency(&mut rig, live::AMPLE);
+    push(&mut rig, next + 2).unwrap();
+    push(&mut rig, next + 3).unwrap();
+    drain(&mut rig);
+    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
+        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
+        .collect();
+    assert_eq!(flags, [true, false, false, false]);
+}
+
+#[test]
+fn a_failure_from_before_a_flush_is_not_counted_after_it() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    rig.element.set_property("max-errors", 2_u32);
+    for number in 0..4 {
+        model.fail(&[GraphErrorKind::Other]);
+        push(&mut rig, number).unwrap();
+        drain(&mut rig);
+        rig.harness.push_event(gst::event::FlushStart::new());
+        rig.harness.push_event(gst::event::FlushStop::new(true));
+        rig.harness
+            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    }
+    push(&mut rig, 4).unwrap();
+    drain(&mut rig);
+    assert_eq!(common::error_of(&rig.bus), None);
+    live::check_counts(&rig, [5, 1, 4, 0]);
+}
+
+#[test]
+fn only_pushing_is_offered_downstream() {
+    let rig = plain_rig();
+    let mut query = gst::query::Scheduling::new();
+    assert!(rig.harness.sinkpad().unwrap().peer_query(&mut query));
+    assert!(query.has_scheduling_mode(gst::PadMode::Push) && !query.has_scheduling_mode(gst::PadMode::Pull));
+}
+
+#[test]
+fn upstream_learns_that_crops_are_applied() {
+    let rig = plain_rig();
+    let caps = frame(0).caps();
+    let mut query = gst::query::Allocation::new(Some(&caps), true);
+    assert!(rig.harness.srcpad().unwrap().peer_query(&mut query));
+    for meta in [gst_video::VideoMeta::meta_api(), gst_video::VideoCropMeta::meta_api()] {
+        let offered = query.allocation_metas().filter(|(offered, _)| *offered == meta).count();
+        assert_eq!(offered, 1, "{meta}");
+    }
+}
+
+/// "not-negotiated" is all that GStreamer says.
+#[test]
+fn the_bus_says_once_why_caps_are_refused() {
+    let mut rig = plain_rig();
+    push(&mut rig, 0).unwrap();
+    let interlaced: gst::Caps = "video/x-raw, format=RGB, width=32, height=32, framerate=25/1, interlace-mode=mixed"
+        .parse()
+        .unwrap();
+    let sink = rig.element.static_pad("sink").unwrap();
+    for _ in 0..3 {
+        assert!(!sink.query_accept_caps(&interlaced));
+    }
+    let warnings: Vec<_> = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Warning])).collect();
+    assert_eq!(warnings.len(), 1);
+    let gst::MessageView::Warning(warning) = warnings[0].view() else {
+        unreachable!()
+    };
+    assert!(warning.error().matches(gst::StreamError::Format));
+    assert!(warning.error().message().contains("deinterlace"), "{}", warning.error());
+}

@@ -214,9 +214,13 @@ impl DloralVsr {
 impl DloralVsr {
     /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
     /// post it.
-    pub(super) fn tell_last_flow(&self) {
-        let session = self.session();
-        let error = session.and_then(|session| session.src_result.untold_error());
+    pub(super) fn tell_last_result(&self) {
+        let Some(session) = self.session() else { return };
+        if let Err(error @ FrameError::Restore(_)) = session.wait_for_slot() {
+            // A thread of the pipeline is gone, and the last frames with it. No frame follows whose flow this would be.
+            let _ = self.fail(&error);
+        }
+        let error = session.src_result.untold_error();
         // Whoever answered with an error has posted it, and a flush or an end is none.
         if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
             gst::element_imp_error!(

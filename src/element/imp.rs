@@ -26,6 +26,8 @@ pub struct DloralVsr {
     pub(super) timing: Mutex<Timing>,
     /// For the next start.
     hook: Mutex<Option<Hook>>,
+    /// Why caps were refused last, as it was told.
+    refused: Mutex<Option<String>>,
     /// From start to stop.
     session: Mutex<Option<Arc<Session>>>,
 }
@@ -155,16 +157,44 @@ impl DloralVsr {
         self.explain_refusal(direction, query);
     }
 
-    /// An empty answer is a refusal: the log has to say why.
+    /// An empty answer is a refusal.
     fn explain_refusal(&self, direction: gst::PadDirection, query: &gst::query::Caps) {
         let (Some(asked), Some(answer)) = (query.filter(), query.result()) else {
             return;
         };
         if answer.is_empty() {
             let why = caps::refusal(direction, asked);
-            let why = why.unwrap_or_else(|| "the peer on the other side takes none of their counterparts".into());
-            gst::debug!(CAT, imp = self, "refused caps {asked} on the {direction:?} pad: {why}");
+            match why {
+                Some(why) => self.refuse(direction, asked, &why),
+                None => gst::debug!(
+                    CAT,
+                    imp = self,
+                    "refused caps {asked} on the {direction:?} pad: the peer on the other side takes none of their counterparts"
+                ),
+            }
         }
+    }
+
+    /// Says why caps are refused: "not-negotiated" is all that GStreamer says. While nothing runs somebody may only be
+    /// asking what would be accepted.
+    fn refuse(&self, direction: gst::PadDirection, caps: &gst::CapsRef, why: &str) {
+        gst::debug!(CAT, imp = self, "refused caps {caps} on the {direction:?} pad: {why}");
+        if direction != gst::PadDirection::Sink || self.session().is_none() {
+            return;
+        }
+        if lock(&self.refused).replace(why.to_owned()).as_deref() != Some(why) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("These pictures are not accepted: {why}")
+            );
+        }
+    }
+
+    /// Only pushing is offered: frames leave on a thread of the element's own.
+    fn answer_scheduling(&self, query: &mut gst::query::Scheduling) {
+        query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
+        query.add_scheduling_modes([gst::PadMode::Push]);
     }
 }
 
@@ -253,6 +283,7 @@ impl BaseTransformImpl for DloralVsr {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         *lock(&self.stats) = Stats::default();
         *lock(&self.timing) = Timing::default();
+        *lock(&self.refused) = None;
         let hook = lock(&self.hook).clone();
         let request = lock(&self.settings).model_request();
         let element = self.obj().downgrade();
@@ -271,6 +302,17 @@ impl BaseTransformImpl for DloralVsr {
         // Its threads are waited for, which is not to be done under the lock.
         let session = lock(&self.session).take();
         drop(session);
+        Ok(())
+    }
+
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        self.parent_propose_allocation(decide_query, query)?;
+        // Applied where a frame is read: no copy has to be made upstream. The parent class has offered video metas.
+        query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
         Ok(())
     }
 
@@ -306,7 +348,7 @@ impl BaseTransformImpl for DloralVsr {
 
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
         if let Some(why) = caps::refusal(direction, caps) {
-            gst::debug!(CAT, imp = self, "refused caps {caps} on the {direction:?} pad: {why}");
+            self.refuse(direction, caps, &why);
             return false;
         }
         self.parent_accept_caps(direction, &caps::with_interlace_mode(caps))
@@ -316,9 +358,16 @@ impl BaseTransformImpl for DloralVsr {
         if direction == gst::PadDirection::Sink && query.is_serialized() {
             self.drain();
         }
-        if let gst::QueryViewMut::Caps(query) = query.view_mut() {
-            self.answer_caps(direction, query);
-            return true;
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(query) => {
+                self.answer_caps(direction, query);
+                return true;
+            }
+            gst::QueryViewMut::Scheduling(query) if direction == gst::PadDirection::Src => {
+                self.answer_scheduling(query);
+                return true;
+            }
+            _ => (),
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         match query.view_mut() {
@@ -342,7 +391,7 @@ impl BaseTransformImpl for DloralVsr {
             gst::EventView::FlushStop(_) => {
                 self.session().iter().for_each(|session| session.set_flushing(false));
                 self.reset("flush");
-                lock(&self.timing).set_segment(None);
+                lock(&self.timing).flush();
             }
             gst::EventView::StreamStart(_) => {
                 self.ask_downstream_again();
@@ -355,7 +404,7 @@ impl BaseTransformImpl for DloralVsr {
                 lock(&self.timing).set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
-            gst::EventView::Eos(_) => self.tell_last_flow(),
+            gst::EventView::Eos(_) => self.tell_last_result(),
             _ => (),
         }
         self.parent_sink_event(event)

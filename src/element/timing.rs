@@ -111,6 +111,12 @@ impl Timing {
         self.asks_upstream = true;
     }
 
+    /// A flush: what has failed before counts no more.
+    pub fn flush(&mut self) {
+        self.failures_in_a_row = 0;
+        self.set_segment(None);
+    }
+
     /// Another segment begins, or, after a flush, none yet.
     pub fn set_segment(&mut self, segment: Option<gst::Segment>) {
         self.segment = segment;

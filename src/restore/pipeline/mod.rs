@@ -162,7 +162,7 @@ impl<T: Send + 'static> FramePipeline<T> {
         drop(self.shared.wait(state, |state| state.accepts() && state.has_frames()));
     }
 
-    /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed. The end of a flush waits
+    /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed, and a trial is forgotten. The end of a flush waits
     /// for a frame that is being handed over, so that from then on none comes out that was submitted before.
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = self.shared.lock();
@@ -170,7 +170,9 @@ impl<T: Send + 'static> FramePipeline<T> {
             let handing_over = |state: &State<T>| state.handing_over.is_some() && state.ended == 0;
             state = self.shared.wait(state, handing_over);
         }
-        state.generation += u64::from(flushing);
+        if flushing {
+            state.flush();
+        }
         state.flushing = flushing;
         self.shared.changed.notify_all();
     }

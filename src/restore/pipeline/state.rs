@@ -223,7 +223,10 @@ impl<T> State<T> {
     pub fn end_decoding(&mut self, step: &Step<()>, outcome: Option<Outcome>) {
         self.decoding = false;
         match step.serial {
-            None => self.trial = outcome.map_or(Trial::None, Trial::Done),
+            None => {
+                let of_now = outcome.filter(|_| step.generation == self.generation);
+                self.trial = of_now.map_or(Trial::None, Trial::Done);
+            }
             Some(serial) => {
                 let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
                 if let (Some(entry), Some(outcome)) = (entry, outcome) {
@@ -241,6 +244,12 @@ impl<T> State<T> {
                 .any(|entry| entry.serial == serial && !entry.is_late())
         };
         step.generation == self.generation && step.serial.is_none_or(waits)
+    }
+
+    /// What is in flight is given up, and what a trial has come to.
+    pub fn flush(&mut self) {
+        self.generation += 1;
+        drop(self.take_trial());
     }
 
     pub fn trial_is_free(&self) -> bool {
