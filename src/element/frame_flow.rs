@@ -1,7 +1,9 @@
 //! What is done with one frame, as the overload controller plans it: before the pipeline, and behind it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::CAT;
 use super::session::{FrameError, Session, VideoCaps};
@@ -251,7 +253,7 @@ impl<'s> FrameFlow<'s> {
 
     /// Never held while waiting, or while another lock is taken.
     fn timing(&self) -> MutexGuard<'s, Timing> {
-        self.timing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.timing.lock()
     }
 }
 

@@ -11,7 +11,7 @@ use gst_base::subclass::base_transform::{
 };
 
 use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request};
-use super::imp::{DloralVsr, lock};
+use super::imp::DloralVsr;
 use super::session::{FrameError, Session};
 use super::timing;
 use super::{CAT, failure, messages};
@@ -28,7 +28,7 @@ impl DloralVsr {
     ) -> Result<GenerateOutputSuccess, gst::FlowError> {
         // Before the frame's time is taken.
         if let Err(error) = session.wait_for_slot() {
-            lock(&self.stats).dropped();
+            self.stats.lock().dropped();
             return Err(self.fail(&error));
         }
         let request = self.begin(input);
@@ -55,7 +55,7 @@ impl DloralVsr {
         let submitted = self.carry_out(session, &frame, plan, input, request);
         submitted
             .map(|()| GenerateOutputSuccess::NoOutput)
-            .inspect_err(|_| lock(&self.stats).dropped())
+            .inspect_err(|_| self.stats.lock().dropped())
     }
 
     fn carry_out(
@@ -112,7 +112,7 @@ impl DloralVsr {
             budget,
         } = context;
         if !session.src_result.is_ok() {
-            lock(&self.stats).dropped();
+            self.stats.lock().dropped();
             return;
         }
         let finished = FinishedFrame {
@@ -123,7 +123,7 @@ impl DloralVsr {
         let flow = FrameFlow::new(session, &self.timing, &request);
         let (fate, messages) = flow.complete(finished, &caps, budget, output.make_mut());
         let Some(fate) = fate else {
-            lock(&self.stats).dropped();
+            self.stats.lock().dropped();
             return;
         };
         self.account(&fate, &messages, &request);
@@ -134,7 +134,7 @@ impl DloralVsr {
                 return;
             }
             Ok(Fate::Restored(_) | Fate::Bypassed(_)) => {
-                lock(&self.timing).leaves(&output);
+                self.timing.lock().leaves(&output);
                 self.obj().src_pad().push(output)
             }
             Err(error) => Err(self.fail(&error)),
@@ -148,7 +148,7 @@ impl DloralVsr {
         self.learn_of_upstream();
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
-        let timing = lock(&self.timing);
+        let timing = self.timing.lock();
         let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
         drop(timing);
         if unhurried {
@@ -157,7 +157,7 @@ impl DloralVsr {
         }
         if session.set_pipelined(unhurried || ample, unhurried) {
             gst::debug!(CAT, imp = self, "two frames at a time: {}", session.is_pipelined());
-            lock(&self.timing).controller.change_depth();
+            self.timing.lock().controller.change_depth();
         }
     }
 
@@ -178,32 +178,32 @@ impl DloralVsr {
     fn learn_of_upstream(&self) {
         let element = self.obj();
         self.tell_latency();
-        let asks = lock(&self.timing).take_question();
+        let asks = self.timing.lock().take_question();
         let answer = if asks { timing::ask_upstream(&element) } else { None };
-        let overload = lock(&self.settings).overload;
-        let mut timing = lock(&self.timing);
+        let overload = self.settings.lock().overload;
+        let mut timing = self.timing.lock();
         timing::note_upstream(&mut timing, answer);
         let policy = overload.policy(timing.latencies.live);
         if timing.controller.policy() != policy {
             drop(timing);
             // What is in flight was planned by the former policy, and is to come out by it.
             self.drain();
-            lock(&self.timing).controller.set_policy(policy);
+            self.timing.lock().controller.set_policy(policy);
         }
     }
 
     /// What the element adds to the pipeline's latency, but for a look-ahead of unknown length.
     fn own_latency(&self) -> Duration {
-        let processing = lock(&self.settings).processing_latency;
+        let processing = self.settings.lock().processing_latency;
         latency::own(self.look_ahead(), None, processing.into())
     }
 
     /// What the frame in `buffer` is to be treated by.
     fn request(&self, buffer: &gst::BufferRef) -> Request {
-        let settings = lock(&self.settings).clone();
+        let settings = self.settings.lock().clone();
         let own = self.own_latency();
         Request {
-            times: lock(&self.timing).of_frame(&self.obj(), buffer, own),
+            times: self.timing.lock().of_frame(&self.obj(), buffer, own),
             settings: settings.restore_settings(),
             max_errors: settings.max_errors,
         }
@@ -234,7 +234,7 @@ impl DloralVsr {
     /// Counts a frame, and posts what there is to tell about it.
     fn account(&self, fate: &Result<Fate, FrameError>, messages: &FrameMessages, request: &Request) {
         gst::log!(CAT, imp = self, "{:?}: {fate:?}", request.times.running_time);
-        let mut stats = lock(&self.stats);
+        let mut stats = self.stats.lock();
         let mut first = false;
         match fate {
             Ok(Fate::Restored(report)) => first = stats.restored(report),
@@ -271,7 +271,7 @@ impl DloralVsr {
         // A file is read as fast as it is restored.
         let protocol = timing::source_protocol(&self.obj()).filter(|protocol| protocol != "file");
         if let Some(protocol) = protocol
-            && lock(&self.timing).take_warning()
+            && self.timing.lock().take_warning()
         {
             gst::element_imp_warning!(
                 self,
@@ -283,13 +283,13 @@ impl DloralVsr {
 
     /// Counts failures, and posts what there is to tell about a frame.
     fn tell(&self, messages: &FrameMessages, request: &Request) {
-        lock(&self.stats).failed(messages.failures);
+        self.stats.lock().failed(messages.failures);
         let element = self.obj();
         if let Some(change) = &messages.change {
             let structure = messages::state_structure(change, request.times.running_time);
             gst::info!(CAT, imp = self, "{structure}");
             self.post(gst::message::Element::builder(structure).src(&*element).build());
-            if let Some(text) = messages::slow_warning(change).filter(|_| lock(&self.timing).take_warning()) {
+            if let Some(text) = messages::slow_warning(change).filter(|_| self.timing.lock().take_warning()) {
                 gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
             }
         }
@@ -306,8 +306,8 @@ impl DloralVsr {
     /// Posts that a frame was dropped because it would have come late.
     fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
         let element = self.obj();
-        let processed_and_dropped = lock(&self.stats).processed_and_dropped();
-        let timing = lock(&self.timing);
+        let processed_and_dropped = self.stats.lock().processed_and_dropped();
+        let timing = self.timing.lock();
         let (live, proportion) = (timing.latencies.live, timing.controller.proportion());
         let segment = timing.segment().cloned();
         drop(timing);

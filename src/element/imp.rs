@@ -1,6 +1,6 @@
 //! The subclass: which virtual method leads where.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use gst::glib;
 use gst::prelude::*;
@@ -10,6 +10,7 @@ use gst_base::subclass::base_transform::{BaseTransformMode, GenerateOutputSucces
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
+use parking_lot::Mutex;
 
 use super::session::{ModelTicket, Session, VideoCaps};
 use super::settings::{self, Settings};
@@ -39,22 +40,17 @@ impl ObjectSubclass for DloralVsr {
     type ParentType = gst_video::VideoFilter;
 }
 
-/// A lock whose values are whole between any two statements, so that a panic elsewhere spoils nothing.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl DloralVsr {
     pub(super) fn session(&self) -> Option<Arc<Session>> {
-        lock(&self.session).clone()
+        self.session.lock().clone()
     }
 
     pub(super) fn set_hook(&self, hook: Option<Hook>) {
-        *lock(&self.hook) = hook;
+        *self.hook.lock() = hook;
     }
 
     pub(super) fn reset(&self, why: &str) {
-        lock(&self.timing).reset();
+        self.timing.lock().reset();
         if let Some(session) = self.session() {
             gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
             session.reset();
@@ -66,10 +62,12 @@ impl DloralVsr {
         let model = session.as_ref().and_then(|session| session.model());
         let provider = model.map(|model| model.provider().to_string()).unwrap_or_default();
         let pipelined = session.is_some_and(|session| session.is_pipelined());
-        let timing = lock(&self.timing);
+        let timing = self.timing.lock();
         let (state, lag) = (timing.controller.state().map(messages::name), timing.lag.current());
         drop(timing);
-        lock(&self.stats).to_structure(state.unwrap_or_default(), &provider, 1 + u32::from(pipelined), lag)
+        self.stats
+            .lock()
+            .to_structure(state.unwrap_or_default(), &provider, 1 + u32::from(pipelined), lag)
     }
 
     fn window(&self) -> u32 {
@@ -86,10 +84,10 @@ impl DloralVsr {
 
     /// Adds the element's own latency to what upstream has answered.
     fn add_latency(&self, query: &mut gst::query::Latency) {
-        let processing = lock(&self.settings).processing_latency.into();
+        let processing = self.settings.lock().processing_latency.into();
         let look_ahead = self.look_ahead();
         let (live, min, max) = query.result();
-        let own = lock(&self.timing).answer(live, min, look_ahead, processing);
+        let own = self.timing.lock().answer(live, min, look_ahead, processing);
         let own = gst::ClockTime::try_from(own).unwrap_or(gst::ClockTime::MAX);
         query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
@@ -100,16 +98,16 @@ impl DloralVsr {
         if query.format() != gst::Format::Time {
             return;
         }
-        if let Some(position) = lock(&self.timing).position() {
+        if let Some(position) = self.timing.lock().position() {
             query.set(position);
         }
     }
 
     /// Has the pipeline ask for the latency again if it has become another.
     pub(super) fn tell_latency(&self) {
-        let processing = lock(&self.settings).processing_latency.into();
+        let processing = self.settings.lock().processing_latency.into();
         let look_ahead = self.look_ahead();
-        if lock(&self.timing).is_answer_old(look_ahead, processing) {
+        if self.timing.lock().is_answer_old(look_ahead, processing) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }
@@ -117,9 +115,9 @@ impl DloralVsr {
     /// Takes down how late a frame came to the sink.
     fn note_arrival(&self, late_by: gst::ClockTimeDiff) {
         if late_by > 0 {
-            lock(&self.stats).late();
+            self.stats.lock().late();
         }
-        let tells = lock(&self.timing).arrived(late_by);
+        let tells = self.timing.lock().arrived(late_by);
         if tells {
             gst::element_imp_warning!(self, gst::StreamError::Failed, ("{}", messages::LATE_WARNING));
         }
@@ -182,7 +180,7 @@ impl DloralVsr {
         if direction != gst::PadDirection::Sink || self.session().is_none() {
             return;
         }
-        if lock(&self.refused).replace(why.to_owned()).as_deref() != Some(why) {
+        if self.refused.lock().replace(why.to_owned()).as_deref() != Some(why) {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
@@ -213,7 +211,7 @@ impl ObjectImpl for DloralVsr {
             );
             return;
         }
-        lock(&self.settings).set(pspec.name(), value);
+        self.settings.lock().set(pspec.name(), value);
         if pspec.name() == "processing-latency" {
             self.tell_latency();
         }
@@ -223,7 +221,7 @@ impl ObjectImpl for DloralVsr {
         match pspec.name() {
             "window" => self.window().to_value(),
             "stats" => self.stats().to_value(),
-            name => lock(&self.settings).value(name),
+            name => self.settings.lock().value(name),
         }
     }
 
@@ -281,11 +279,11 @@ impl BaseTransformImpl for DloralVsr {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        *lock(&self.stats) = Stats::default();
-        *lock(&self.timing) = Timing::default();
-        *lock(&self.refused) = None;
-        let hook = lock(&self.hook).clone();
-        let request = lock(&self.settings).model_request();
+        *self.stats.lock() = Stats::default();
+        *self.timing.lock() = Timing::default();
+        *self.refused.lock() = None;
+        let hook = self.hook.lock().clone();
+        let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
         let pushing = element.clone();
         let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket);
@@ -294,13 +292,13 @@ impl BaseTransformImpl for DloralVsr {
                 element.imp().finish(session, finished);
             }
         })?;
-        *lock(&self.session) = Some(session);
+        *self.session.lock() = Some(session);
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         // Its threads are waited for, which is not to be done under the lock.
-        let session = lock(&self.session).take();
+        let session = self.session.lock().take();
         drop(session);
         Ok(())
     }
@@ -391,17 +389,17 @@ impl BaseTransformImpl for DloralVsr {
             gst::EventView::FlushStop(_) => {
                 self.session().iter().for_each(|session| session.set_flushing(false));
                 self.reset("flush");
-                lock(&self.timing).flush();
+                self.timing.lock().flush();
             }
             gst::EventView::StreamStart(_) => {
                 self.ask_downstream_again();
                 self.reset("new stream");
-                lock(&self.timing).begin();
+                self.timing.lock().begin();
             }
             gst::EventView::Segment(event) => {
                 self.ask_downstream_again();
                 self.reset("new segment");
-                lock(&self.timing).set_segment(Some(event.segment().clone()));
+                self.timing.lock().set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
             gst::EventView::Eos(_) => self.tell_last_result(),
@@ -422,7 +420,7 @@ impl BaseTransformImpl for DloralVsr {
                 // base class learn of it, which would do the same.
                 return true;
             }
-            gst::EventView::Latency(latency) => lock(&self.timing).set_configured(latency.latency()),
+            gst::EventView::Latency(latency) => self.timing.lock().set_configured(latency.latency()),
             gst::EventView::Navigation(pointed) => {
                 let moved = navigation::to_input(pointed);
                 return self.parent_src_event(moved.unwrap_or(event));
@@ -448,10 +446,10 @@ impl BaseTransformImpl for DloralVsr {
         // With an error the frame that came is left out, as it would be had downstream refused it.
         session.src_result.tell()?;
         // Before it may have to wait for the model.
-        lock(&self.stats).frame_in();
+        self.stats.lock().frame_in();
         self.choose_depth(&session);
         if session.is_flushing() {
-            lock(&self.stats).dropped();
+            self.stats.lock().dropped();
             return Err(gst::FlowError::Flushing);
         }
         self.submit(&session, &input)
@@ -478,7 +476,7 @@ impl VideoFilterImpl for DloralVsr {
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
         let caps = VideoCaps::new(incaps, in_info, out_info)?;
-        lock(&self.timing).set_rate(in_info);
+        self.timing.lock().set_rate(in_info);
         self.session().iter().for_each(|session| session.set_caps(caps.clone()));
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! Something slow to load, on a thread of its own: waited for by the stream, abandoned when the element stops.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), leaves the thread to itself: nobody waits for it.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
@@ -42,13 +44,8 @@ enum Outcome<T, E> {
 }
 
 impl<T, E> Shared<T, E> {
-    /// No code that can panic runs under this lock, so a poisoned one holds nothing half done.
-    fn lock(&self) -> MutexGuard<'_, Slot<T, E>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn change<R>(&self, change: impl FnOnce(&mut Slot<T, E>) -> R) -> R {
-        let result = change(&mut self.lock());
+        let result = change(&mut self.slot.lock());
         self.changed.notify_all();
         result
     }
@@ -88,8 +85,8 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     /// thread has to tell an error itself.
     pub fn early_error(&self, timeout: Duration) -> Option<E> {
         let pending = |slot: &mut Slot<T, E>| slot.is_pending();
-        let waited = self.0.changed.wait_timeout_while(self.0.lock(), timeout, pending);
-        let mut slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut slot = self.0.slot.lock();
+        self.0.changed.wait_while_for(&mut slot, pending, timeout);
         slot.starting = false;
         match &mut slot.outcome {
             Outcome::Failed(error) => error.take(),
@@ -100,8 +97,8 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     /// Waits until the value is there, or a flush or abandonment comes.
     pub fn wait(&self) -> Waited<T> {
         let wanted = |slot: &mut Slot<T, E>| slot.is_pending() && !slot.flushing && !slot.abandoned;
-        let waited = self.0.changed.wait_while(self.0.lock(), wanted);
-        let slot = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.0.slot.lock();
+        self.0.changed.wait_while(&mut slot, wanted);
         match &slot.outcome {
             _ if slot.flushing || slot.abandoned => Waited::Interrupted,
             Outcome::Ready(value) => Waited::Ready(value.clone()),
@@ -111,7 +108,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
 
     /// The value if it is there.
     pub fn get(&self) -> Option<T> {
-        match &self.0.lock().outcome {
+        match &self.0.slot.lock().outcome {
             Outcome::Ready(value) => Some(value.clone()),
             Outcome::Pending | Outcome::Failed(_) => None,
         }
@@ -119,12 +116,12 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
 
     /// Whether there will be no value.
     pub fn has_failed(&self) -> bool {
-        matches!(self.0.lock().outcome, Outcome::Failed(_))
+        matches!(self.0.slot.lock().outcome, Outcome::Failed(_))
     }
 
     /// Whether waiting is interrupted at present.
     pub fn is_interrupted(&self) -> bool {
-        let slot = self.0.lock();
+        let slot = self.0.slot.lock();
         slot.flushing || slot.abandoned
     }
 
@@ -172,7 +169,7 @@ impl<T, E> Ticket<T, E> {
 
     /// Whether somebody still wants the result, and hence news of it.
     pub fn is_wanted(&self) -> bool {
-        !self.0.lock().abandoned
+        !self.0.slot.lock().abandoned
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 use ort::{AsPointer, ortsys};
+use parking_lot::Mutex;
 
 use crate::pack::Graph;
 
@@ -47,20 +47,15 @@ impl LeftToCpu {
     /// Takes down what a session of `graph` leaves to the CPU.
     pub fn note(&self, graph: Graph, operators: BTreeMap<String, usize>) {
         if !operators.is_empty() {
-            self.lock().insert(graph, operators);
+            self.0.lock().insert(graph, operators);
         }
     }
 
     /// What is said of it; none where everything runs where it should.
     pub fn text(&self) -> Option<String> {
-        let graphs = self.lock();
+        let graphs = self.0.lock();
         let texts: Vec<String> = graphs.iter().map(|(graph, nodes)| describe(*graph, nodes)).collect();
         (!texts.is_empty()).then(|| texts.join("; "))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Graph, BTreeMap<String, usize>>> {
-        // Every change is one insertion, so that a poisoned lock holds nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 /// Values that live as long as somebody uses them, by key. Whoever asks while a value is being made waits for it;
 /// other keys do not.
@@ -23,7 +25,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     pub fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let slot = self.slot(key);
         // A panic in `make` leaves the slot as it was: without a value.
-        let mut weak = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut weak = slot.lock();
         if let Some(value) = weak.upgrade() {
             return Ok(value);
         }
@@ -33,7 +35,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 
     fn slot(&self, key: K) -> Slot<V> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         let slots = slots.get_or_insert_default();
         // Slots that nobody is at, and whose value is gone, are of no use any more.
         slots.retain(|_, slot| Arc::strong_count(slot) > 1 || is_alive(slot));
@@ -42,7 +44,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
 }
 
 fn is_alive<V>(slot: &Slot<V>) -> bool {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+    slot.lock().strong_count() > 0
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
         for key in 0..100 {
             shared.get_or_make(key, make(key)).unwrap();
         }
-        let slots = shared.slots.lock().unwrap();
+        let slots = shared.slots.lock();
         assert_eq!(slots.as_ref().unwrap().len(), 1);
     }
 }

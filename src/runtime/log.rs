@@ -1,9 +1,9 @@
 //! Where ONNX Runtime's log goes.
 
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ort::logging::LogLevel;
+use parking_lot::RwLock;
 
 use super::environment;
 
@@ -55,8 +55,7 @@ static THRESHOLD: AtomicU8 = AtomicU8::new(Level::Warning as u8);
 
 /// From now on `sink` gets the log instead of the standard error stream.
 pub fn set_sink(sink: Sink) {
-    // A panic while the lock is held cannot leave a half-written function pointer.
-    *SINK.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = sink;
+    *SINK.write() = sink;
 }
 
 /// From now on lines below `level` are dropped; [`Level::Warning`] at first. ONNX Runtime itself asks for the level
@@ -75,7 +74,7 @@ pub(super) fn level() -> Level {
 /// Hands one line on.
 pub(super) fn emit(level: Level, text: &str) {
     if level as u8 >= THRESHOLD.load(Ordering::Relaxed) {
-        let sink = *SINK.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let sink = *SINK.read();
         sink(level, text);
     }
 }

@@ -9,7 +9,6 @@ mod cache;
 mod device;
 mod environment;
 mod error;
-mod fair;
 mod library;
 pub mod log;
 mod measure;

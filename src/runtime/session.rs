@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use ndarray::{ArrayViewMut4, CowArray, Ix4};
 use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
+use parking_lot::FairMutex;
 
-use super::fair::FairMutex;
 use super::open::{Opened, Opener, Shapes};
 use super::run::{Input, Output};
 use super::{RuntimeError, device, provider, run, signature};
@@ -20,6 +20,8 @@ pub(super) struct GraphSession {
     graph: Graph,
     /// Whether nothing else of the process may run or be opened meanwhile.
     alone: bool,
+    /// Fair: two streams that share a session would starve each other, since whoever has just finished a frame asks again at
+    /// once.
     running: FairMutex<Running>,
 }
 
@@ -76,7 +78,7 @@ impl GraphSession {
 
     /// Does `work` when all who asked before are done.
     fn turn<R>(&self, work: impl FnOnce(&mut Running) -> R) -> R {
-        exclusively(self.alone, || self.running.with(work))
+        exclusively(self.alone, || work(&mut self.running.lock()))
     }
 
     /// Borrowed memory for the graph to read.
@@ -125,7 +127,8 @@ impl Running {
 }
 
 fn exclusively<R>(alone: bool, work: impl FnOnce() -> R) -> R {
-    if alone { ALONE.with(|()| work()) } else { work() }
+    let _alone = alone.then(|| ALONE.lock());
+    work()
 }
 
 /// ONNX Runtime has hardly any codes for these; its messages have.

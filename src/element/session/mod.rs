@@ -4,10 +4,11 @@ mod second_model;
 mod src_result;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gst_video::VideoInfo;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::buffers::{BufferError, Picture};
 use super::formats::{self, Layout};
@@ -194,7 +195,7 @@ impl Session {
     }
 
     fn interrupt_threads(&self) {
-        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _telling = self.telling.lock();
         let interrupted = self.model.is_interrupted();
         if let Some(Some(second)) = self.second.get() {
             second.set_flushing(interrupted);
@@ -394,14 +395,13 @@ impl Session {
         self.pipeline.get().expect("set by start")
     }
 
-    /// Changes under this lock are single assignments, so that a poisoned one holds nothing half done.
     fn stream(&self) -> MutexGuard<'_, StreamState> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stream.lock()
     }
 
-    /// A panic in there fails its frame; the scratch memory that it leaves is written anew.
+    /// What a panic in there leaves is scratch memory, which is written anew.
     fn writer(&self) -> MutexGuard<'_, OutputWriter> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What downstream has answered to the last finished frame. Frames are pushed on another thread than the one on which
 //! upstream pushes, so it reaches upstream with a later frame.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 /// The result of the last push, until upstream has learnt of it.
 pub struct SrcResult(Mutex<Result<(), gst::FlowError>>);
@@ -19,7 +19,7 @@ impl SrcResult {
     /// # Errors
     /// What downstream has answered, or that a frame has ended the stream.
     pub fn tell(&self) -> Result<(), gst::FlowError> {
-        let mut result = self.lock();
+        let mut result = self.0.lock();
         let told = *result;
         if !matches!(told, Err(gst::FlowError::Error | gst::FlowError::Eos)) {
             *result = Ok(());
@@ -29,17 +29,17 @@ impl SrcResult {
 
     /// An answer that upstream will not learn of, because no frame comes any more.
     pub fn untold_error(&self) -> Option<gst::FlowError> {
-        self.lock().err()
+        self.0.lock().err()
     }
 
     /// Whether the last push went well.
     pub fn is_ok(&self) -> bool {
-        self.lock().is_ok()
+        self.0.lock().is_ok()
     }
 
     /// Another stream or segment begins: downstream is asked again, if it was downstream that has ended the last one.
     pub fn forget(&self) {
-        let mut result = self.lock();
+        let mut result = self.0.lock();
         if *result != Err(gst::FlowError::Error) {
             *result = Ok(());
         }
@@ -47,10 +47,6 @@ impl SrcResult {
 
     /// Takes down what a push came to.
     pub fn set(&self, result: Result<(), gst::FlowError>) {
-        *self.lock() = result;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Result<(), gst::FlowError>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock() = result;
     }
 }

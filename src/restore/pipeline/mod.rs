@@ -12,10 +12,12 @@
 mod state;
 mod threads;
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
+
+use parking_lot::MutexGuard;
 
 use self::state::{Shared, State};
 use super::frame::Frame;
@@ -108,10 +110,10 @@ impl<T: Send + 'static> FramePipeline<T> {
     /// If the frame is not taken.
     pub fn submit(&self, job: Job, context: T, limit: Option<Limit>) -> Result<bool, Refusal> {
         let (deadline, depth) = (limit.map(|limit| limit.deadline), job.depth);
-        let state = self.slot();
+        let mut state = self.slot();
         let waits = !state.can_begin(depth);
         let wanting = |state: &State<T>| state.accepts() && !state.can_begin(depth);
-        let mut state = self.shared.wait_until(state, deadline, wanting);
+        self.shared.wait_until(&mut state, deadline, wanting);
         state.check()?;
         let too_late = waits && limit.is_some_and(|limit| limit.is_near());
         let begins = state.can_begin(depth) && !too_late;
@@ -158,8 +160,9 @@ impl<T: Send + 'static> FramePipeline<T> {
         if self.is_own_thread() {
             return;
         }
-        let state = self.shared.lock();
-        drop(self.shared.wait(state, |state| state.accepts() && state.has_frames()));
+        let mut state = self.shared.lock();
+        self.shared
+            .wait(&mut state, |state| state.accepts() && state.has_frames());
     }
 
     /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed, and a trial is forgotten. The end of a flush waits
@@ -168,7 +171,7 @@ impl<T: Send + 'static> FramePipeline<T> {
         let mut state = self.shared.lock();
         if !flushing && !self.is_own_thread() {
             let handing_over = |state: &State<T>| state.handing_over.is_some() && state.ended == 0;
-            state = self.shared.wait(state, handing_over);
+            self.shared.wait(&mut state, handing_over);
         }
         if flushing {
             state.flush();
@@ -181,8 +184,9 @@ impl<T: Send + 'static> FramePipeline<T> {
 impl<T> FramePipeline<T> {
     /// The state, once there is a slot for a frame or none is taken.
     fn slot(&self) -> MutexGuard<'_, State<T>> {
-        let state = self.shared.lock();
-        self.shared.wait(state, |state| state.accepts() && state.is_full())
+        let mut state = self.shared.lock();
+        self.shared.wait(&mut state, |state| state.accepts() && state.is_full());
+        state
     }
 
     fn is_own_thread(&self) -> bool {
@@ -211,7 +215,8 @@ impl<T> Drop for FramePipeline<T> {
             return;
         }
         let deadline = Some(Instant::now() + SHUTDOWN_TIMEOUT);
-        state = self.shared.wait_until(state, deadline, |state| state.ended < count);
+        self.shared
+            .wait_until(&mut state, deadline, |state| state.ended < count);
         let working = state.ended < count;
         drop(state);
         if working {

@@ -1,8 +1,10 @@
 //! Where the frames are, and who waits for what.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Completion, Refusal};
 use crate::restore::RestoreError;
@@ -273,9 +275,8 @@ impl<T> State<T> {
 }
 
 impl<T> Shared<T> {
-    /// No code that can panic runs under this lock, so a poisoned one holds nothing half done.
     pub fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Changes the state, and wakes whoever waits for a change.
@@ -291,7 +292,7 @@ impl<T> Shared<T> {
             if let Some(taken) = take(&mut state) {
                 return Some((taken, state));
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
         None
     }
@@ -304,42 +305,33 @@ impl<T> Shared<T> {
                 return Some(finished);
             }
             let deadline = state.queue.front().and_then(|entry| entry.deadline);
-            state = self.wait_once(state, deadline);
+            self.wait_once(&mut state, deadline);
         }
         None
     }
 
     /// Waits while `condition` holds.
-    pub fn wait<'s>(
-        &self,
-        state: MutexGuard<'s, State<T>>,
-        condition: impl Fn(&State<T>) -> bool,
-    ) -> MutexGuard<'s, State<T>> {
-        self.wait_until(state, None, condition)
+    pub fn wait(&self, state: &mut MutexGuard<'_, State<T>>, condition: impl Fn(&State<T>) -> bool) {
+        self.wait_until(state, None, condition);
     }
 
     /// Waits while `condition` holds, until `deadline` at most.
-    pub fn wait_until<'s>(
+    pub fn wait_until(
         &self,
-        mut state: MutexGuard<'s, State<T>>,
+        state: &mut MutexGuard<'_, State<T>>,
         deadline: Option<Instant>,
         condition: impl Fn(&State<T>) -> bool,
-    ) -> MutexGuard<'s, State<T>> {
-        while condition(&state) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            state = self.wait_once(state, deadline);
+    ) {
+        while condition(state) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            self.wait_once(state, deadline);
         }
-        state
     }
 
     /// Waits for a change, until `deadline` at most.
-    fn wait_once<'s>(&self, state: MutexGuard<'s, State<T>>, deadline: Option<Instant>) -> MutexGuard<'s, State<T>> {
+    fn wait_once(&self, state: &mut MutexGuard<'_, State<T>>, deadline: Option<Instant>) {
         match deadline {
-            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let waited = self.changed.wait_timeout(state, left);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
+            None => self.changed.wait(state),
+            Some(deadline) => drop(self.changed.wait_until(state, deadline)),
         }
     }
 }

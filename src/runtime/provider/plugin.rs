@@ -4,10 +4,10 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
+use parking_lot::Mutex;
 
 use super::{Provider, Setting, engines, no_device, openvino, remedy, unavailable};
 use crate::places::{data_home, own_folder, python_packages};
@@ -115,7 +115,7 @@ fn options(
 /// find another file.
 fn register(plugin: &'static Plugin, loaded: &Loaded) -> Result<(), RuntimeError> {
     let provider = plugin.provider;
-    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut registered = REGISTERED.lock();
     if registered.contains(&plugin.name) {
         return Ok(());
     }
