@@ -15,7 +15,7 @@ use super::imp::DloralVsr;
 use super::session::{FrameError, Session};
 use super::timing;
 use super::{CAT, failure, messages};
-use crate::pace::{Nanoseconds, Plan, latency};
+use crate::pace::{Nanoseconds, Plan};
 use crate::restore::{FinishedFrame, Frame};
 
 /// In and out.
@@ -192,10 +192,9 @@ impl DloralVsr {
         }
     }
 
-    /// What the element adds to the pipeline's latency, but for a look-ahead of unknown length.
+    /// What the element adds to the pipeline's latency.
     fn own_latency(&self) -> Duration {
-        let processing = self.settings.lock().processing_latency;
-        latency::own(self.look_ahead(), None, processing.into())
+        self.settings.lock().processing_latency.into()
     }
 
     /// What the frame in `buffer` is to be treated by.

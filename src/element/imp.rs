@@ -76,19 +76,11 @@ impl DloralVsr {
             .map_or(0, |model| model.manifest().window.frames)
     }
 
-    pub(super) fn look_ahead(&self) -> u32 {
-        self.session()
-            .and_then(|session| session.model())
-            .map_or(0, |model| model.manifest().window.look_ahead)
-    }
-
     /// Adds the element's own latency to what upstream has answered.
     fn add_latency(&self, query: &mut gst::query::Latency) {
-        let processing = self.settings.lock().processing_latency.into();
-        let look_ahead = self.look_ahead();
+        let own = self.settings.lock().processing_latency;
         let (live, min, max) = query.result();
-        let own = self.timing.lock().answer(live, min, look_ahead, processing);
-        let own = gst::ClockTime::try_from(own).unwrap_or(gst::ClockTime::MAX);
+        self.timing.lock().answer(live, min, own.into());
         query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
@@ -106,8 +98,7 @@ impl DloralVsr {
     /// Has the pipeline ask for the latency again if it has become another.
     pub(super) fn tell_latency(&self) {
         let processing = self.settings.lock().processing_latency.into();
-        let look_ahead = self.look_ahead();
-        if self.timing.lock().is_answer_old(look_ahead, processing) {
+        if self.timing.lock().is_answer_old(processing) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }

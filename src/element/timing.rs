@@ -7,9 +7,7 @@ use gst_base::prelude::*;
 use gst_video::{VideoFlags, VideoInfo};
 
 use super::DloralVsr;
-use crate::pace::{
-    self, Arrival, GapDetector, Lag, Latencies, Nanoseconds, OverloadController, Policy, latency, nanoseconds,
-};
+use crate::pace::{self, Arrival, GapDetector, Lag, Latencies, Nanoseconds, OverloadController, Policy, nanoseconds};
 
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
@@ -153,16 +151,13 @@ impl Timing {
     }
 
     /// What upstream has answered to a LATENCY query, and the element's own latency that is added to it.
-    pub fn answer(&mut self, live: bool, upstream: gst::ClockTime, look_ahead: u32, processing: Duration) -> Duration {
+    pub fn answer(&mut self, live: bool, upstream: gst::ClockTime, own: Duration) {
         self.note_upstream(live, upstream);
-        let own = latency::own(look_ahead, self.frame, processing);
         self.answered = Some(own);
-        own
     }
 
     /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
-    pub fn is_answer_old(&mut self, look_ahead: u32, processing: Duration) -> bool {
-        let own = latency::own(look_ahead, self.frame, processing);
+    pub fn is_answer_old(&mut self, own: Duration) -> bool {
         let old = self.answered.is_some_and(|answered| answered != own);
         if old {
             self.answered = Some(own);

@@ -39,13 +39,6 @@ impl Latencies {
     }
 }
 
-/// The latency of the element itself: `look_ahead` frames of this length, and what the user adds. A frame's length that
-/// is not known, because the frame rate varies, counts as none.
-pub fn own(look_ahead: u32, frame: Option<Duration>, processing: Duration) -> Duration {
-    let frames = frame.unwrap_or_default().checked_mul(look_ahead);
-    frames.unwrap_or(Duration::MAX).saturating_add(processing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,14 +47,6 @@ mod tests {
 
     fn milliseconds(count: u64) -> Duration {
         Duration::from_millis(count)
-    }
-
-    #[test]
-    fn the_own_latency_is_the_look_ahead_and_what_the_user_adds() {
-        assert_eq!(own(0, Some(FRAME), milliseconds(7)), milliseconds(7));
-        assert_eq!(own(2, Some(FRAME), milliseconds(7)), milliseconds(87));
-        assert_eq!(own(2, None, milliseconds(7)), milliseconds(7));
-        assert_eq!(own(u32::MAX, Some(Duration::MAX), FRAME), Duration::MAX);
     }
 
     #[test]
