@@ -16,7 +16,9 @@ use std::time::Duration;
 use child::{RESULT, child};
 use gstdloralvsr::pack::{Graph, Pack};
 use gstdloralvsr::restore::{Encoded, GraphErrorKind, Graphs};
-use gstdloralvsr::runtime::{self, Model, ModelOptions, OptimizationLevel, Provider, RuntimeError, log};
+use gstdloralvsr::runtime::{
+    self, CancellableModel, Model, ModelOptions, OptimizationLevel, Provider, RuntimeError, log,
+};
 use ndarray::{Array4, Axis, Slice, concatenate, s};
 
 fn pack(name: &str) -> Pack {
@@ -354,6 +356,20 @@ fn equal_requests_share_one_model() {
     let gone = Arc::downgrade(&first);
     drop((first, second));
     assert!(gone.upgrade().is_none(), "a model lives as long as somebody uses it");
+}
+
+/// One stream stops; another goes on with the same model.
+#[test]
+fn a_cancelled_model_computes_no_more_and_others_are_left_alone() {
+    let model = load("nearest");
+    let [first, second] = [(); 2].map(|()| CancellableModel::new(model.clone()));
+    let frame = Array4::<u8>::zeros((1, 32, 32, 3));
+    first.encode(frame.view()).unwrap();
+    first.cancel();
+    let error = first.encode(frame.view()).unwrap_err();
+    assert!(error.message.contains("terminate"), "{error}");
+    second.encode(frame.view()).unwrap();
+    model.encode(frame.view()).unwrap();
 }
 
 /// With half of the threads each; the same model where that is no gain, and where a second copy is too much.

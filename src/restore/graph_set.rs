@@ -33,6 +33,11 @@ impl GraphSet {
         geometry.check()?;
         Ok(GraphSet { graphs, geometry })
     }
+
+    /// Ends what they compute, where that can be ended, for good.
+    pub fn cancel(&self) {
+        self.graphs.cancel();
+    }
 }
 
 impl fmt::Debug for GraphSet {

@@ -18,6 +18,9 @@ pub trait Graphs: Send + Sync {
     /// again, with its error, when the graph is run.
     fn prepare(&self, _tiles: [[usize; 2]; 3]) {}
 
+    /// Ends the calls that are running, where it can, and fails those that come: nobody wants them any more.
+    fn cancel(&self) {}
+
     /// Encodes a picture: u8 RGB `[1, H, W, 3]`, where H = h·s, W = w·s, or four times that for a pack whose encoder
     /// takes the upscaled frame.
     ///

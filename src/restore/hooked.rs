@@ -33,6 +33,10 @@ impl Graphs for Hooked {
         self.graphs.encode(frame)
     }
 
+    fn cancel(&self) {
+        self.graphs.cancel();
+    }
+
     fn restorer_batch(&self) -> usize {
         self.graphs.restorer_batch()
     }

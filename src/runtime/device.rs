@@ -237,7 +237,8 @@ mod tests {
                 (latent, guide)
             };
             let bound = run(&mut |inputs, outputs| device.run(&mut session, inputs, outputs).unwrap());
-            let plain = run(&mut |inputs, outputs| super::super::run::run_into(&mut session, inputs, outputs).unwrap());
+            let plain =
+                run(&mut |inputs, outputs| super::super::run::run_into(&mut session, None, inputs, outputs).unwrap());
             assert_eq!(bound, plain, "side {side}");
             assert!(device.bound.len() <= KEPT);
         }

@@ -9,6 +9,7 @@ mod cache;
 mod device;
 mod environment;
 mod error;
+mod graphs;
 mod library;
 pub mod log;
 mod measure;
@@ -23,6 +24,7 @@ pub mod telemetry;
 
 pub use environment::library_path;
 pub use error::RuntimeError;
+pub use graphs::CancellableModel;
 pub use library::{Library, MINIMUM_VERSION, find_library};
 pub use model::{Model, Progress};
 pub use options::{ModelOptions, OptimizationLevel};

@@ -2,23 +2,16 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut4};
-
 use super::assignment::LeftToCpu;
 use super::cache::Shared;
 use super::environment::Loaded;
 use super::open::Opener;
 use super::provider;
 use super::session::GraphSession;
-use super::signature::{RGB, names};
 use super::{ModelOptions, Provider, RuntimeError, environment, measure};
-use crate::pack::{EncoderInput, Graph, Manifest, Pack, TileBatch};
-use crate::restore::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
+use crate::pack::{Graph, Manifest, Pack};
 
 static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
-
-/// Tiles that the restorer is given at once by CUDA: tensors grow with it, so where memory runs out it is one.
-const MOST_TILES: usize = 4;
 
 /// How far the loading of a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,22 +145,8 @@ impl Model {
         self.left_to_cpu.text()
     }
 
-    fn session(&self, graph: Graph) -> &GraphSession {
+    pub(super) fn session(&self, graph: Graph) -> &GraphSession {
         &self.sessions[graph as usize]
-    }
-
-    /// Height and width of the latent of a picture of this shape.
-    fn latent_size(&self, picture: &[usize]) -> [usize; 2] {
-        let manifest = self.manifest();
-        let samples_of = match manifest.encoder.input {
-            EncoderInput::Frame => manifest.input_factor(),
-            EncoderInput::Upscaled => manifest.latent.factor,
-        } as usize;
-        [picture[1] / samples_of, picture[2] / samples_of]
-    }
-
-    fn channels(&self) -> usize {
-        self.manifest().latent.channels as usize
     }
 }
 
@@ -177,101 +156,6 @@ impl std::fmt::Debug for Model {
             .field("pack", &self.pack.location())
             .field("provider", &self.provider)
             .finish_non_exhaustive()
-    }
-}
-
-impl Graphs for Model {
-    fn prepare(&self, tiles: [[usize; 2]; 3]) {
-        if !provider::compiles_with_the_stream(self.provider) {
-            return;
-        }
-        std::thread::scope(|scope| {
-            for (session, size) in self.sessions.iter().zip(tiles) {
-                // Sides of tiles are bounded by the caps.
-                let size = size.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
-                // A failure comes again, with its error, when the graph is run.
-                scope.spawn(move || drop(session.prepare(size)));
-            }
-        });
-    }
-
-    /// Several on a GPU, which one small tile may not fill; on the CPU they take memory, and as long as one by one. TensorRT
-    /// would build an engine for every number of them.
-    fn restorer_batch(&self) -> usize {
-        let free = self.manifest().restorer.batch == TileBatch::Free;
-        match self.provider {
-            Provider::Cuda if free => MOST_TILES,
-            _ => 1,
-        }
-    }
-
-    fn encode(&self, frame: ArrayView4<'_, u8>) -> Result<Encoded, GraphError> {
-        let session = self.session(Graph::Encoder);
-        let [h, w] = self.latent_size(frame.shape());
-        let frame = frame.as_standard_layout();
-        let [mut latent, mut guide] =
-            [self.channels(), RGB as usize].map(|channels| Array4::zeros((1, channels, h, w)));
-        session.run(
-            &[session.input(names::FRAME, &frame)?],
-            &mut [
-                session.output(names::LATENT, latent.view_mut())?,
-                session.output(names::GUIDE, guide.view_mut())?,
-            ],
-        )?;
-        Ok(Encoded { latent, guide })
-    }
-
-    fn restore(&self, current: EncodedView<'_>, previous: EncodedView<'_>) -> Result<Array4<f32>, GraphError> {
-        let session = self.session(Graph::Restorer);
-        let (count, _, h, w) = current.latent.dim();
-        let arrays = [
-            (names::LATENT, current.latent.as_standard_layout()),
-            (names::GUIDE, current.guide.as_standard_layout()),
-            (names::LATENT_PREV, previous.latent.as_standard_layout()),
-            (names::GUIDE_PREV, previous.guide.as_standard_layout()),
-        ];
-        let inputs = arrays
-            .iter()
-            .map(|(name, array)| session.input(name, array))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut restored = Array4::zeros((count, self.channels(), h, w));
-        session.run(&inputs, &mut [session.output(names::RESTORED, restored.view_mut())?])?;
-        Ok(restored)
-    }
-
-    fn decode(
-        &self,
-        restored: ArrayView4<'_, f32>,
-        frame: Option<ArrayView4<'_, u8>>,
-        mut output: ArrayViewMut4<'_, u8>,
-    ) -> Result<(), GraphError> {
-        let session = self.session(Graph::Decoder);
-        if frame.is_some() != self.manifest().decoder.conditioned {
-            let message = match frame {
-                Some(_) => "it was given a frame, and the pack's decoder takes none",
-                None => "it was given no frame, and the pack's decoder takes one",
-            };
-            let kind = GraphErrorKind::Other;
-            return Err(GraphError {
-                graph: Graph::Decoder,
-                kind,
-                message: message.to_owned(),
-            });
-        }
-        let restored = restored.as_standard_layout();
-        let frame = frame.as_ref().map(|frame| frame.as_standard_layout());
-        let mut inputs = vec![session.input(names::RESTORED, &restored)?];
-        if let Some(frame) = &frame {
-            inputs.push(session.input(names::FRAME, frame)?);
-        }
-        if output.is_standard_layout() {
-            return session.run(&inputs, &mut [session.output(names::PICTURE, output)?]);
-        }
-        // A part of a larger picture, whose rows do not lie together.
-        let mut picture = Array4::zeros(output.raw_dim());
-        session.run(&inputs, &mut [session.output(names::PICTURE, picture.view_mut())?])?;
-        output.assign(&picture);
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use ndarray::{ArrayViewMut4, CowArray, Ix4};
+use ort::session::RunOptions;
 use ort::value::{PrimitiveTensorElementType, TensorRef, TensorRefMut};
 use parking_lot::FairMutex;
 
@@ -56,8 +57,14 @@ impl GraphSession {
         })
     }
 
-    /// Runs the graph from and into the caller's memory, when all who asked before are done.
-    pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [Output<'_>]) -> Result<(), GraphError> {
+    /// Runs the graph from and into the caller's memory, when all who asked before are done. `options` may cancel it, on the
+    /// CPU.
+    pub fn run(
+        &self,
+        options: Option<&RunOptions>,
+        inputs: &[Input<'_>],
+        outputs: &mut [Output<'_>],
+    ) -> Result<(), GraphError> {
         self.turn(|running| {
             let shapes: Shapes = inputs
                 .iter()
@@ -70,7 +77,7 @@ impl GraphSession {
             })?;
             let outcome = match device {
                 Some(device) => device.run(session, inputs, outputs),
-                None => run::run_into(session, inputs, outputs),
+                None => run::run_into(session, options, inputs, outputs),
             };
             outcome.map_err(|error| self.error(&error))
         })

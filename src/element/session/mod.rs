@@ -18,7 +18,7 @@ use crate::restore::{
     FinishedFrame, Frame, FramePipeline, GraphSet, Graphs, Hook, Hooked, Job, Limit, Outcome, OutputWriter,
     PictureViewMut, Refusal, Report, RestoreError, Restored, Settings,
 };
-use crate::runtime::Model;
+use crate::runtime::{CancellableModel, Model};
 
 pub use src_result::SrcResult;
 
@@ -187,10 +187,12 @@ impl Session {
         }
     }
 
-    /// The element stops: no frame waits for anything any more. Says whether the model is still being opened.
+    /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the model is
+    /// still being opened.
     pub fn abandon(&self) -> bool {
         let opening = self.model.abandon();
         self.interrupt_threads();
+        self.sets.iter().filter_map(OnceLock::get).for_each(|set| set.cancel());
         opening
     }
 
@@ -337,6 +339,7 @@ impl Session {
             return Ok(set.clone());
         }
         let manifest = model.manifest().clone();
+        let model = Arc::new(CancellableModel::new(model));
         let graphs: Arc<dyn Graphs> = match &self.hook {
             Some(hook) => Arc::new(Hooked::new(model, hook.clone())),
             None => model,
