@@ -10,12 +10,12 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 "$root/scripts/install.sh"
 use_rust
 target=${CARGO_TARGET_DIR:-$root/target}
-cargo build --quiet --release --manifest-path "$root/Cargo.toml" --lib --example transcode
+cargo build --quiet --release --manifest-path "$root/Cargo.toml" --lib --bins
 
-transcode=$target/release/examples/transcode
+program=$target/release/dloralvsr
 if (($# > 0)); then
-  exec "$transcode" "$@"
+  exec "$program" "$@"
 fi
 mkdir -p "$target/demo"
-"$transcode" --force "$root/examples/demo/demo.mp4" "$target/demo/demo-x4.mkv"
+"$program" --force "$root/examples/demo/demo.mp4" "$target/demo/demo-x4.mkv"
 say "The restored demo clip is $target/demo/demo-x4.mkv; the clip it was made from is examples/demo/demo.mp4."

@@ -75,8 +75,6 @@ step "Rust: format" cargo fmt --check
 step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 step "Rust: release build" cargo build --quiet --release --lib
-# Cargo makes no program of an example that it tests, and the tests run this one.
-step "Rust: the program that tests run" cargo build --quiet --example transcode
 step "Rust: tests" cargo test --quiet
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser

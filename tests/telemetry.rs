@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::program::built_transcode;
+use common::program::built_program;
 use common::tools::Plugin;
 use gstdloralvsr::runtime::telemetry;
 
@@ -101,7 +101,7 @@ fn programs_of_the_project() {
         .arg(&input)
         .status();
     assert!(made.unwrap().success());
-    let program = built_transcode();
+    let program = built_program();
     let output = folder.path().join("out.png");
     let command = [&program, &input, &output].map(|path| path.to_str().unwrap());
     assert_silent(&command);

@@ -1,15 +1,8 @@
-//! The program that tests run. `cargo test` alone does not build it, since it is an example with tests of its own.
+//! The program that tests run.
 
 use std::path::PathBuf;
 
-/// The example `transcode`; it lies beside the folder of the tests' programs.
-pub fn built_transcode() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.ancestors().nth(2).unwrap().join("examples/transcode");
-    assert!(
-        program.is_file(),
-        "{} is not built: `cargo build --example transcode`",
-        program.display()
-    );
-    program
+/// `dloralvsr`, which Cargo builds before the tests.
+pub fn built_program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_dloralvsr"))
 }

@@ -29,7 +29,7 @@ fn audio_is_copied_where_the_format_takes_it() {
     let input = workshop.clip("in.mkv", &two_tones("aac"));
     for output in ["out.mkv", "out.mp4", "out.mov"] {
         let output = workshop.path(output);
-        let messages = workshop.transcode(&[], &input, &output).succeeds();
+        let messages = workshop.restore(&[], &input, &output).succeeds();
         assert!(!messages.contains("encoded with"), "{messages}");
         assert_eq!(workshop.audio_codecs(&output), ["aac", "aac"]);
         for stream in ["a:0", "a:1"] {
@@ -56,7 +56,7 @@ fn audio_that_does_not_fit_is_encoded_and_that_is_said() {
     let input = workshop.clip("in.mkv", &two_tones("pcm_s16le"));
     for (output, codec) in [("out.mp4", "aac"), ("out.webm", "opus")] {
         let output = workshop.path(output);
-        let messages = workshop.transcode(&[], &input, &output).succeeds();
+        let messages = workshop.restore(&[], &input, &output).succeeds();
         let format = output.extension().unwrap().to_str().unwrap();
         assert!(messages.contains(&format!("does not go into .{format}")), "{messages}");
         assert_eq!(workshop.audio_codecs(&output), [codec, codec]);
@@ -76,7 +76,7 @@ fn check_beeps(inputs: &[(&str, &[&str])]) {
         assert!((before - 1.0).abs() < 0.12, "{name}: {before} s");
         for ending in ["mkv", "mp4", "mov", "webm"] {
             let output = workshop.path(&format!("{name}.{ending}"));
-            workshop.transcode(&[], &input, &output).succeeds();
+            workshop.restore(&[], &input, &output).succeeds();
             let after = workshop.beep(&output);
             assert!(
                 (after - before).abs() < 0.005,
@@ -121,7 +121,7 @@ fn surround_is_encoded_as_surround() {
     let surround = ["-filter:a", "aformat=channel_layouts=5.1(side)", "-c:a", "flac"];
     let input = workshop.beep_clip("surround.mkv", &surround);
     for output in ["out.mp4", "out.webm"].map(|name| workshop.path(name)) {
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         assert_eq!(workshop.stream(&output, "a:0")["channels"], "6", "{}", output.display());
     }
 }

@@ -3,9 +3,9 @@
 use gst::prelude::*;
 
 /// Names of the messages; their field `text` is for the user.
-pub const NOTICE: &str = "transcode-notice";
+pub const NOTICE: &str = "dloralvsr-notice";
 /// What ends the program.
-pub const FAILURE: &str = "transcode-failure";
+pub const FAILURE: &str = "dloralvsr-failure";
 
 pub fn notice(element: &gst::Element, text: &str) {
     post(element, NOTICE, text);

@@ -1,8 +1,8 @@
 //! The loop beside the pipeline: its messages, the user's signals, and whether anything moves.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -76,13 +76,18 @@ impl Error {
 /// # Errors
 /// The handler cannot be installed.
 pub fn count_signals() -> Result<Arc<AtomicU32>, crate::Failure> {
+    /// A process has one handler, and may restore several files.
+    static SIGNALS: OnceLock<Arc<AtomicU32>> = OnceLock::new();
+    if let Some(signals) = SIGNALS.get() {
+        return Ok(signals.clone());
+    }
     let signals = Arc::new(AtomicU32::new(0));
     let counter = signals.clone();
     ctrlc::set_handler(move || {
         counter.fetch_add(1, Ordering::Relaxed);
     })
     .map_err(|error| crate::Failure::Failed(format!("Ctrl-C cannot be handled: {error}")))?;
-    Ok(signals)
+    Ok(SIGNALS.get_or_init(|| signals).clone())
 }
 
 pub struct Watch<'a> {

@@ -13,11 +13,12 @@ use gst::prelude::*;
 use super::colour;
 use super::encoder::Encoder;
 use super::gate::Gate;
-use super::{SCALE, hdr_boxes, reader};
+use super::{hdr_boxes, reader};
 use crate::element::{element, set_from_text};
 use crate::input::Input;
 use crate::options::Options;
 use crate::output::Container;
+use crate::size::PictureSize;
 use crate::{Failure, messages};
 
 /// The pipeline and the parts of it that the session talks to.
@@ -30,7 +31,13 @@ pub struct Transcoder {
 }
 
 /// A pipeline that restores the input's video into `file`.
-pub fn build(options: &Options, input: &Input, container: Container, file: &Path) -> Result<Transcoder, Failure> {
+pub fn build(
+    options: &Options,
+    input: &Input,
+    size: PictureSize,
+    container: Container,
+    file: &Path,
+) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
     let gate = Gate::new(options.frames);
     let decoder = element("decodebin")?;
@@ -40,10 +47,8 @@ pub fn build(options: &Options, input: &Input, container: Container, file: &Path
     reader::read(&pipeline, input, &decoder, &gate)?;
 
     let restorer = restorer(options)?;
-    let (width, height) = input.video.upright();
-    let pixels = u64::from(width) * u64::from(height) * (SCALE * SCALE) as u64;
-    let encoder = Encoder::new(container, options, pixels, input.video.mastering.as_ref())?;
-    let video = video_chain(&pipeline, input, container, &restorer, &encoder, &gate)?;
+    let encoder = Encoder::new(container, options, size.pixels(), input.video.mastering.as_ref())?;
+    let video = video_chain(&pipeline, input, (size, container), &restorer, &encoder, &gate)?;
     link(&decoder, video.first.static_pad("sink"));
     match container.part_muxer()? {
         Some(muxer) => {
@@ -85,7 +90,7 @@ struct Ends {
 fn video_chain(
     pipeline: &gst::Pipeline,
     input: &Input,
-    container: Container,
+    (size, container): (PictureSize, Container),
     restorer: &gst::Element,
     encoder: &Encoder,
     gate: &Arc<Gate>,
@@ -115,6 +120,8 @@ fn video_chain(
     handover.set_property("max-size-buffers", 2u32);
     handover.set_property("max-size-bytes", 0u32);
     handover.set_property("max-size-time", 0u64);
+    scaler.set_property_from_str("method", "lanczos");
+    scaler.set_property("n-threads", 0u32);
     elements.extend([
         restorable.clone(),
         restorer.clone(),
@@ -139,7 +146,7 @@ fn video_chain(
         restorable,
         coded,
     };
-    chain.pin(&input.video, container);
+    chain.pin(&input.video, size, container);
     match (elements.first().cloned(), elements.last().cloned()) {
         (Some(first), Some(last)) => Ok(Ends { first, last }),
         _ => Err(cannot_build("the video chain is empty")),

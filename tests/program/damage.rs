@@ -19,9 +19,7 @@ fn what_cannot_be_read_is_refused_and_leaves_nothing() {
         (headless, 1, "headless.mp4 cannot be read"),
         (sound, 2, "sound.wav holds no video stream"),
     ] {
-        workshop
-            .transcode(&[], &input, &output)
-            .fails(status, &["error:", says]);
+        workshop.restore(&[], &input, &output).fails(status, &["error:", says]);
         assert!(!output.exists() && !workshop.part_of(&output).exists(), "{says}");
     }
 }
@@ -41,7 +39,7 @@ fn a_truncated_input_is_restored_as_far_as_it_goes_and_reported() {
     let input = workshop.file("cut.mkv", &bytes[..bytes.len() / 2]);
     let output = workshop.path("out.mkv");
     workshop
-        .transcode(&[], &input, &output)
+        .restore(&[], &input, &output)
         .fails(1, &["incomplete or damaged", "frames until then are in"]);
     let frames = workshop.video_times(&output).len();
     assert!((20..100).contains(&frames), "{frames} frames of 120");
@@ -71,7 +69,7 @@ fn a_frame_that_is_missing_is_missed() {
         let inputs = ["-i", video, "-i", subtitles, "-map", "0:v", "-map", "1:s"];
         workshop.ffmpeg(&[&inputs[..], more, &[path.to_str().unwrap()]].concat());
         let output = workshop.path(&format!("{name}.mkv"));
-        workshop.transcode(&[], &path, &output).succeeds();
+        workshop.restore(&[], &path, &output).succeeds();
         assert_eq!(workshop.video_times(&output).len(), 48, "{name}");
         let whole = std::fs::read(&path).unwrap();
         // An AVI's index, of 16 bytes a frame, lies behind the frames, and the rest of Matroska's.
@@ -79,7 +77,7 @@ fn a_frame_that_is_missing_is_missed() {
         for (cut, at) in [("half", whole.len() / 2), ("tail", whole.len() - tail)] {
             let input = workshop.file(&format!("{cut}-{name}"), &whole[..at]);
             let output = workshop.path(&format!("{cut}-{name}.mkv"));
-            let run = workshop.transcode(&[], &input, &output);
+            let run = workshop.restore(&[], &input, &output);
             run.fails(1, &["incomplete or damaged", "frames until then are in"]);
             let frames = workshop.video_times(&output).len();
             assert!((10..48).contains(&frames), "{cut} {name}: {frames} frames");
@@ -104,7 +102,7 @@ fn damaged_slices_are_counted_and_told() {
         .for_each(|byte| *byte ^= 0x55);
     let input = workshop.file("damaged.mkv", &bytes);
     let output = workshop.path("out.mkv");
-    let run = workshop.transcode(&[], &input, &output);
+    let run = workshop.restore(&[], &input, &output);
     assert!(run.messages.contains("errors in the input's video"), "{}", run.messages);
     assert!(output.exists());
 }
@@ -119,7 +117,7 @@ fn where_no_length_is_stated_that_is_said() {
         };
         let input = workshop.clip(name, &clip);
         let said = workshop
-            .transcode(&[], &input, &workshop.path(&format!("{name}.mkv")))
+            .restore(&[], &input, &workshop.path(&format!("{name}.mkv")))
             .succeeds();
         assert!(said.contains("does not state its length"), "{said}");
         assert!(said.contains("0:01"), "its duration: {said}");

@@ -39,16 +39,12 @@ fn nothing_is_overwritten_unasked() {
     let input = workshop.clip("in.mp4", &Clip::default());
     let before = std::fs::read(&input).unwrap();
     let output = workshop.file("out.mkv", b"precious");
-    workshop
-        .transcode(&[], &input, &output)
-        .fails(2, &["exists", "--force"]);
+    workshop.restore(&[], &input, &output).fails(2, &["exists", "--force"]);
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
-    workshop
-        .transcode(&["--force"], &input, &input)
-        .fails(2, &["same file"]);
+    workshop.restore(&["--force"], &input, &input).fails(2, &["same file"]);
     assert_eq!(std::fs::read(&input).unwrap(), before);
     workshop
-        .transcode(&["--force", "--frames", "2"], &input, &output)
+        .restore(&["--force", "--frames", "2"], &input, &output)
         .succeeds();
     assert_eq!(workshop.video_times(&output).len(), 2);
 }
@@ -69,7 +65,7 @@ fn two_runs_never_write_the_same_file() {
     let output = workshop.path("out.mp4");
     let first = Workshop::start(&[], &input, &output).held_after("Model tiny runs");
     for options in [&[][..], &["--force"]] {
-        workshop.transcode(options, &input, &output).fails(2, &["another run"]);
+        workshop.restore(options, &input, &output).fails(2, &["another run"]);
     }
     first.wait().succeeds();
     assert_eq!(workshop.video_times(&output).len(), 240);
@@ -111,7 +107,7 @@ fn force_replaces_what_was_there_and_nothing_that_came_later() {
     let link = workshop.path("link.mkv");
     std::os::unix::fs::symlink("out.mkv", &link).unwrap();
     let few = ["--force", "--frames", "2"];
-    workshop.transcode(&few, &input, &link).succeeds();
+    workshop.restore(&few, &input, &link).succeeds();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(workshop.video_times(&output).len(), 2);
 }
@@ -120,7 +116,7 @@ fn force_replaces_what_was_there_and_nothing_that_came_later() {
 fn a_folder_that_cannot_be_written_is_said_before_the_work() {
     let workshop = Workshop::new();
     let input = workshop.clip("in.mp4", &Clip::default());
-    let run = workshop.transcode(&[], &input, std::path::Path::new("/proc/out.mkv"));
+    let run = workshop.restore(&[], &input, std::path::Path::new("/proc/out.mkv"));
     run.fails(2, &["cannot be written"]);
     assert!(!run.messages.contains("frames/s, 0:"), "{}", run.messages);
 }

@@ -1,7 +1,7 @@
-//! Restore a video file at four times its width and height: file in, file out.
+//! Restores video files: file in, file out, up to four times as large.
 //!
 //! ```text
-//! cargo run --release --example transcode -- input.mp4 output.mkv
+//! dloralvsr input.mp4 output.mkv
 //! ```
 //!
 //! What a production program has to mind beside the element itself: every frame with its own timestamp, every other
@@ -12,6 +12,8 @@
 //! | file | about |
 //! |---|---|
 //! | `options.rs` | the command line |
+//! | `batch.rs` | several files into a folder |
+//! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
 //! | `input/` | what the input holds, which stream is restored, whether it is whole |
 //! | `video/` | the GStreamer pipeline: the video decoded, restored, encoded |
@@ -21,6 +23,7 @@
 //! | `introduce.rs`, `progress.rs`, `messages.rs` | what the user sees |
 //! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
 
+mod batch;
 mod element;
 mod finish;
 mod input;
@@ -30,6 +33,7 @@ mod options;
 mod output;
 mod progress;
 mod session;
+mod size;
 mod stall;
 mod tools;
 mod video;
@@ -85,11 +89,14 @@ fn run() -> Result<(), Failure> {
             print!("{}", options::HELP);
             return Ok(());
         }
-        Command::Transcode(options) => options,
+        Command::Restore(options) => options,
     };
     gst::init().map_err(|error| Failure::Failed(format!("GStreamer does not start: {error}")))?;
     // Registered from the crate itself: neither an installed plugin nor GST_PLUGIN_PATH is needed.
     gstdloralvsr::plugin_register_static()
         .map_err(|error| Failure::Failed(format!("the element cannot be registered: {error}")))?;
-    session::transcode(&options)
+    match &options.batch {
+        Some(batch) => batch::restore(&options, &batch.inputs, &batch.folder, &batch.format),
+        None => session::restore(&options),
+    }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::program::built_transcode;
+use crate::program::built_program;
 
 /// Longer than any of these runs takes on the slowest machine: beyond it the program hangs.
 const HANG: Duration = Duration::from_secs(300);
@@ -175,13 +175,13 @@ impl Workshop {
     }
 
     /// Run the example to its end.
-    pub fn transcode(&self, options: &[&str], input: &Path, output: &Path) -> Run {
+    pub fn restore(&self, options: &[&str], input: &Path, output: &Path) -> Run {
         Self::start(options, input, output).wait()
     }
 
     /// Start the example.
     pub fn start(options: &[&str], input: &Path, output: &Path) -> Running {
-        let child = Command::new(built_transcode())
+        let child = Command::new(built_program())
             .args(options)
             .args([input, output])
             .stdin(Stdio::null())
@@ -239,7 +239,7 @@ impl Workshop {
                       \"$6\" --force \"$3\" \"$2/$4\"; status=$?; cp \"$2\"/* \"$5\"; umount \"$2\"; exit $status";
         let output = Command::new("unshare")
             .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", size])
-            .args([&disk, input, Path::new(name), kept, &built_transcode()])
+            .args([&disk, input, Path::new(name), kept, &built_program()])
             .stdin(Stdio::null())
             .output()
             .ok()?;

@@ -25,7 +25,7 @@ fn a_gif_ends_and_keeps_its_times() {
         ];
         workshop.ffmpeg(&output);
         for output in ["out.mkv", "out.mp4"].map(|ending| workshop.path(&format!("{name}.{ending}"))) {
-            workshop.transcode(&[], &input, &output).succeeds();
+            workshop.restore(&[], &input, &output).succeeds();
             let times = workshop.video_times(&output);
             assert_eq!(times.len(), rate.parse::<usize>().unwrap());
             for (number, time) in times.iter().enumerate() {
@@ -51,7 +51,7 @@ fn a_still_is_one_frame_and_may_stay_a_still() {
             input.to_str().unwrap(),
         ]);
         for output in ["out.png", "out.mp4", "out.mkv"].map(|ending| workshop.path(&format!("{name}.{ending}"))) {
-            workshop.transcode(&[], &input, &output).succeeds();
+            workshop.restore(&[], &input, &output).succeeds();
             let video = workshop.stream(&output, "v:0");
             assert_eq!((video["width"].as_str(), video["height"].as_str()), ("256", "192"));
             assert_eq!(workshop.video_times(&output).len(), 1, "{}", output.display());
@@ -62,7 +62,7 @@ fn a_still_is_one_frame_and_may_stay_a_still() {
     }
     let clip = workshop.clip("video.mp4", &crate::workshop::Clip::default());
     workshop
-        .transcode(&[], &clip, &workshop.path("video.png"))
+        .restore(&[], &clip, &workshop.path("video.png"))
         .fails(2, &["one picture"]);
 }
 
@@ -81,17 +81,15 @@ fn a_sequence_is_a_video_of_its_rate() {
         pattern_text,
     ]);
     let output = workshop.path("out.mp4");
-    workshop
-        .transcode(&["--fps", "30000/1001"], &pattern, &output)
-        .succeeds();
+    workshop.restore(&["--fps", "30000/1001"], &pattern, &output).succeeds();
     let times = workshop.video_times(&output);
     assert_eq!(times.len(), 5);
     assert!((times[4] - 4.0 * 1.001 / 30.0).abs() < 1e-5, "{times:?}");
     workshop
-        .transcode(&[], &pattern, &workshop.path("none.mp4"))
+        .restore(&[], &pattern, &workshop.path("none.mp4"))
         .fails(2, &["--fps"]);
     workshop
-        .transcode(
+        .restore(
             &["--fps", "25"],
             &workshop.path("t_%04d.png"),
             &workshop.path("none.mp4"),
@@ -103,7 +101,7 @@ fn a_sequence_is_a_video_of_its_rate() {
 fn an_animated_webp_is_refused_with_a_remedy() {
     let workshop = Workshop::new();
     let input = workshop.case("a.webp");
-    let run = workshop.transcode(&[], &input, &workshop.path("out.mkv"));
+    let run = workshop.restore(&[], &input, &workshop.path("out.mkv"));
     run.fails(2, &["animated WebP", "magick"]);
     assert_eq!(workshop.files(), ["a.webp"]);
 }

@@ -1,4 +1,4 @@
-//! The example `transcode`, run as a user runs it, on small videos that ffmpeg makes and on the files of `tests/cases`;
+//! The program `dloralvsr`, run as a user runs it, on small videos that ffmpeg makes and on the files of `tests/cases`;
 //! ffprobe judges the results.
 #![cfg(feature = "pipelines")]
 
@@ -6,10 +6,12 @@ mod audio;
 mod colours;
 mod damage;
 mod files;
+mod many;
 mod messages;
 mod pictures;
 #[path = "../common/program.rs"]
 mod program;
+mod sizes;
 mod streams;
 mod times;
 mod workshop;

@@ -9,6 +9,3 @@ mod reader;
 
 pub use gate::Gate;
 pub use pipeline::{Transcoder, build};
-
-/// Output pixels to an input pixel, along a side.
-pub const SCALE: i32 = gstdloralvsr::restore::SCALE as i32;

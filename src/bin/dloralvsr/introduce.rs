@@ -6,15 +6,23 @@ use crate::input::{Input, Mastering};
 use crate::options::Options;
 use crate::output::{Streams, codec};
 use crate::progress::clock;
-use crate::video::{SCALE, Transcoder};
+use crate::size::PictureSize;
+use crate::video::Transcoder;
 
 /// Output above this many pixels is warned about.
 const LARGE: u64 = 3840 * 2160;
 
-pub fn introduce(options: &Options, input: &Input, streams: &Streams, transcoder: &Transcoder, space: Option<String>) {
+pub fn introduce(
+    options: &Options,
+    input: &Input,
+    size: PictureSize,
+    streams: &Streams,
+    transcoder: &Transcoder,
+    space: Option<String>,
+) {
     eprintln!("{}: {}", name(&options.input), source(input));
-    eprintln!("{}", result(options, input, transcoder));
-    let warnings = [large(options, input), hdr(input), space];
+    eprintln!("{}", result(options, input, size, transcoder));
+    let warnings = [large(options, input, size), hdr(input), space];
     warnings
         .into_iter()
         .flatten()
@@ -54,8 +62,8 @@ fn source(input: &Input) -> String {
     format!("{}; audio: {audio}", parts.join(", "))
 }
 
-fn result(options: &Options, input: &Input, transcoder: &Transcoder) -> String {
-    let (width, height) = size(input);
+fn result(options: &Options, input: &Input, size: PictureSize, transcoder: &Transcoder) -> String {
+    let PictureSize { width, height, .. } = size;
     let turned = if input.video.turn.is_some() {
         ", turned upright"
     } else {
@@ -68,14 +76,9 @@ fn result(options: &Options, input: &Input, transcoder: &Transcoder) -> String {
     )
 }
 
-fn size(input: &Input) -> (u32, u32) {
-    let (width, height) = input.video.upright();
-    (width * SCALE as u32, height * SCALE as u32)
-}
-
-fn large(options: &Options, input: &Input) -> Option<String> {
-    let (width, height) = size(input);
-    let pixels = u64::from(width) * u64::from(height);
+fn large(options: &Options, input: &Input, size: PictureSize) -> Option<String> {
+    let PictureSize { width, height, .. } = size;
+    let pixels = size.pixels();
     if pixels <= LARGE {
         return None;
     }

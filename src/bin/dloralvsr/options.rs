@@ -7,11 +7,13 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::Failure;
+use crate::size::{OutputSize, box_of};
 
 pub const HELP: &str = "\
-Restore a video at four times its width and height.
+Restore a video, up to four times as large.
 
-Usage: transcode [options] INPUT OUTPUT
+Usage: dloralvsr [options] INPUT OUTPUT
+       dloralvsr [options] INPUT... --out FOLDER
 
 INPUT is a video, a still picture, or a sequence of PNG or JPEG pictures
 (name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov
@@ -22,12 +24,24 @@ another kind. What it cannot hold is named before the work starts.
 Frame count, timestamps, pixel aspect ratio and colour description are kept; a
 picture that the file asks players to turn is turned, since not every format can
 ask. A change of the picture's size in mid-file is fitted into the first size.
+With --out every INPUT, a file or a folder of videos, is restored into FOLDER under
+its name; what is there already is skipped, so that the same command goes on where it
+was stopped.
 The file under work is OUTPUT.part; OUTPUT appears when it is whole. Ctrl-C, a
 full disk or an error leave what was restored in OUTPUT.part, which plays.
+
+Size of the picture; default: four times the input's, of video at most 2160 lines:
+      --scale X            X times the input's, at most 4
+      --height N           N lines, in proportion
+      --fit WxH            as large as fits into WxH, in proportion
+      --size WxH           exactly WxH; pixels change their shape where that is
+                           another proportion
 
 Options:
   -n, --frames N           restore only the first N frames, as a preview
   -f, --force              replace OUTPUT if it is there
+      --out FOLDER         restore into this folder; INPUTs may be many, and folders
+      --format NAME        of files in it: mkv, mp4, mov or webm; default mkv
       --strict             refuse to work where something would be left out
       --stream N           restore the video stream of this number, as ffprobe
                            counts; default: the first that is no cover or still
@@ -71,10 +85,11 @@ const ELEMENT_OPTIONS: [(&str, &str); 10] = [
 /// What the command line asks for.
 pub enum Command {
     Help,
-    Transcode(Options),
+    Restore(Box<Options>),
 }
 
 /// One property of the element, as the user wrote it.
+#[derive(Clone)]
 pub struct ElementOption {
     /// The option's name without dashes, for messages.
     pub option: &'static str,
@@ -82,9 +97,21 @@ pub struct ElementOption {
     pub value: String,
 }
 
+/// Several files into a folder.
+#[derive(Clone)]
+pub struct Batch {
+    pub inputs: Vec<PathBuf>,
+    pub folder: PathBuf,
+    /// Ending of the outputs.
+    pub format: String,
+}
+
+#[derive(Clone)]
 pub struct Options {
     pub input: PathBuf,
     pub output: PathBuf,
+    /// In place of both.
+    pub batch: Option<Batch>,
     /// Replace the output if it is there.
     pub force: bool,
     /// Refuse to work where the output cannot hold everything.
@@ -93,6 +120,7 @@ pub struct Options {
     pub stream: Option<usize>,
     /// Pictures a second of a sequence.
     pub rate: Option<(i32, i32)>,
+    pub size: OutputSize,
     /// Restore only this many frames.
     pub frames: Option<u64>,
     /// x264's constant rate factor, 0 to 50.
@@ -107,13 +135,16 @@ fn usage(message: impl std::fmt::Display) -> Failure {
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     let mut files = Vec::<OsString>::new();
+    let (mut folder, mut format) = (None::<OsString>, None::<String>);
     let mut options = Options {
         input: PathBuf::new(),
         output: PathBuf::new(),
+        batch: None,
         force: false,
         strict: false,
         stream: None,
         rate: None,
+        size: OutputSize::Usual,
         frames: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
@@ -124,10 +155,16 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('f') | Long("force") => options.force = true,
+            Long("out") => folder = Some(parser.value().map_err(usage)?),
+            Long("format") => format = Some(ending(&mut parser)?),
             Long("strict") => options.strict = true,
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
             Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
+            Long("scale") => options.size = OutputSize::Scale(scale(&mut parser)?),
+            Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
+            Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
+            Long("size") => options.size = picture(&mut parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
             Long(name) => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
@@ -145,11 +182,26 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             other => return Err(usage(other.unexpected())),
         }
     }
-    let [input, output] = <[OsString; 2]>::try_from(files)
-        .map_err(|files| usage(format!("two files are needed, INPUT and OUTPUT; {} given", files.len())))?;
+    if let Some(folder) = folder {
+        options.batch = Some(Batch {
+            inputs: files.into_iter().map(PathBuf::from).collect(),
+            folder: folder.into(),
+            format: format.unwrap_or_else(|| "mkv".to_owned()),
+        });
+        return Ok(Command::Restore(Box::new(options)));
+    }
+    if format.is_some() {
+        return Err(usage("--format is for --out: OUTPUT's ending chooses the format"));
+    }
+    let [input, output] = <[OsString; 2]>::try_from(files).map_err(|files| {
+        usage(format!(
+            "two files are needed, INPUT and OUTPUT; {} given (many go into a folder: --out FOLDER)",
+            files.len()
+        ))
+    })?;
     options.input = input.into();
     options.output = output.into();
-    Ok(Command::Transcode(options))
+    Ok(Command::Restore(Box::new(options)))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, Failure> {
@@ -167,6 +219,28 @@ where
             "{option} {written}: a whole number from {least} to {most} is needed"
         ))),
     }
+}
+
+/// Ending of a video file.
+fn ending(parser: &mut lexopt::Parser) -> Result<String, Failure> {
+    let written = text(parser)?;
+    match ["mkv", "mp4", "mov", "webm"].contains(&written.as_str()) {
+        true => Ok(written),
+        false => Err(usage(format!("--format {written}: mkv, mp4, mov or webm is needed"))),
+    }
+}
+
+/// Times the input's size.
+fn scale(parser: &mut lexopt::Parser) -> Result<f64, Failure> {
+    let written = text(parser)?;
+    let times = written.parse::<f64>().ok().filter(|times| (0.25..=4.0).contains(times));
+    times.ok_or_else(|| usage(format!("--scale {written}: a number from 0.25 to 4 is needed")))
+}
+
+/// Width and height.
+fn picture(parser: &mut lexopt::Parser, option: &str) -> Result<(u32, u32), Failure> {
+    let written = text(parser)?;
+    box_of(&written).ok_or_else(|| usage(format!("{option} {written}: a size such as 1920x1080 is needed")))
 }
 
 /// Pictures a second: a whole number, a fraction or a decimal.

@@ -11,7 +11,7 @@ fn tracks_of_cameras_do_not_stop_the_work() {
         let bytes = replaced(&whole, b"gpmd", kind.as_bytes());
         let input = workshop.file(&format!("{kind}.mp4"), &bytes);
         let output = workshop.path(&format!("{kind}.mkv"));
-        let said = workshop.transcode(&[], &input, &output).succeeds();
+        let said = workshop.restore(&[], &input, &output).succeeds();
         assert!(
             said.contains(&format!("({kind}")) && said.contains("not in the output"),
             "{said}"
@@ -19,12 +19,12 @@ fn tracks_of_cameras_do_not_stop_the_work() {
         assert_eq!(workshop.streams(&output), ["video h264 default", "audio aac default"]);
         assert_eq!(workshop.video_times(&output).len(), 20);
         workshop
-            .transcode(&["--strict", "--force"], &input, &output)
+            .restore(&["--strict", "--force"], &input, &output)
             .fails(2, &["--strict", kind]);
     }
     let output = workshop.path("kept.mp4");
     let said = workshop
-        .transcode(&["--strict"], &workshop.path("gpmd.mp4"), &output)
+        .restore(&["--strict"], &workshop.path("gpmd.mp4"), &output)
         .succeeds();
     assert!(!said.contains("not in the output"), "{said}");
     assert_eq!(workshop.stream(&output, "d:0")["codec_tag_string"], "gpmd");
@@ -47,13 +47,13 @@ fn audio_that_nobody_knows_is_left_out_by_name() {
     let workshop = Workshop::new();
     let input = workshop.case("unk_audio.mkv");
     for output in ["out.mkv", "out.mp4"].map(|name| workshop.path(name)) {
-        let said = workshop.transcode(&[], &input, &output).succeeds();
+        let said = workshop.restore(&[], &input, &output).succeeds();
         assert!(said.contains("not in the output: audio track 1 (unknown)"), "{said}");
         assert_eq!(workshop.streams(&output).len(), 1);
         assert_eq!(workshop.video_times(&output).len(), 20);
     }
     workshop
-        .transcode(&["--strict"], &input, &workshop.path("strict.mkv"))
+        .restore(&["--strict"], &input, &workshop.path("strict.mkv"))
         .fails(2, &["audio track 1"]);
     assert!(!workshop.path("strict.mkv").exists());
 }
@@ -64,7 +64,7 @@ fn a_picture_stream_is_not_taken_for_the_video() {
     let workshop = Workshop::new();
     let input = workshop.case("pic_tff.mkv");
     let output = workshop.path("out.mkv");
-    let said = workshop.transcode(&[], &input, &output).succeeds();
+    let said = workshop.restore(&[], &input, &output).succeeds();
     assert!(
         said.contains("pic_tff.mkv: 160x96") && said.contains("video track 0"),
         "{said}"
@@ -106,12 +106,12 @@ fn a_stream_is_chosen_by_its_number() {
     ]);
     for (stream, size) in [("0", ("256", "192")), ("1", ("192", "256"))] {
         let output = workshop.path(&format!("{stream}.mkv"));
-        workshop.transcode(&["--stream", stream], &input, &output).succeeds();
+        workshop.restore(&["--stream", stream], &input, &output).succeeds();
         let video = workshop.stream(&output, "v:0");
         assert_eq!((video["width"].as_str(), video["height"].as_str()), size);
     }
     workshop
-        .transcode(&["--stream", "5"], &input, &workshop.path("5.mkv"))
+        .restore(&["--stream", "5"], &input, &workshop.path("5.mkv"))
         .fails(2, &["--stream 5", "0, 1"]);
 }
 
@@ -120,7 +120,7 @@ fn everything_of_a_film_is_kept_where_the_container_holds_it() {
     let workshop = Workshop::new();
     let input = workshop.case("tracks_cover_font.mkv");
     let output = workshop.path("out.mkv");
-    let said = workshop.transcode(&["--strict"], &input, &output).succeeds();
+    let said = workshop.restore(&["--strict"], &input, &output).succeeds();
     assert!(!said.contains("note:"), "{said}");
     assert_eq!(
         workshop.streams(&output),
@@ -138,7 +138,7 @@ fn everything_of_a_film_is_kept_where_the_container_holds_it() {
     let (before, after) = (workshop.video_times(&input), workshop.video_times(&output));
     assert_eq!(before, after, "the first frame is at 21 ms and stays there");
     let output = workshop.path("out.mp4");
-    let said = workshop.transcode(&[], &input, &output).succeeds();
+    let said = workshop.restore(&[], &input, &output).succeeds();
     assert!(
         said.contains("not in the output: attached file 6") && said.contains("FLAC"),
         "{said}"
@@ -161,7 +161,7 @@ fn an_mp4s_tracks_chapters_cover_and_languages_are_kept() {
     let workshop = Workshop::new();
     let input = workshop.case("multi.mp4");
     for output in ["out.mp4", "out.mkv"].map(|name| workshop.path(name)) {
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         let kept = workshop.streams(&output);
         assert!(
             kept[1].starts_with("audio aac") && kept[1].ends_with("default"),
@@ -186,7 +186,7 @@ fn a_timecode_is_kept() {
         ("out.mkv", "TIMECODE"),
     ] {
         let output = workshop.path(output);
-        workshop.transcode(&["--strict"], &input, &output).succeeds();
+        workshop.restore(&["--strict"], &input, &output).succeeds();
         assert_eq!(workshop.stream(&output, "v:0")[&format!("tags.{tag}")], "01:02:03:4");
     }
 }

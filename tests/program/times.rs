@@ -18,7 +18,7 @@ fn frames_and_times_stay_in_every_format() {
         ("out.webm", 0.000_51),
     ] {
         let output = workshop.path(output);
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         let video = workshop.stream(&output, "v:0");
         assert_eq!(
             (video["width"].as_str(), video["height"].as_str()),
@@ -57,7 +57,7 @@ fn a_variable_frame_rate_stays() {
         "the clip's rate varies: {gaps:?}"
     );
     let output = workshop.path("out.mp4");
-    workshop.transcode(&[], &input, &output).succeeds();
+    workshop.restore(&[], &input, &output).succeeds();
     let times = workshop.video_times(&output);
     assert_eq!(times.len(), expected.len());
     for (time, expected) in times.iter().zip(&expected) {
@@ -80,7 +80,7 @@ fn old_and_unusual_codecs_are_read() {
         };
         let input = workshop.clip(name, &clip);
         let output = workshop.path(&format!("{codec}.mkv"));
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         assert_eq!(workshop.video_times(&output).len(), 24, "{codec}");
         let difference = mean_difference(&workshop.shown(&output, 64, 48), &workshop.shown(&input, 64, 48));
         assert!(difference < 10.0, "{codec}: {difference} levels");
@@ -97,7 +97,7 @@ fn interlaced_video_keeps_its_frame_count() {
     let input = workshop.clip("in.mp4", &clip);
     assert_eq!(workshop.stream(&input, "v:0")["field_order"], "tt");
     let output = workshop.path("out.mkv");
-    workshop.transcode(&[], &input, &output).succeeds();
+    workshop.restore(&[], &input, &output).succeeds();
     assert_eq!(workshop.video_times(&output).len(), 24);
     assert_eq!(workshop.stream(&output, "v:0")["field_order"], "progressive");
 }
@@ -108,7 +108,7 @@ fn a_preview_has_exactly_the_frames_asked_for() {
     let input = workshop.clip("in.mp4", &two_tones("aac"));
     for (frames, output) in [("1", "one.mkv"), ("7", "seven.mp4"), ("99", "all.mkv")] {
         let output = workshop.path(output);
-        workshop.transcode(&["--frames", frames], &input, &output).succeeds();
+        workshop.restore(&["--frames", frames], &input, &output).succeeds();
         let expected = frames.parse::<usize>().unwrap().min(24);
         assert_eq!(workshop.video_times(&output).len(), expected);
         // The audio ends with the video, but for the packet that reaches over the cut.
@@ -131,7 +131,7 @@ fn an_avi_with_b_frames_has_even_times() {
     };
     let input = workshop.clip("in.avi", &clip);
     let output = workshop.path("out.mp4");
-    workshop.transcode(&[], &input, &output).succeeds();
+    workshop.restore(&[], &input, &output).succeeds();
     let times = workshop.video_times(&output);
     assert_eq!(times.len(), 60);
     for (number, time) in times.iter().enumerate() {
@@ -148,7 +148,7 @@ fn a_size_that_changes_is_said_and_the_first_one_stays() {
     let workshop = Workshop::new();
     let input = workshop.case("res_up.ts");
     let output = workshop.path("out.mkv");
-    let said = workshop.transcode(&[], &input, &output).succeeds();
+    let said = workshop.restore(&[], &input, &output).succeeds();
     assert!(said.contains("res_up.ts: 64x48"), "{said}");
     assert!(said.contains("size changes from 64x48 to 96x72"), "{said}");
     let video = workshop.stream(&output, "v:0");
@@ -161,7 +161,7 @@ fn anamorphic_pixels_of_a_program_stream_stay() {
     let workshop = Workshop::new();
     let input = workshop.case("sar_mpeg2.mpg");
     let output = workshop.path("out.mkv");
-    let said = workshop.transcode(&[], &input, &output).succeeds();
+    let said = workshop.restore(&[], &input, &output).succeeds();
     assert!(!said.contains("more video"), "{said}");
     let aspect = |file: &std::path::Path| workshop.ratio(&workshop.stream(file, "v:0")["sample_aspect_ratio"]);
     assert!((aspect(&input) - aspect(&output)).abs() < 0.01);
@@ -178,7 +178,7 @@ fn raw_video_in_an_avi_keeps_its_frames() {
         };
         let input = workshop.clip(&format!("{pixels}.avi"), &clip);
         let output = workshop.path(&format!("{pixels}.mp4"));
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         let times = workshop.video_times(&output);
         assert_eq!(times.len(), 24, "{pixels}");
         assert!((times[23] - 23.0 / 24.0).abs() < 0.001, "{times:?}");

@@ -15,14 +15,14 @@ fn wrong_options_say_what_would_be_right() {
         (&["--tile-size", "-3"], "whole number"),
         (&["--colour", "red"], "unknown option --colour"),
     ] {
-        workshop.transcode(options, &input, &output).fails(2, &[says]);
+        workshop.restore(options, &input, &output).fails(2, &[says]);
     }
     workshop
-        .transcode(&[], &input, &workshop.path("out.avi"))
+        .restore(&[], &input, &workshop.path("out.avi"))
         .fails(2, &[".mkv, .mp4, .mov or .webm"]);
     let model = workshop.path("no-such-model");
     workshop
-        .transcode(&["--model", model.to_str().unwrap()], &input, &output)
+        .restore(&["--model", model.to_str().unwrap()], &input, &output)
         .fails(1, &["no-such-model"]);
     assert!(!output.exists() && !workshop.part_of(&output).exists());
 }
@@ -32,7 +32,7 @@ fn the_user_is_told_sizes_model_provider_and_speed() {
     let workshop = Workshop::new();
     let input = workshop.clip("in.mp4", &Clip::default());
     let messages = workshop
-        .transcode(&["--provider", "cpu"], &input, &workshop.path("out.mkv"))
+        .restore(&["--provider", "cpu"], &input, &workshop.path("out.mkv"))
         .succeeds();
     for text in [
         "in.mp4: 64x48, 24 frames/s",

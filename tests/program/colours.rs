@@ -12,7 +12,7 @@ fn a_picture_that_players_turn_is_turned() {
     assert_eq!(turn.trim_start_matches('-'), "90");
     let expected = workshop.shown(&input, 48, 64);
     for output in ["out.mp4", "out.mkv"].map(|name| workshop.path(name)) {
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         let video = workshop.stream(&output, "v:0");
         assert!(!video.keys().any(|key| key.ends_with("rotation")), "{video:?}");
         assert_eq!((video["width"].as_str(), video["height"].as_str()), ("192", "256"));
@@ -58,7 +58,7 @@ fn colour_and_aspect_are_kept() {
         };
         let input = workshop.clip(&format!("in{number}.mp4"), &clip);
         for output in ["mkv", "mp4"].map(|ending| workshop.path(&format!("out{number}.{ending}"))) {
-            workshop.transcode(&["--frames", "4"], &input, &output).succeeds();
+            workshop.restore(&["--frames", "4"], &input, &output).succeeds();
             let video = workshop.stream(&output, "v:0");
             let stated = ["color_space", "color_range", "color_transfer", "color_primaries"];
             let stated = stated.map(|key| video[key].as_str());
@@ -79,7 +79,7 @@ fn full_range_without_a_matrix_is_not_squeezed() {
     let input = workshop.case("ramp.mp4");
     let before = workshop.luma(&input);
     for output in ["out.mp4", "out.mkv", "out.mov", "out.webm"].map(|name| workshop.path(name)) {
-        workshop.transcode(&[], &input, &output).succeeds();
+        workshop.restore(&[], &input, &output).succeeds();
         assert_eq!(
             workshop.stream(&output, "v:0")["color_range"],
             "pc",
@@ -131,7 +131,7 @@ fn every_range_with_every_matrix_through_files() {
                 input.to_str().unwrap(),
             ]);
             let output = workshop.path(&format!("{range}-{matrix}.mp4"));
-            workshop.transcode(&["--crf", "4"], &input, &output).succeeds();
+            workshop.restore(&["--crf", "4"], &input, &output).succeeds();
             let video = workshop.stream(&output, "v:0");
             assert_eq!(
                 (video["color_range"].as_str(), video["color_space"].as_str()),
@@ -169,7 +169,7 @@ fn hdr_keeps_what_it_says_and_is_warned_of() {
         input.to_str().unwrap(),
     ]);
     for output in ["out.mp4", "out.mov", "out.mkv"].map(|name| workshop.path(name)) {
-        let said = workshop.transcode(&[], &input, &output).succeeds();
+        let said = workshop.restore(&[], &input, &output).succeeds();
         assert!(
             said.contains("warning: the input is HDR (PQ)") && said.contains("bands"),
             "{said}"
@@ -201,7 +201,7 @@ fn alpha_and_depth_that_go_are_named() {
         "4444",
         input.to_str().unwrap(),
     ]);
-    let said = workshop.transcode(&[], &input, &workshop.path("out.mov")).succeeds();
+    let said = workshop.restore(&[], &input, &workshop.path("out.mov")).succeeds();
     assert!(said.contains("transparency (alpha) is left out"), "{said}");
     assert!(said.contains("bits a sample; it is restored at 8"), "{said}");
 }
@@ -217,7 +217,7 @@ fn rgb_files_keep_their_levels() {
         let input = workshop.path(name);
         workshop.ffmpeg(&["-f", "lavfi", "-i", source, "-c:v", codec, input.to_str().unwrap()]);
         let output = workshop.path(&format!("{name}.mp4"));
-        workshop.transcode(&["--crf", "4"], &input, &output).succeeds();
+        workshop.restore(&["--crf", "4"], &input, &output).succeeds();
         let video = workshop.stream(&output, "v:0");
         assert_eq!(
             (video["color_range"].as_str(), video["color_space"].as_str()),

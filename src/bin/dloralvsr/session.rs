@@ -21,7 +21,7 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Says what is missing or went wrong, and where what was restored is.
-pub fn transcode(options: &Options) -> Result<(), Failure> {
+pub fn restore(options: &Options) -> Result<(), Failure> {
     let container = Container::of(&options.output)?;
     let media = Media::open(&options.input, options.rate)?;
     let target = Target::claim(&options.output, media.path(), options.force)?;
@@ -31,6 +31,7 @@ pub fn transcode(options: &Options) -> Result<(), Failure> {
             "a .png holds one picture: choose an output that ends in .mkv, .mp4, .mov or .webm".to_owned(),
         ));
     }
+    let size = options.size.of_input(&input).map_err(Failure::Usage)?;
     let streams = Streams::plan(&input, container);
     if options.strict && !streams.left_out.is_empty() {
         return Err(Failure::Usage(format!(
@@ -39,18 +40,21 @@ pub fn transcode(options: &Options) -> Result<(), Failure> {
             streams.left_out.join(", ")
         )));
     }
-    let warning = space::check(space::estimate(&input, options.frames, options.crf), target.path())?;
+    let warning = space::check(
+        space::estimate(&input, size, options.frames, options.crf),
+        target.path(),
+    )?;
     let scan = Scan::start(&input)?;
     let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
-    let transcoder = match video::build(options, &input, container, part.path()) {
+    let transcoder = match video::build(options, &input, size, container, part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();
             return Err(failure);
         }
     };
-    introduce(options, &input, &streams, &transcoder, warning);
+    introduce(options, &input, size, &streams, &transcoder, warning);
     let mut watch = Watch::new(
         &transcoder,
         (&scan, input.video.stream.index),

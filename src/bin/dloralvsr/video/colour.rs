@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gst::prelude::*;
 use gstdloralvsr::element::{colorimetry, formats};
 
-use super::SCALE;
 use crate::input::Video;
 use crate::messages;
 use crate::output::Container;
+use crate::size::PictureSize;
 
 /// The colorimetry of an MP4 or MOV file, as its demuxer reports it.
 pub struct ContainerColour(Arc<Mutex<Option<String>>>);
@@ -76,7 +76,7 @@ pub struct Chain {
 impl Chain {
     /// Keep the decoded video's colour description from end to end, and the first frame's size: neither encoders nor
     /// muxers take a change of size in mid-file, so later sizes are fitted into the first, and that is said.
-    pub fn pin(self, video: &Video, container: Container) {
+    pub fn pin(self, video: &Video, size: PictureSize, container: Container) {
         let Some(pad) = self.decoded.static_pad("sink") else {
             return;
         };
@@ -89,17 +89,18 @@ impl Chain {
             let Some((caps, decoded)) = described(event.caps()) else {
                 return gst::PadProbeReturn::Ok;
             };
-            let size = (decoded.width(), decoded.height());
-            match first.lock().unwrap_or_else(PoisonError::into_inner).replace(size) {
+            let own = (decoded.width(), decoded.height());
+            match first.lock().unwrap_or_else(PoisonError::into_inner).replace(own) {
                 None => {
                     self.restorable.set_property("caps", restorable_caps(&decoded));
-                    self.coded.set_property("caps", coded_caps(&decoded, turned, container));
+                    self.coded
+                        .set_property("caps", coded_caps(&decoded, turned, size, container));
                 }
-                Some(before) if before != size => messages::notice(
+                Some(before) if before != own => messages::notice(
                     &self.decoded,
                     &format!(
                         "the picture's size changes from {}x{} to {}x{}: fitted into the first size",
-                        before.0, before.1, size.0, size.1
+                        before.0, before.1, own.0, own.1
                     ),
                 ),
                 Some(_) => {}
@@ -168,15 +169,22 @@ fn restorable_caps(video: &gst_video::VideoInfo) -> gst::Caps {
     caps
 }
 
-fn coded_caps(video: &gst_video::VideoInfo, turned: bool, container: Container) -> gst::Caps {
+/// Caps of what is encoded: `size`, and pixels of the decoded ones' shape, or of that which keeps the picture's.
+fn coded_caps(video: &gst_video::VideoInfo, turned: bool, size: PictureSize, container: Container) -> gst::Caps {
     let (width, height, par) = (video.width() as i32, video.height() as i32, video.par());
     let (width, height, par) = match turned {
         true => (height, width, gst::Fraction::new(par.denom(), par.numer())),
         false => (width, height, par),
     };
+    // Sides are bounded by what the element takes, and by the command line.
+    let coded = [size.width, size.height].map(|side| side as i32);
+    let par = match size.reshaped {
+        true => par * gst::Fraction::new(width * coded[1], height * coded[0]),
+        false => par,
+    };
     let caps = gst_video::VideoCapsBuilder::new()
-        .width(width * SCALE)
-        .height(height * SCALE)
+        .width(coded[0])
+        .height(coded[1])
         .pixel_aspect_ratio(par);
     match container {
         Container::Png => caps.format(gst_video::VideoFormat::Rgb).build(),

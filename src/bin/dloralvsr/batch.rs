@@ -1,0 +1,121 @@
+//! Several files one after the other, into a folder.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::options::Options;
+use crate::{Failure, session};
+
+/// Endings of the files of a folder that are taken for videos.
+const VIDEOS: [&str; 22] = [
+    "3gp", "asf", "avi", "divx", "dv", "flv", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf",
+    "ogv", "ts", "vob", "webm", "wmv", "y4m",
+];
+
+/// Restores every input into `folder`, as files of the input's name and the ending `format`. What is there already is
+/// done. A file that fails does not keep the others from being restored.
+///
+/// # Errors
+/// Where nothing can be begun; at the end, how many have failed; an interruption, at once.
+pub fn restore(options: &Options, inputs: &[PathBuf], folder: &Path, format: &str) -> Result<(), Failure> {
+    let jobs = plan(inputs, folder, format)?;
+    fs::create_dir_all(folder)
+        .map_err(|error| Failure::Usage(format!("the folder {} cannot be made: {error}", folder.display())))?;
+    let (mut failed, count) = (0, jobs.len());
+    for (number, (input, output)) in jobs.into_iter().enumerate() {
+        if output.exists() && !options.force {
+            eprintln!("{}: is there already", output.display());
+            continue;
+        }
+        eprintln!("[{} of {count}]", number + 1);
+        let one = Options {
+            input: input.clone(),
+            output,
+            ..options.clone()
+        };
+        match session::restore(&one) {
+            Ok(()) => (),
+            Err(interrupted @ Failure::Interrupted(_)) => return Err(interrupted),
+            Err(failure) => {
+                failed += 1;
+                eprintln!("error: {}: {failure}", input.display());
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(format!(
+            "{failed} of {count} files could not be restored"
+        ))),
+    }
+}
+
+/// Inputs with their outputs; of folders their videos, by name.
+fn plan(inputs: &[PathBuf], folder: &Path, format: &str) -> Result<Vec<(PathBuf, PathBuf)>, Failure> {
+    let mut jobs = Vec::new();
+    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    for input in inputs {
+        for file in files(input)? {
+            let output = folder.join(file.file_stem().unwrap_or_default()).with_extension(format);
+            if let Some(other) = taken.insert(output.clone(), file.clone()) {
+                return Err(Failure::Usage(format!(
+                    "{} and {} would both become {}: restore them into two folders",
+                    other.display(),
+                    file.display(),
+                    output.display()
+                )));
+            }
+            jobs.push((file, output));
+        }
+    }
+    match jobs.is_empty() {
+        true => Err(Failure::Usage("there is no video among the inputs".to_owned())),
+        false => Ok(jobs),
+    }
+}
+
+fn files(input: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !input.is_dir() {
+        return Ok(vec![input.to_owned()]);
+    }
+    let unreadable = |error| Failure::Usage(format!("the folder {} cannot be read: {error}", input.display()));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(input).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_file() && is_video(&path) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_video(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| VIDEOS.contains(&ending.to_ascii_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_videos_of_a_folder_are_taken_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.MP4", "a.mkv", "notes.txt", "c.mkv.part"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let jobs = plan(&[folder.path().to_owned()], Path::new("out"), "mp4").unwrap();
+        let names: Vec<_> = jobs.iter().map(|(_, output)| output.to_str().unwrap()).collect();
+        assert_eq!(names, ["out/a.mp4", "out/b.mp4"]);
+    }
+
+    #[test]
+    fn two_inputs_never_become_one_output() {
+        let inputs = ["one/a.mkv", "two/a.mp4"].map(PathBuf::from);
+        let error = plan(&inputs, Path::new("out"), "mkv").unwrap_err();
+        assert!(error.to_string().contains("two folders"), "{error}");
+        assert!(plan(&[], Path::new("out"), "mkv").is_err());
+    }
+}
