@@ -74,7 +74,7 @@ cd "$root"
 step "Rust: format" cargo fmt --check
 step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
-step "Rust: release build" cargo build --quiet --release --lib
+step "Rust: release build" cargo build --quiet --release --lib --bins
 step "Rust: tests" cargo test --quiet
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser

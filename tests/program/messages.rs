@@ -44,3 +44,18 @@ fn the_user_is_told_sizes_model_provider_and_speed() {
         assert!(messages.contains(text), "`{text}` is not in:\n{messages}");
     }
 }
+
+/// On any machine: the CPU provider runs, and what is not there says what it takes.
+#[test]
+fn the_execution_providers_of_this_machine_are_listed() {
+    let said = std::process::Command::new(crate::program::built_program())
+        .arg("--list-devices")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.success(), "{text}");
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line("cpu ").contains(" ms, "), "{text}");
+    assert!(line("auto ").contains("takes "), "{text}");
+    assert!(line("webgpu ").contains("--provider webgpu"), "{text}");
+}

@@ -12,6 +12,7 @@
 //! | file | about |
 //! |---|---|
 //! | `options.rs` | the command line |
+//! | `devices.rs` | which execution providers this machine has |
 //! | `batch.rs` | several files into a folder |
 //! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
@@ -24,6 +25,7 @@
 //! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
 
 mod batch;
+mod devices;
 mod element;
 mod finish;
 mod input;
@@ -87,6 +89,11 @@ fn run() -> Result<(), Failure> {
     let options = match options::parse(lexopt::Parser::from_env())? {
         Command::Help => {
             print!("{}", options::HELP);
+            return Ok(());
+        }
+        Command::ListDevices(model) => return devices::list(model.as_deref()),
+        Command::TimeProvider(provider, model) => {
+            devices::time(&provider, model.as_deref());
             return Ok(());
         }
         Command::Restore(options) => options,

@@ -14,6 +14,7 @@ Restore a video, up to four times as large.
 
 Usage: dloralvsr [options] INPUT OUTPUT
        dloralvsr [options] INPUT... --out FOLDER
+       dloralvsr --list-devices [--model NAME]
 
 INPUT is a video, a still picture, or a sequence of PNG or JPEG pictures
 (name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov
@@ -48,6 +49,8 @@ Options:
       --fps RATE           pictures a second of a picture sequence
       --crf N              quality of the encoded video, 0 (best) to 50; default 17
       --speed-preset NAME  x264's preset, ultrafast to placebo; default veryfast
+      --list-devices       which execution providers this machine has, which of them
+                           auto takes, and how fast each is
   -h, --help               this text
 
 Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
@@ -85,6 +88,10 @@ const ELEMENT_OPTIONS: [(&str, &str); 10] = [
 /// What the command line asks for.
 pub enum Command {
     Help,
+    /// With this model.
+    ListDevices(Option<String>),
+    /// What `--list-devices` starts for each provider, with that model.
+    TimeProvider(String, Option<String>),
     Restore(Box<Options>),
 }
 
@@ -136,6 +143,7 @@ fn usage(message: impl std::fmt::Display) -> Failure {
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     let mut files = Vec::<OsString>::new();
     let (mut folder, mut format) = (None::<OsString>, None::<String>);
+    let (mut lists, mut timed) = (false, None::<String>);
     let mut options = Options {
         input: PathBuf::new(),
         output: PathBuf::new(),
@@ -155,6 +163,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('f') | Long("force") => options.force = true,
+            Long("list-devices") => lists = true,
+            Long("time-provider") => timed = Some(text(&mut parser)?),
             Long("out") => folder = Some(parser.value().map_err(usage)?),
             Long("format") => format = Some(ending(&mut parser)?),
             Long("strict") => options.strict = true,
@@ -181,6 +191,14 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Value(file) => files.push(file),
             other => return Err(usage(other.unexpected())),
         }
+    }
+    let model = options.element.iter().find(|wanted| wanted.option == "model");
+    let model = model.map(|wanted| wanted.value.clone());
+    if let Some(provider) = timed {
+        return Ok(Command::TimeProvider(provider, model));
+    }
+    if lists {
+        return Ok(Command::ListDevices(model));
     }
     if let Some(folder) = folder {
         options.batch = Some(Batch {

@@ -1,0 +1,104 @@
+//! Which execution providers this machine has, and how fast each restores a small picture with a model.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use gstdloralvsr::pack::Pack;
+use gstdloralvsr::restore::{Frame, PixelLayout, PixelView, Settings, Stream};
+use gstdloralvsr::runtime::{Model, ModelOptions, Provider};
+
+use crate::Failure;
+
+/// Of which a process is started for each: a process has one ONNX Runtime, and not every provider is in every one.
+const PROVIDERS: [Provider; 7] = [
+    Provider::Auto,
+    Provider::Cpu,
+    Provider::OpenVino,
+    Provider::Cuda,
+    Provider::TensorRt,
+    Provider::TensorRtRtx,
+    Provider::WebGpu,
+];
+/// The picture that is restored, pixels.
+const WIDTH: usize = 320;
+const HEIGHT: usize = 180;
+/// How long it is restored again and again, the first two times excepted.
+const TIME: Duration = Duration::from_secs(1);
+
+/// Prints a line for each provider.
+///
+/// # Errors
+/// Where this program cannot start itself.
+pub fn list(model: Option<&str>) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| Failure::Failed(format!("the program cannot start itself: {error}"));
+    let program = std::env::current_exe().map_err(cannot)?;
+    println!("{:<14} a picture of {WIDTH}x{HEIGHT}", "provider");
+    for provider in PROVIDERS {
+        let mut command = Command::new(&program);
+        command.args(["--time-provider", &provider.to_string()]);
+        command.args(model.map(|model| ["--model", model]).into_iter().flatten());
+        let output = command.output().map_err(cannot)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let said = match said.trim() {
+            "" => "cannot run: its process has ended",
+            said => said,
+        };
+        println!("{provider:<14} {said}", provider = provider.to_string());
+    }
+    Ok(())
+}
+
+/// Times one provider, and prints what came of it; see [`list`].
+pub fn time(provider: &str, model: Option<&str>) {
+    match measure(provider, model) {
+        Ok(text) => println!("{text}"),
+        Err(error) => println!("{}", error.replace('\n', " ")),
+    }
+}
+
+fn measure(provider: &str, model: Option<&str>) -> Result<String, String> {
+    let options = ModelOptions {
+        provider: provider.parse().map_err(|error| format!("{error}"))?,
+        ..ModelOptions::default()
+    };
+    let pack = match model {
+        Some(model) => Pack::find(model.as_ref()),
+        None => Pack::embedded(),
+    };
+    let pack = pack.map_err(|error| error.to_string())?;
+    let model = Model::load(&pack, &options, &mut |_| ()).map_err(|error| error.to_string())?;
+    let took = frame_time(&model).map_err(|error| error.to_string())?;
+    let took = format!(
+        "{:.1} ms, {:.1} a second",
+        took.as_secs_f64() * 1e3,
+        1.0 / took.as_secs_f64()
+    );
+    if options.provider != Provider::Auto {
+        return Ok(took);
+    }
+    let note = model.provider_note().map(|note| format!(" ({note})"));
+    Ok(format!(
+        "{took}: takes {}{}",
+        model.provider(),
+        note.unwrap_or_default()
+    ))
+}
+
+/// The median of several frames.
+fn frame_time(model: &std::sync::Arc<Model>) -> Result<Duration, gstdloralvsr::restore::RestoreError> {
+    let mut stream = Stream::new(model.clone(), model.manifest(), Settings::default())?;
+    let pixels: Vec<u8> = (0..WIDTH * HEIGHT * 3).map(|at| (at * at / 97) as u8).collect();
+    let frame = Frame::read(&PixelView::new(&pixels, WIDTH, HEIGHT, WIDTH * 3, PixelLayout::Rgb)?)?;
+    let mut picture = Vec::new();
+    for _ in 0..2 {
+        stream.restore_frame(&frame, &mut picture)?;
+    }
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while times.is_empty() || begun.elapsed() < TIME {
+        let started = Instant::now();
+        stream.restore_frame(&frame, &mut picture)?;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    Ok(times[times.len() / 2])
+}
