@@ -29,7 +29,7 @@ from dloral.train.dual.based import based_losses, trained_state
 from dloral.train.dual.step import StepWeights
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
-from dloral.train.terms import SteadyWeights
+from dloral.train.terms import AuxLossWeights
 from dloral.train.weights_file import write_weights
 
 NARROW = {
@@ -182,7 +182,7 @@ def test_sharpness_is_the_teachers_and_colour_the_truths() -> None:
     taught = (taught * 255.0).round().byte()
     clean, still = torch.zeros_like(taught), torch.zeros(1, 2, 64, 64)
     batch = TaughtBatch(lq, clean, taught, still, torch.ones(1, 64, 64, dtype=torch.bool))
-    weights = StepWeights(Weights(0.0, 0.0, 0.0, 0.0), SteadyWeights(teacher=1.0, pixel=1.0, detail=1.0), 0.0)
+    weights = StepWeights(Weights(0.0, 0.0, 0.0, 0.0), AuxLossWeights(teacher=1.0, pixel=1.0, detail=1.0), 0.0)
 
     def losses(batch: TaughtBatch) -> dict[str, torch.Tensor]:
         return based_losses(based, batch, weights, None, default_rng(0), Runtime("fp32"), pairs=False)

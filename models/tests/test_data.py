@@ -126,7 +126,7 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
     assert first[3].clean.shape == (4, 3, 3, 64, 64)
 
 
-def test_windows_are_aligned_with_their_clean_twins() -> None:
+def test_windows_are_aligned_with_their_clean_targets() -> None:
     sources = Sources([textured(8, 288)], [])
     batch = Batches(sources, PLAIN, SHAPE, seed=1, steps=1)[0]
     low = batch.clean.float().reshape(4, 3, 3, 16, 4, 16, 4).mean(dim=(4, 6))

@@ -37,7 +37,7 @@ from dloral.train.perceptual import VGG, perceptual_loss  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
 from dloral.train.schedule import Schedule  # noqa: E402
 from dloral.train.task import Places  # noqa: E402
-from dloral.train.terms import SteadyWeights  # noqa: E402
+from dloral.train.terms import AuxLossWeights  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
 torch.set_num_threads(1)
@@ -50,8 +50,8 @@ SMALL = DualConfig(
     lora=LORA,
     solo=0.5,
     schedule=Schedule(first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0),
-    consistency=SteadyWeights(teacher=1.0, pixel=1.0, temporal=1.0, motion=0.1),
-    detail=SteadyWeights(teacher=1.0, grid=1.0, block=0.1, detail=0.1),
+    consistency=AuxLossWeights(teacher=1.0, pixel=1.0, temporal=1.0, motion=0.1),
+    detail=AuxLossWeights(teacher=1.0, grid=1.0, block=0.1, detail=0.1),
     windows=2,
     batch=BatchShape(size=2, patch=24, windows_per_clip=2),
     optimizer=OptimizerConfig(steps=7, warmup=2),

@@ -27,7 +27,7 @@ from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from dloral.train.config import OptimizerConfig, parse_config  # noqa: E402
-from dloral.train.dual.config import DualConfig, SteadyWeights, dual_from_table  # noqa: E402
+from dloral.train.dual.config import AuxLossWeights, DualConfig, dual_from_table  # noqa: E402
 from dloral.train.dual.sd import Prompts, SdDual  # noqa: E402
 from dloral.train.loop import Trainer  # noqa: E402
 from dloral.train.runtime import Runtime  # noqa: E402
@@ -44,7 +44,7 @@ SMALL = DualConfig(
     flow=0.1,
     lora=LoraConfig(rank_consistency=2, rank_detail=2, train_flow=True),
     schedule=Schedule(first_consistency=0, first_detail=1, second_consistency=1, ramp=1, perceptual=0.0, csd=1.0),
-    consistency=SteadyWeights(pixel=1.0),
+    consistency=AuxLossWeights(pixel=1.0),
     batch=BatchShape(size=1, patch=16, windows_per_clip=1, clip_frames=3, clip_size=256),
     optimizer=OptimizerConfig(steps=4, warmup=1, learning_rate=0.01),
 )

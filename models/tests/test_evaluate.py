@@ -153,7 +153,7 @@ def test_prints_tables_and_writes_pictures(
     ("options", "message"),
     [
         (["--only", "dog"], "no clip dog"),
-        (["--levels", "heavy"], "twins are missing"),
+        (["--levels", "heavy"], "versions are missing"),
         (["--method", "pack"], "needs --pack"),
         (["--method", "espcn"], "needs --peers"),
         (["--method", "realesrgan", "--peers", "nowhere"], "ncnn|there is no"),
@@ -166,17 +166,17 @@ def test_says_what_is_wrong(folder: Path, options: list[str], message: str, caps
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_twin_of_another_length_or_size_is_refused(
+def test_version_of_another_length_or_size_is_refused(
     folder: Path, tmp_path: Path, low: list[np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "lq").mkdir()
     shutil.copy(folder / "cat.mp4", tmp_path)
-    twin = tmp_path / "lq" / "cat.medium.mp4"
-    write_clip(twin, low[:-1])
+    version = tmp_path / "lq" / "cat.medium.mp4"
+    write_clip(version, low[:-1])
     assert evaluate(tmp_path, "--no-perceptual") == 1
     assert "has 7 frames" in capsys.readouterr().err
-    twin.unlink()
-    write_clip(twin, [np.ascontiguousarray(frame[:, :-2]) for frame in low])
+    version.unlink()
+    write_clip(version, [np.ascontiguousarray(frame[:, :-2]) for frame in low])
     assert evaluate(tmp_path, "--no-perceptual") == 1
     assert "pictures are 168 by 160, the ground truth is 176 by 160" in capsys.readouterr().err
     (tmp_path / "cat.mp4").write_bytes(b"no video")
@@ -230,7 +230,7 @@ def test_clips_are_found_in_order(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"b\.mild\.mp4"):
         find_clips(tmp_path, tmp_path, ["mild"], ["b"])
     (clip,) = find_clips(tmp_path, tmp_path, ["mild"], ["a"])
-    assert clip.twins == {"mild": tmp_path / "a.mild.mp4"}
+    assert clip.low_quality == {"mild": tmp_path / "a.mild.mp4"}
 
 
 def test_means_skip_what_does_not_apply() -> None:

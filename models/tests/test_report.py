@@ -131,9 +131,9 @@ def test_a_folder_is_no_page(folder: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_a_run_that_fails_leaves_no_page(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "lq", tmp_path / "lq")
-    twin = tmp_path / "lq" / f"{CLIP}.medium.mp4"
-    twin.unlink()
-    write_clip(twin, [np.zeros((36, 44, 3), np.uint8)] * FRAMES)
+    version = tmp_path / "lq" / f"{CLIP}.medium.mp4"
+    version.unlink()
+    write_clip(version, [np.zeros((36, 44, 3), np.uint8)] * FRAMES)
     assert evaluate(folder, tmp_path / "out" / "report.html", "--lq", str(tmp_path / "lq")) == 1
     assert not (tmp_path / "out").exists()
 

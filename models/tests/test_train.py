@@ -35,7 +35,7 @@ from dloral.train.dual.flow_source import flow_weights  # noqa: E402
 from dloral.train.loop import Trainer, learning_rate  # noqa: E402
 from dloral.train.runtime import Precision, Runtime  # noqa: E402
 from dloral.train.task import Places  # noqa: E402
-from dloral.train.terms import SteadyWeights  # noqa: E402
+from dloral.train.terms import AuxLossWeights  # noqa: E402
 from dloral.train.windows import perceptual_crop  # noqa: E402
 
 # Networks this small gain nothing from threads, and on a busy machine they wait for each other.
@@ -47,7 +47,7 @@ SMALL = BaseConfig(
     perceptual=0.0,
     windows=2,
     text_share=0.2,
-    loss=SteadyWeights(teacher=1.0, pixel=0.5, temporal=0.1),
+    loss=AuxLossWeights(teacher=1.0, pixel=0.5, temporal=0.1),
     batch=BatchShape(size=2, patch=16, windows_per_clip=2),
     optimizer=OptimizerConfig(steps=4, warmup=2),
 )

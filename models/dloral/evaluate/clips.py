@@ -1,6 +1,6 @@
-"""Reading clips as the protocol has them: RGB u8 frames through ffmpeg, ground truth beside its low-quality twins.
+"""Reading clips as the protocol has them: RGB u8 frames through ffmpeg, ground truth beside its low-quality versions.
 
-ffmpeg as a program is used because the twins were made with it: the same conversion to RGB, flag by flag, is part of
+ffmpeg as a program is used because they were made with it: the same conversion to RGB, flag by flag, is part of
 what is measured (swscale's default shifts colours by about a level).
 """
 
@@ -27,31 +27,31 @@ _MULTIPLE = 8
 
 @dataclass(frozen=True)
 class Clip:
-    """A ground-truth clip and its low-quality twins, level -> file."""
+    """A ground-truth clip and its low-quality versions, level -> file."""
 
     name: str
     truth: Path
-    twins: dict[str, Path]
+    low_quality: dict[str, Path]
 
 
-def find_clips(truth: Path, twins: Path, levels: Sequence[str], names: Sequence[str] = ()) -> list[Clip]:
-    """Clips NAME.mp4 in ``truth`` with NAME.LEVEL.mp4 in ``twins`` for every level; ``names`` empty: all."""
+def find_clips(truth: Path, low_quality: Path, levels: Sequence[str], names: Sequence[str] = ()) -> list[Clip]:
+    """Clips NAME.mp4 in ``truth`` with NAME.LEVEL.mp4 in ``low_quality`` for every level; ``names`` empty: all."""
     files = {path.stem: path for path in sorted(truth.glob("*.mp4"))}
     if not files:
         raise UserError(f"no clips (*.mp4) in {truth}")
     if unknown := set(names) - files.keys():
         raise UserError(f"no clip {', '.join(sorted(unknown))} in {truth}; there are {', '.join(files)}")
     clips = [
-        Clip(name, path, {level: twins / f"{name}.{level}.mp4" for level in levels})
+        Clip(name, path, {level: low_quality / f"{name}.{level}.mp4" for level in levels})
         for name, path in files.items()
         if not names or name in names
     ]
-    if missing := [str(twin) for clip in clips for twin in clip.twins.values() if not twin.is_file()]:
-        raise UserError(f"low-quality twins are missing: {', '.join(missing)}; give their folder, or other --levels")
+    if missing := [str(version) for clip in clips for version in clip.low_quality.values() if not version.is_file()]:
+        raise UserError(f"low-quality versions are missing: {', '.join(missing)}; give their folder, or other --levels")
     return clips
 
 
-def find_blind(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+def find_no_reference(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     """Low-quality clips *.mp4 in ``folder`` that have no ground truth; ``names`` empty: all."""
     files = {path.stem: path for path in sorted(folder.glob("*.mp4"))}
     if not files:

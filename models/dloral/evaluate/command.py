@@ -16,19 +16,19 @@ from tqdm import tqdm
 
 from dloral.arguments import positive
 from dloral.errors import UserError
-from dloral.evaluate.blind import blind_frames, measure_blind
 from dloral.evaluate.bootstrap import differences
-from dloral.evaluate.clips import LEVELS, Clip, find_blind, find_clips, read_frames
+from dloral.evaluate.clips import LEVELS, Clip, find_clips, find_no_reference, read_frames
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
 from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
+from dloral.evaluate.no_reference import measure_no_reference, no_reference_frames
 from dloral.evaluate.reading import markdown as text_table
 from dloral.evaluate.reading import read_text, require_tools
 from dloral.evaluate.report.page import write_report
 from dloral.evaluate.report.speed import FRAMES as TIMED
 from dloral.evaluate.report.speed import Speed, measure_speed
 from dloral.evaluate.scores import Row
-from dloral.evaluate.sights import Sights
 from dloral.evaluate.table import KEPT_LEVEL, against_bicubic, kept_figures, markdown, with_intervals, write_csv
+from dloral.evaluate.visualisation import Visualisations
 from dloral.packs import find_pack
 from dloral.quality import write_quality
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips", type=Path, help="folder of ground-truth clips NAME.mp4 (without: E*warp and flicker only)"
     )
     parser.add_argument(
-        "--lq", type=Path, required=True, help="folder of their low-quality twins NAME.LEVEL.mp4, or of any clips"
+        "--lq", type=Path, required=True, help="folder of their low-quality versions NAME.LEVEL.mp4, or of any clips"
     )
     parser.add_argument("--levels", type=_names(LEVELS), default=list(LEVELS), help="levels, with commas")
     parser.add_argument("--method", type=_names(METHODS), help="of " + ",".join(METHODS) + " (default: all given)")
@@ -86,16 +86,16 @@ def run(args: argparse.Namespace) -> None:
     if args.text:
         require_tools()
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
-    blind = find_blind(args.lq, args.only) if clips is None else []
+    without_truth = find_no_reference(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
     perceptual = None if args.no_perceptual or clips is None else load_perceptual(args.backbone)
-    speed = _speed(methods, _first_input(clips, blind), args.jobs) if args.html else None
-    sights = Sights(args.png, args.video, args.row, page=args.html is not None)
+    speed = _speed(methods, _first_input(clips, without_truth), args.jobs) if args.html else None
+    visualisations = Visualisations(args.png, args.video, args.row, page=args.html is not None)
     with _single_threaded_opencv():
         if clips is None:
-            rows = _measure_blind(args, blind, methods, sights)
+            rows = _measure_no_reference(args, without_truth, methods, visualisations)
         else:
-            rows = _measure(args, clips, methods, perceptual, sights)
+            rows = _measure(args, clips, methods, perceptual, visualisations)
     text = markdown(rows) + "\n\n" + "\n".join(f"- {line}" for line in against_bicubic(rows)) + "\n"
     intervals = differences(rows, against, args.bootstrap) if args.bootstrap else {}
     if intervals:
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
     if args.csv:
         write_csv(args.csv, rows)
     if speed:
-        write_report(args.html, rows, sights.views, speed, intervals, against)
+        write_report(args.html, rows, visualisations.views, speed, intervals, against)
     if args.quality:
         write_quality(args.quality, kept_figures(rows, next(iter(packs))))
 
@@ -142,38 +142,38 @@ def _measure(
     clips: list[Clip],
     methods: dict[str, Method],
     perceptual: Perceptual | None,
-    sights: Sights,
+    visualisations: Visualisations,
 ) -> list[Row]:
     counts = [frame_count(clip, args.max_frames) for clip in clips]
     rows: list[Row] = []
     with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
         for clip, count in zip(clips, counts, strict=True):
-            with _watched(sights, bar, clip.name, clip.truth, count) as on_frame:
+            with _watched(visualisations, bar, clip.name, clip.truth, count) as on_frame:
                 rows += measure_clip(
                     clip, methods, pool=pool, perceptual=perceptual, max_frames=args.max_frames, on_frame=on_frame
                 )
     return rows
 
 
-def _measure_blind(
-    args: argparse.Namespace, clips: list[Path], methods: dict[str, Method], sights: Sights
+def _measure_no_reference(
+    args: argparse.Namespace, clips: list[Path], methods: dict[str, Method], visualisations: Visualisations
 ) -> list[Row]:
-    counts = [blind_frames(path, args.max_frames) for path in clips]
+    counts = [no_reference_frames(path, args.max_frames) for path in clips]
     rows: list[Row] = []
     with ThreadPoolExecutor(args.jobs) as pool, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
         for path, count in zip(clips, counts, strict=True):
-            with _watched(sights, bar, path.stem, path, count) as on_frame:
-                rows += measure_blind(path, methods, pool=pool, max_frames=args.max_frames, on_frame=on_frame)
+            with _watched(visualisations, bar, path.stem, path, count) as on_frame:
+                rows += measure_no_reference(path, methods, pool=pool, max_frames=args.max_frames, on_frame=on_frame)
     return rows
 
 
 @contextmanager
 def _watched(
-    sights: Sights, bar: "tqdm[Never]", name: str, source: Path, frames: int
+    visualisations: Visualisations, bar: "tqdm[Never]", name: str, source: Path, frames: int
 ) -> Iterator[Callable[[Instant], None]]:
     """What is called for every frame of a clip: it moves the bar and writes what is there to be seen."""
     bar.set_description(name)
-    with sights.of_clip(name, source, frames) as clip_sights:
+    with visualisations.of_clip(name, source, frames) as clip_sights:
 
         def on_frame(instant: Instant) -> None:
             bar.update()
@@ -182,8 +182,8 @@ def _watched(
         yield on_frame
 
 
-def _first_input(clips: Sequence[Clip] | None, blind: Sequence[Path]) -> Path:
-    return blind[0] if clips is None else next(iter(clips[0].twins.values()))
+def _first_input(clips: Sequence[Clip] | None, without_truth: Sequence[Path]) -> Path:
+    return without_truth[0] if clips is None else next(iter(clips[0].low_quality.values()))
 
 
 def _speed(methods: Mapping[str, Method], path: Path, threads: int) -> Speed:

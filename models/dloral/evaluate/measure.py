@@ -95,18 +95,18 @@ def measure_clip(
 
 
 def frame_count(clip: Clip, max_frames: int | None) -> int:
-    """Frames to be measured; raises :class:`UserError` if the twins have not as many as the ground truth."""
+    """Frames to be measured; raises :class:`UserError` if a low-quality version has not as many as the ground truth."""
     count = count_frames(clip.truth)
-    for twin in clip.twins.values():
-        if (other := count_frames(twin)) != count:
-            raise UserError(f"{twin} has {other} frames, but its ground truth {clip.truth} has {count}")
+    for version in clip.low_quality.values():
+        if (other := count_frames(version)) != count:
+            raise UserError(f"{version} has {other} frames, but its ground truth {clip.truth} has {count}")
     return count if max_frames is None else min(count, max_frames)
 
 
 def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator[TrueInstant]:
-    low = {level: list(islice(read_frames(path), count)) for level, path in clip.twins.items()}
+    low = {level: list(islice(read_frames(path), count)) for level, path in clip.low_quality.items()}
     for level, frames in low.items():
-        _all_there(clip.twins[level], len(frames), count)
+        _all_there(clip.low_quality[level], len(frames), count)
     streams = {Key(level, name): method(frames) for level, frames in low.items() for name, method in methods.items()}
     index = -1
     for index, truth in enumerate(islice(read_truth(clip.truth), count)):
@@ -114,8 +114,9 @@ def _instants(clip: Clip, methods: Mapping[str, Method], count: int) -> Iterator
         for key, picture in results.items():
             if picture.shape != truth.shape:
                 raise UserError(
-                    f"{clip.twins[key.level]}, {key.method}: pictures are {picture.shape[1]} by {picture.shape[0]}, "
-                    f"the ground truth is {truth.shape[1]} by {truth.shape[0]}; a twin has to be 1/{SCALE} of its size"
+                    f"{clip.low_quality[key.level]}, {key.method}: pictures are {picture.shape[1]} by "
+                    f"{picture.shape[0]}, the ground truth is {truth.shape[1]} by {truth.shape[0]}; "
+                    f"a version has to be 1/{SCALE} of its size"
                 )
         yield TrueInstant(index, {level: frames[index] for level, frames in low.items()}, results, truth)
     _all_there(clip.truth, index + 1, count)

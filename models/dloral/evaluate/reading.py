@@ -24,7 +24,7 @@ Frames = NDArray[np.uint8]
 SIZES = (22, 30)
 """Of capital letters, in output pixels."""
 DEGRADATIONS = {"mild": (0.8, 1.5, 18), "medium": (1.6, 4.0, 24)}
-"""Blur in output pixels, noise in levels and H.264's crf, as of the low-quality twins of these levels."""
+"""Blur in output pixels, noise in levels and H.264's crf, as of the low-quality versions of these levels."""
 FRAMES = 9
 READ = (4, 8)
 """The frames that are read."""
@@ -115,7 +115,7 @@ def text_clip(size: int) -> Frames:
 
 
 def degraded(clean: Frames, level: str) -> Frames:
-    """The low-quality twin u8 [T, H/4, W/4, 3] at one of ``DEGRADATIONS``."""
+    """The low-quality version u8 [T, H/4, W/4, 3] at one of ``DEGRADATIONS``."""
     # PyAV comes with the extra `train`, and only this needs it.
     from dloral.data.codecs import h264
 

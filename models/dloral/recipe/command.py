@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", help="folders of clean clips and stills to learn from")
     parser.add_argument("--bases", type=Path, help="folder of the public restorers' ncnn files or wheels")
     parser.add_argument("--clips", type=Path, help="folder of clips to measure on, never learnt from")
-    parser.add_argument("--lq", type=Path, help="folder of their low-quality twins")
+    parser.add_argument("--lq", type=Path, help="folder of their low-quality versions")
     parser.add_argument("--out", type=Path, required=True, help="folder of everything that is made")
     parser.add_argument("--dry-run", action="store_true", help="print the commands, and run none")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dloral.arguments import positive
 from dloral.errors import UserError
-from dloral.evaluate.clips import find_blind
+from dloral.evaluate.clips import find_no_reference
 from dloral.evaluate.methods import name_packs
 from dloral.packs import find_pack
 from dloral.study.make import PAGE, make_study
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
         return
     if len(args.packs) < 2 or args.clips is None or args.out is None:
         raise UserError("give --packs A B …, --clips and --out to make a study, or --votes to score one")
-    clips = find_blind(args.clips, args.only)
+    clips = find_no_reference(args.clips, args.only)
     make_study(
         args.out,
         name_packs([find_pack(pack) for pack in args.packs]),

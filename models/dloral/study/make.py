@@ -10,8 +10,8 @@ from typing import Never
 
 from tqdm import tqdm
 
-from dloral.evaluate.blind import blind_frames
 from dloral.evaluate.clips import SCALE, frame_rate, read_frames
+from dloral.evaluate.no_reference import no_reference_frames
 from dloral.evaluate.video import VideoWriter
 from dloral.export.folder import fresh_folder
 from dloral.pages import render, write_aside
@@ -33,7 +33,7 @@ def make_study(
     Videos have names that do not tell the pack. Raises :class:`UserError` if a pack or a clip cannot be read.
     """
     runners = {name: PackRunner(pack, threads=threads) for name, pack in packs.items()}
-    counts = [blind_frames(clip, max_frames) for clip in clips]
+    counts = [no_reference_frames(clip, max_frames) for clip in clips]
     with fresh_folder(folder, MARK, "a study") as fresh, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
         (fresh / _MEDIA).mkdir()
         entries = [{"name": clip.stem, "videos": _restore(clip, runners, fresh, max_frames, bar)} for clip in clips]

@@ -8,7 +8,7 @@ from dloral.data.degrade import Degradation
 from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.tables import build_part
-from dloral.train.terms import SteadyWeights
+from dloral.train.terms import AuxLossWeights
 
 OWN = "dense"
 """The architecture that is trained from nothing."""
@@ -29,7 +29,7 @@ class BaseConfig:
     """How many of the teacher's windows are learnt from."""
     text_share: float = 0.0
     """Share of windows with text written over them, whose teacher is the truth."""
-    loss: SteadyWeights = field(default_factory=SteadyWeights)
+    loss: AuxLossWeights = field(default_factory=AuxLossWeights)
     batch: BatchShape = field(default_factory=BatchShape)
     degradation: Degradation = field(default_factory=Degradation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -40,7 +40,7 @@ class BaseConfig:
 
 
 PARTS: dict[str, type] = {
-    "loss": SteadyWeights,
+    "loss": AuxLossWeights,
     "batch": BatchShape,
     "degradation": Degradation,
     "optimizer": OptimizerConfig,

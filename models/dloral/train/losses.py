@@ -11,9 +11,9 @@ def pixel_loss(output: Tensor, clean: Tensor) -> Tensor:
     return F.l1_loss(output, clean)
 
 
-def temporal_loss(outputs: tuple[Tensor, Tensor], cleans: tuple[Tensor, Tensor]) -> Tensor:
+def temporal_loss(outputs: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
     """How differently two successive outputs change from what the clean frames do: flicker and lag, no flow needed."""
-    return F.l1_loss(outputs[1] - outputs[0], cleans[1] - cleans[0])
+    return F.l1_loss(outputs[1] - outputs[0], targets[1] - targets[0])
 
 
 def grid_loss(output: Tensor, clean: Tensor, period: int = 8) -> Tensor:

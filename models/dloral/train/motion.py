@@ -18,12 +18,12 @@ _REGULARISATION = 1e-5
 """Squared luma gradient below which there is nothing to see motion by: about a level per pixel."""
 
 
-def motion_loss(outputs: tuple[Tensor, Tensor], cleans: tuple[Tensor, Tensor]) -> Tensor:
+def motion_loss(outputs: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
     """Mean length of the difference of the motions, in pixels, of successive luma pictures [B, H, W] in [0, 1]."""
     total = torch.zeros(())
-    for level in (level for level in LEVELS if min(cleans[0].shape[-2:]) // level >= WINDOW + 2):
+    for level in (level for level in LEVELS if min(targets[0].shape[-2:]) // level >= WINDOW + 2):
         ours = _motion(*(F.avg_pool2d(picture, level) for picture in outputs))
-        theirs = _motion(*(F.avg_pool2d(picture, level) for picture in cleans))
+        theirs = _motion(*(F.avg_pool2d(picture, level) for picture in targets))
         total = total + level * ((ours - theirs).square().sum(dim=0) + 1e-6).sqrt().mean()
     return total / len(LEVELS)
 

@@ -23,7 +23,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class SteadyWeights:
+class AuxLossWeights:
     """Weights of the terms, named as the functions of ``dloral.train.losses``; a weight of 0 leaves its term out.
 
     Of branches they are those beside the schedule's, in the middle of a stage, and blend as the schedule's do.
@@ -41,23 +41,23 @@ class SteadyWeights:
     teacher: float = 0.0
     """Of the mean absolute difference from what the teacher makes, where there is one."""
 
-    def blend(self, other: "SteadyWeights", mix: float) -> "SteadyWeights":
+    def blend(self, other: "AuxLossWeights", mix: float) -> "AuxLossWeights":
         """``mix`` of the way from these weights to ``other``."""
         ours, theirs = asdict(self), asdict(other)
-        return SteadyWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
+        return AuxLossWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
 
 
-def picture_terms(outputs: Pair, cleans: Pair, weights: SteadyWeights) -> dict[str, tuple[float, Tensor]]:
+def picture_terms(outputs: Pair, targets: Pair, weights: AuxLossWeights) -> dict[str, tuple[float, Tensor]]:
     """Weight and value of every term that has a weight.
 
     Pictures are [B, 3, H, W] in [0, 1], H and W multiples of 16, and of 64 where ``local_grid`` has a weight.
     """
-    both, truth = torch.cat(outputs), torch.cat(cleans)
+    both, truth = torch.cat(outputs), torch.cat(targets)
     lumas = luma(both), luma(truth)
     ours, theirs = ((picture[: len(outputs[0])], picture[len(outputs[0]) :]) for picture in lumas)
     losses: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "pixel": (weights.pixel, lambda: pixel_loss(both, truth)),
-        "temporal": (weights.temporal, lambda: temporal_loss(outputs, cleans)),
+        "temporal": (weights.temporal, lambda: temporal_loss(outputs, targets)),
         "motion": (weights.motion, lambda: motion_loss(ours, theirs)),
         "grid": (weights.grid, lambda: grid_loss(both, truth)),
         "local_grid": (weights.local_grid, lambda: local_grid_loss(both, truth)),

@@ -30,13 +30,15 @@ def frame_before(first: Encoded, second: Encoded, rng: Generator) -> Encoded:
     return latent, guide
 
 
-def perceptual_crop(perceptual: nn.Module, outputs: Tensor, cleans: Tensor, rng: Generator, runtime: Runtime) -> Tensor:
+def perceptual_crop(
+    perceptual: nn.Module, outputs: Tensor, targets: Tensor, rng: Generator, runtime: Runtime
+) -> Tensor:
     """Distance of one of two passes, which lie one after the other, on a crop at a random place.
 
     Random to the pixel, so that the network's stride prints no grid.
     """
     chosen = 0 if rng.random() < 0.5 else 1
-    output, clean = outputs.chunk(2)[chosen], cleans.chunk(2)[chosen]
+    output, clean = outputs.chunk(2)[chosen], targets.chunk(2)[chosen]
     y, x = (int(rng.integers(max(side - PERCEPTUAL_SIZE, 0) + 1)) for side in output.shape[-2:])
     crop = (..., slice(y, y + PERCEPTUAL_SIZE), slice(x, x + PERCEPTUAL_SIZE))
     with runtime.autocast():

@@ -94,13 +94,13 @@ def based_losses(
     """
     lq, clean, taught = (pictures.float() / 255.0 for pictures in (batch.lq, batch.clean, batch.taught))
     outputs = _restore(model, lq, rng, runtime, pairs=pairs)
-    steady = weights.steady
-    terms = window_terms(outputs, clean, batch, weights._replace(steady=replace(steady, detail=0.0)))
+    auxiliary = weights.auxiliary
+    terms = window_terms(outputs, clean, batch, weights._replace(auxiliary=replace(auxiliary, detail=0.0)))
     pair, teacher = torch.cat([outputs.first, outputs.second]), torch.cat([taught[:, 1], taught[:, 2]])
-    if steady.teacher > 0.0:
-        terms["teacher"] = (steady.teacher, F.l1_loss(pair, teacher))
-    if steady.detail > 0.0:
-        terms["detail"] = (steady.detail, detail_loss(luma(pair), luma(teacher)))
+    if auxiliary.teacher > 0.0:
+        terms["teacher"] = (auxiliary.teacher, F.l1_loss(pair, teacher))
+    if auxiliary.detail > 0.0:
+        terms["detail"] = (auxiliary.detail, detail_loss(luma(pair), luma(teacher)))
     if perceptual is not None and weights.scheduled.perceptual > 0.0:
         distance = perceptual_crop(perceptual, pair, teacher, rng, runtime)
         terms["perceptual"] = (weights.scheduled.perceptual, distance)

@@ -10,7 +10,7 @@ from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
 from dloral.train.tables import build_part
-from dloral.train.terms import SteadyWeights
+from dloral.train.terms import AuxLossWeights
 
 RESTORERS = ("compact", "dense", "rrdb")
 """Architectures whose base is a restorer of pictures (``dloral.model.bases``)."""
@@ -36,8 +36,8 @@ class DualConfig:
     perceptual_network: str = "mobilenet"
     """Whose features the perceptual loss compares: one of ``dloral.train.perceptual.NETWORKS``."""
     schedule: Schedule = field(default_factory=Schedule)
-    consistency: SteadyWeights = field(default_factory=SteadyWeights)
-    detail: SteadyWeights = field(default_factory=SteadyWeights)
+    consistency: AuxLossWeights = field(default_factory=AuxLossWeights)
+    detail: AuxLossWeights = field(default_factory=AuxLossWeights)
     checkpointing: bool = False
     """Whether the UNet's activations are computed anew in the backward pass: less memory, a third more time."""
     windows: int = 0
@@ -51,7 +51,7 @@ class DualConfig:
     degradation: Degradation = field(default_factory=Degradation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
-    def steady(self, step: int) -> SteadyWeights:
+    def auxiliary(self, step: int) -> AuxLossWeights:
         """The weights beside the schedule's at ``step``."""
         return self.consistency.blend(self.detail, self.schedule.mix(step))
 
@@ -63,8 +63,8 @@ class DualConfig:
 PARTS: dict[str, type] = {
     "lora": LoraConfig,
     "schedule": Schedule,
-    "consistency": SteadyWeights,
-    "detail": SteadyWeights,
+    "consistency": AuxLossWeights,
+    "detail": AuxLossWeights,
     "batch": BatchShape,
     "stills": StillShares,
     "degradation": Degradation,

@@ -41,7 +41,7 @@ class Staged:
 
     def weights(self, step: int) -> StepWeights:
         """Of the losses at this step."""
-        return StepWeights(self.config.schedule.weights(step), self.config.steady(step), self.config.flow)
+        return StepWeights(self.config.schedule.weights(step), self.config.auxiliary(step), self.config.flow)
 
 
 def perceptual_network(config: DualConfig, places: Places) -> nn.Module | None:

@@ -10,7 +10,7 @@ from dloral.data.motion import MotionBatch
 from dloral.data.taught import TaughtBatch
 from dloral.model.warp import flow_warp
 from dloral.train.schedule import Weights
-from dloral.train.terms import SteadyWeights, picture_terms
+from dloral.train.terms import AuxLossWeights, picture_terms
 
 
 class Outputs(NamedTuple):
@@ -25,7 +25,7 @@ class StepWeights(NamedTuple):
     """Weights of all losses at one step."""
 
     scheduled: Weights
-    steady: SteadyWeights
+    auxiliary: AuxLossWeights
     flow: float
 
 
@@ -34,7 +34,7 @@ def window_terms(
 ) -> dict[str, tuple[float, Tensor]]:
     """Weights and values of the terms that compare outputs with the ``clean`` window [B, 3, 3, H, W] in [0, 1]."""
     pair, truth = (outputs.first, outputs.second), (clean[:, 1], clean[:, 2])
-    terms = picture_terms(pair, truth, weights.steady)
+    terms = picture_terms(pair, truth, weights.auxiliary)
     scheduled = weights.scheduled
     if scheduled.l2 > 0.0:
         terms["l2"] = (scheduled.l2, F.mse_loss(torch.cat(pair), torch.cat(truth)))

@@ -18,7 +18,7 @@ LEVEL = "real"
 _AHEAD = 4
 
 
-def measure_blind(
+def measure_no_reference(
     path: Path,
     methods: Mapping[str, Method],
     *,
@@ -45,7 +45,7 @@ def measure_blind(
     return [clip_row(path.stem, key.level, key.method, frames) for key, frames in scores.items()]
 
 
-def blind_frames(path: Path, max_frames: int | None) -> int:
+def no_reference_frames(path: Path, max_frames: int | None) -> int:
     """Frames to be measured."""
     count = count_frames(path)
     return count if max_frames is None else min(count, max_frames)

@@ -14,7 +14,7 @@ from dloral.evaluate.video import SideBySide
 
 
 @dataclass(frozen=True)
-class Sights:
+class Visualisations:
     """What is asked for; None leaves it out."""
 
     pictures: Path | None
@@ -34,12 +34,12 @@ class Sights:
             rate, middle = frame_rate(source), frames // 2
             video = stack.enter_context(SideBySide(self.videos, name, rate)) if self.videos else None
             page = stack.enter_context(ClipCollector(name, rate, middle, self.row)) if self.page else None
-            sights = ClipSights(self.pictures, name, middle, Profile(self.row), video, page)
-            yield sights
+            visualisations = ClipSights(self.pictures, name, middle, Profile(self.row), video, page)
+            yield visualisations
             if page:
                 self.views.extend(page.views())
             if self.pictures:
-                sights.profile.write(self.pictures, name)
+                visualisations.profile.write(self.pictures, name)
 
 
 @dataclass(frozen=True)
