@@ -1,6 +1,7 @@
 //! Frames through the element: submitted to the pipeline, and pushed when they are finished, with what is told about each.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -46,7 +47,7 @@ impl DloralVsr {
             }
         };
         if plan == Plan::Drop {
-            session.skip();
+            session.leave_out();
             self.account(&Ok(Fate::Dropped), &messages, &request);
             self.tell_drop(input, &request);
             return Ok(GenerateOutputSuccess::Dropped);
@@ -129,11 +130,14 @@ impl DloralVsr {
         self.account(&fate, &messages, &request);
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {
-                session.leave_out();
+                session.left_out_in_flight.store(true, Ordering::Relaxed);
                 self.tell_drop(&output, &request);
                 return;
             }
             Ok(Fate::Restored(_) | Fate::Bypassed(_)) => {
+                if session.left_out_in_flight.swap(false, Ordering::Relaxed) {
+                    output.make_mut().set_flags(gst::BufferFlags::DISCONT);
+                }
                 self.timing.lock().leaves(&output);
                 self.obj().src_pad().push(output)
             }

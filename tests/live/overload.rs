@@ -274,6 +274,27 @@ fn late_frames_are_dropped_with_qos_messages_when_asked_for() {
     assert_eq!(states.take(2).collect::<Vec<_>>(), ["restoring", "dropping"]);
 }
 
+/// Whether they were dropped before they were begun, or at their deadlines.
+#[test]
+fn the_frame_behind_dropped_ones_is_a_discontinuity() {
+    let model = Model::new();
+    let mut rig = rig(&model, AMPLE);
+    rig.element.set_property_from_str("overload", "drop");
+    let marked = |buffer: Option<gst::Buffer>| buffer.map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT));
+    push(&mut rig, &frame(0), 0);
+    set_latency(&mut rig, NONE);
+    assert_eq!(marked(push(&mut rig, &frame(1), 1)), None);
+    set_latency(&mut rig, AMPLE);
+    assert_eq!(marked(push(&mut rig, &frame(2), 2)), Some(true));
+    assert_eq!(marked(push(&mut rig, &frame(3), 3)), Some(false));
+    model.hold(true);
+    set_latency(&mut rig, gst::ClockTime::from_mseconds(100));
+    assert_eq!(marked(push(&mut rig, &frame(4), 4)), None);
+    model.hold(false);
+    set_latency(&mut rig, AMPLE);
+    assert_eq!(marked(push(&mut rig, &frame(5), 5)), Some(true));
+}
+
 /// The element takes QoS events itself: the base class, which would drop frames of them unseen, never gets any.
 #[test]
 fn the_base_class_drops_nothing_whatever_the_sink_says() {

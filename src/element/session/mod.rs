@@ -4,6 +4,7 @@ mod second_model;
 mod src_result;
 
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Session {
     pipeline: OnceLock<FramePipeline<FrameContext>>,
     /// What downstream answers to finished frames.
     pub src_result: SrcResult,
+    /// Whether a frame in flight was left out since the last one was pushed.
+    pub left_out_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
     /// Writes outputs, on the pipeline's thread. Not locked while `stream` is.
     writer: Mutex<OutputWriter>,
@@ -136,6 +139,7 @@ impl Session {
             hook,
             pipeline: OnceLock::new(),
             src_result: SrcResult::default(),
+            left_out_in_flight: AtomicBool::new(false),
             stream: Mutex::default(),
             writer: Mutex::default(),
         });
