@@ -16,31 +16,22 @@
 //! there seems to be time is restored, and a frame that comes out late is shown all the same if none has been shown for a
 //! second.
 
+mod misses;
+mod trials;
+
 use std::time::Duration;
 
+use self::misses::Misses;
+use self::trials::{MANY_TRIALS, TRIALS, Trials, Verdict};
 use super::{Nanoseconds, duration, nanoseconds};
 
-/// Misses tolerated before the state changes (a leaky bucket).
-const TOLERATED: f64 = 3.0;
-/// Time in which one miss leaks out.
-const FORGOTTEN: Duration = Duration::from_secs(2);
 /// Share of a frame's length, and of its budget, that a trial may take for restoration to fit: the rest is for copying
 /// pictures, and for what happens beside.
 const HEADROOM: f64 = 0.9;
-/// Good trials that bring restoration back.
-const TRIALS: u32 = 3;
-/// Part of them that one which was too slow takes away.
-const SETBACK: u32 = 3;
-/// Most good trials asked for, where restoration was brought back too early again and again.
-const MANY_TRIALS: u32 = 96;
 /// Restoration that lasted so long was not brought back too early.
 const STABLE: Duration = Duration::from_secs(10);
 /// Times as long as the others that the first trial after a rest may take.
 const COLD: u32 = 2;
-/// After trials that were too slow, the next one waits for so many times what they took.
-const TRIAL_REST: u32 = 9;
-/// It waits at least for so long.
-const SHORTEST_REST: Duration = Duration::from_millis(250);
 /// While dropping, a frame is shown at least so often, however late.
 const SILENCE: Duration = Duration::from_secs(1);
 /// The most that is taken off a frame's time for what happens to it downstream.
@@ -157,17 +148,36 @@ pub enum Plan {
     Drop,
 }
 
+/// A state with what is known in it alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    /// Before the first frame.
+    Idle,
+    Restoring {
+        since: Duration,
+        /// Whether trials had brought it back.
+        returned: bool,
+        misses: Misses,
+    },
+    Bypassing {
+        /// Whether the model was not there when it began.
+        loading: bool,
+        trials: Trials,
+    },
+    Dropping {
+        /// When a frame was dropped last.
+        last: Duration,
+    },
+}
+
 /// Decides frame by frame; see the module.
 #[derive(Debug)]
 pub struct OverloadController {
     policy: Policy,
-    /// None before the first frame.
-    state: Option<State>,
+    mode: Mode,
     change: Option<Change>,
-    /// When the state began, whether the model was not there then, and whether trials had brought it back.
-    since: Duration,
-    loading: bool,
-    returned: bool,
+    /// Good trials that are asked for.
+    wanted_trials: u32,
     /// What restoring took last, and what it takes at least from its begin to its end.
     cost: Option<Cost>,
     least: Option<Duration>,
@@ -180,18 +190,8 @@ pub struct OverloadController {
     behind: bool,
     /// What a bicubic picture takes.
     bypass_cost: Duration,
-    /// Frames that have missed their deadline and are not forgotten, when the last one did.
-    misses: f64,
-    last_miss: Duration,
-    good_trials: u32,
-    wanted_trials: u32,
-    next_trial: Duration,
-    /// Whether the next trial is the first one after a rest, and what those since that rest took that were too slow.
-    rested: bool,
-    spent: Duration,
-    /// When a frame was shown last, and when one was dropped last.
+    /// When a frame was shown last.
     shown: Option<Duration>,
-    dropped: Duration,
 }
 
 impl Default for OverloadController {
@@ -205,11 +205,9 @@ impl OverloadController {
     pub fn new(policy: Policy) -> OverloadController {
         OverloadController {
             policy,
-            state: None,
+            mode: Mode::Idle,
             change: None,
-            since: Duration::ZERO,
-            loading: false,
-            returned: false,
+            wanted_trials: TRIALS,
             cost: None,
             least: None,
             given: None,
@@ -217,15 +215,7 @@ impl OverloadController {
             margin: 0,
             behind: false,
             bypass_cost: Duration::ZERO,
-            misses: 0.0,
-            last_miss: Duration::ZERO,
-            good_trials: 0,
-            wanted_trials: TRIALS,
-            next_trial: Duration::ZERO,
-            rested: false,
-            spent: Duration::ZERO,
             shown: None,
-            dropped: Duration::ZERO,
         }
     }
 
@@ -233,7 +223,7 @@ impl OverloadController {
     pub fn set_policy(&mut self, policy: Policy) {
         if self.policy != policy {
             self.policy = policy;
-            self.state = None;
+            self.mode = Mode::Idle;
             self.wanted_trials = TRIALS;
         }
     }
@@ -242,11 +232,11 @@ impl OverloadController {
     /// it is tried at once.
     pub fn change_depth(&mut self) {
         (self.cost, self.least) = (None, None);
-        (self.rested, self.spent) = (false, Duration::ZERO);
-        self.misses = 0.0;
         self.wanted_trials = TRIALS;
-        if self.state == Some(State::Bypassing) {
-            self.good_trials = TRIALS;
+        match &mut self.mode {
+            Mode::Restoring { misses, .. } => *misses = Misses::default(),
+            Mode::Bypassing { trials, .. } => trials.skip(),
+            Mode::Idle | Mode::Dropping { .. } => (),
         }
     }
 
@@ -257,7 +247,12 @@ impl OverloadController {
 
     /// What happens to frames at present; none before the first.
     pub fn state(&self) -> Option<State> {
-        self.state
+        match self.mode {
+            Mode::Idle => None,
+            Mode::Restoring { .. } => Some(State::Restoring),
+            Mode::Bypassing { .. } => Some(State::Bypassing),
+            Mode::Dropping { .. } => Some(State::Dropping),
+        }
     }
 
     /// What restoring takes, in lengths of a frame; 1 where that is not known.
@@ -278,7 +273,7 @@ impl OverloadController {
         let now = arrival.now;
         self.frame = arrival.frame;
         let Some(slack) = arrival.slack.filter(|_| self.policy != Policy::Wait) else {
-            if self.state.is_none() || self.policy == Policy::Wait {
+            if self.mode == Mode::Idle || self.policy == Policy::Wait {
                 self.enter(State::Restoring, Reason::Begin, now);
             }
             return Plan::Restore {
@@ -310,22 +305,23 @@ impl OverloadController {
     }
 
     fn plan_bypassing(&mut self, now: Duration, budget: Duration) -> Plan {
-        let bypassing = !matches!(self.state, None | Some(State::Restoring));
         // While restoring every frame is tried, whatever the last one took: only a wait in vain shows that it does not
         // fit.
-        if !budget.is_zero() && (!bypassing || self.good_trials >= self.wanted_trials) {
-            let reason = if bypassing { self.fits() } else { Reason::Begin };
+        let reason = match &self.mode {
+            Mode::Idle | Mode::Restoring { .. } => Some(Reason::Begin),
+            Mode::Bypassing { trials, .. } => trials.are_enough(self.wanted_trials).then(|| self.fits()),
+            Mode::Dropping { .. } => None,
+        };
+        if let Some(reason) = reason.filter(|_| !budget.is_zero()) {
             self.enter(State::Restoring, reason, now);
             return self.restore_within(budget);
         }
-        if self.state == Some(State::Restoring) && self.tolerates(now) {
+        if matches!(self.mode, Mode::Restoring { .. }) && self.tolerates(now) {
             return Plan::Bypass { trial: false };
         }
-        let reason = self.slow(budget);
-        self.enter(State::Bypassing, reason, now);
-        Plan::Bypass {
-            trial: now >= self.next_trial,
-        }
+        self.enter(State::Bypassing, self.slow(budget), now);
+        let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if trials.is_due(now));
+        Plan::Bypass { trial }
     }
 
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
@@ -354,24 +350,24 @@ impl OverloadController {
 
     /// Restoring again, once none has been dropped for a while.
     fn enter_unless_dropping(&mut self, now: Duration) {
-        match self.state {
-            Some(State::Dropping) if now.saturating_sub(self.dropped) < SILENCE => (),
-            Some(State::Restoring) => (),
-            None => self.enter(State::Restoring, Reason::Begin, now),
-            Some(_) => self.enter(State::Restoring, self.fits(), now),
+        match self.mode {
+            Mode::Dropping { last } if now.saturating_sub(last) < SILENCE => (),
+            Mode::Restoring { .. } => (),
+            Mode::Idle => self.enter(State::Restoring, Reason::Begin, now),
+            Mode::Bypassing { .. } | Mode::Dropping { .. } => self.enter(State::Restoring, self.fits(), now),
         }
     }
 
     fn note_drop(&mut self, now: Duration, available: Duration) {
-        self.dropped = now;
         self.enter(State::Dropping, self.slow(available), now);
+        self.mode = Mode::Dropping { last: now };
     }
 
     /// A frame was restored by its deadline, and is shown.
     pub fn restored(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
         self.shown = Some(now);
-        if self.state == Some(State::Restoring) && now.saturating_sub(self.since) >= STABLE {
+        if matches!(self.mode, Mode::Restoring { since, .. } if now.saturating_sub(since) >= STABLE) {
             self.wanted_trials = TRIALS;
         }
     }
@@ -397,12 +393,12 @@ impl OverloadController {
         }
     }
 
-    /// Whether one more miss is still an exception.
+    /// Whether one more miss is still an exception. Of a frame that was submitted before the state changed it says nothing.
     fn tolerates(&mut self, now: Duration) -> bool {
-        let forgotten = now.saturating_sub(self.last_miss).as_secs_f64() / FORGOTTEN.as_secs_f64();
-        self.misses = (self.misses - forgotten).max(0.0) + 1.0;
-        self.last_miss = now;
-        self.misses <= TOLERATED
+        match &mut self.mode {
+            Mode::Restoring { misses, .. } => misses.tolerate(now),
+            Mode::Idle | Mode::Bypassing { .. } | Mode::Dropping { .. } => true,
+        }
     }
 
     /// A bicubic picture was made, which took so long, and is shown.
@@ -415,21 +411,22 @@ impl OverloadController {
     /// What restoring a frame on trial took.
     pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
-        let cold = std::mem::take(&mut self.rested);
         // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
         let cost = Cost {
             whole: cost.whole.saturating_sub(self.bypass_cost),
             turn: cost.turn.saturating_sub(self.bypass_cost),
         };
-        self.next_trial = now;
-        if self.fits_in(cost, 1) {
-            self.good_trials = self.good_trials.saturating_add(1);
-            self.spent = Duration::ZERO;
-        } else if cold && self.fits_in(cost, COLD) {
-            self.spent = self.spent.saturating_add(cost.whole);
-        } else {
-            self.good_trials = self.good_trials.saturating_sub(self.wanted_trials / SETBACK);
-            self.rest(cost.whole);
+        let (fits, would_fit) = (self.fits_in(cost, 1), self.fits_in(cost, COLD));
+        let Mode::Bypassing { trials, loading } = &mut self.mode else {
+            return;
+        };
+        let verdict = match trials.take_cold() {
+            _ if fits => Verdict::Fits,
+            true if would_fit => Verdict::Cold,
+            _ => Verdict::Slow,
+        };
+        trials.count(now, verdict, cost.whole, self.wanted_trials);
+        if verdict == Verdict::Slow && std::mem::take(loading) {
             self.tell_that_the_model_is_slow();
         }
     }
@@ -442,26 +439,18 @@ impl OverloadController {
         fits(cost.turn, self.frame) && fits(cost.whole, self.given)
     }
 
-    fn rest(&mut self, cost: Duration) {
-        let spent = std::mem::take(&mut self.spent).saturating_add(cost);
-        self.next_trial = (self.next_trial).saturating_add(spent.saturating_mul(TRIAL_REST).max(SHORTEST_REST));
-        self.rested = true;
-    }
-
-    /// Where the model has come, and does not help: that is another reason than before.
+    /// The model has come, and does not help: that is another reason than before.
     fn tell_that_the_model_is_slow(&mut self) {
-        if std::mem::take(&mut self.loading) && self.state == Some(State::Bypassing) {
-            let (needed, available, bound) = self.tightest();
-            let reason = Reason::Slow {
-                needed,
-                available,
-                bound,
-            };
-            self.change = Some(Change {
-                state: State::Bypassing,
-                reason,
-            });
-        }
+        let (needed, available, bound) = self.tightest();
+        let reason = Reason::Slow {
+            needed,
+            available,
+            bound,
+        };
+        self.change = Some(Change {
+            state: State::Bypassing,
+            reason,
+        });
     }
 
     fn costs(&mut self, cost: Cost) {
@@ -473,8 +462,9 @@ impl OverloadController {
 
     /// A trial has failed.
     pub fn trial_failed(&mut self, now: Duration) {
-        self.good_trials = 0;
-        self.next_trial = now.saturating_add(SILENCE);
+        if let Mode::Bypassing { trials, .. } = &mut self.mode {
+            trials.fail(now.saturating_add(SILENCE));
+        }
     }
 
     /// A QoS event of the sink: a frame came there so much after its time, or before it if that is negative. Frames
@@ -521,27 +511,31 @@ impl OverloadController {
     }
 
     fn enter(&mut self, state: State, reason: Reason, now: Duration) {
-        if self.state == Some(state) {
+        if self.state() == Some(state) {
             return;
         }
-        if self.state == Some(State::Restoring) && state == State::Bypassing {
-            let too_early = self.returned && now.saturating_sub(self.since) < STABLE;
+        if let (Mode::Restoring { since, returned, .. }, State::Bypassing) = (self.mode, state) {
+            let too_early = returned && now.saturating_sub(since) < STABLE;
             self.wanted_trials = if too_early {
                 (self.wanted_trials * 2).min(MANY_TRIALS)
             } else {
                 TRIALS
             };
         }
-        self.good_trials = 0;
-        self.next_trial = now;
-        self.misses = 0.0;
-        self.state = Some(state);
-        self.since = now;
-        self.loading = reason == Reason::Loading;
-        // A model that has just come is as cold as one that has rested.
-        (self.rested, self.spent) = (self.loading, Duration::ZERO);
-        // Trials have brought it back, and not a change of depth.
-        self.returned = matches!(reason, Reason::Fits { needed: Some(_), .. });
+        let loading = reason == Reason::Loading;
+        self.mode = match state {
+            State::Restoring => Mode::Restoring {
+                since: now,
+                // By trials, and not by a change of depth.
+                returned: matches!(reason, Reason::Fits { needed: Some(_), .. }),
+                misses: Misses::default(),
+            },
+            State::Bypassing => Mode::Bypassing {
+                loading,
+                trials: Trials::begin(now, loading),
+            },
+            State::Dropping => Mode::Dropping { last: now },
+        };
         self.change = Some(Change { state, reason });
     }
 }
