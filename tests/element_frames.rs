@@ -168,6 +168,35 @@ impl PaddingPool {
     }
 }
 
+/// Frames in flight hold buffers of the pool: they wait for one until downstream gives one back.
+#[test]
+fn a_pool_that_allows_two_buffers_is_enough() {
+    let pictures = moving(VideoFormat::Rgb, 16, 16, 8);
+    let mut rig = Rig::new("nearest");
+    let output = pictures[0].enlarged_blank();
+    let pool = gst_video::VideoBufferPool::new();
+    let size = output.info().size() as u32;
+    let mut config = pool.config();
+    config.set_params(Some(&output.caps()), size, 0, 2);
+    pool.set_config(config).unwrap();
+    let offered = pool.clone();
+    let sink = rig.harness.sinkpad().unwrap();
+    sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+        if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
+            query.add_allocation_pool(Some(&offered), size, 0, 2);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    rig.harness.set_src_caps(pictures[0].caps());
+    common::within_timeout("frames through a small pool", move || {
+        for (index, picture) in pictures.iter().enumerate() {
+            let buffer = rig.push_and_pull(picture.buffer(index as u64));
+            assert_eq!(buffer.size(), size as usize);
+        }
+    });
+}
+
 #[test]
 fn as_many_frames_leave_as_come_with_their_times() {
     let pictures = moving(VideoFormat::Bgrx, 24, 16, 12);
