@@ -60,7 +60,8 @@ pub fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>, lexopt::E
             Long("frames") => frames = arguments.value()?.parse_with(at_least_one)?,
             Long("warm-up") => warm_up = arguments.value()?.parse()?,
             Long("idle") => idle = arguments.value()?.parse()?,
-            Long("pipelined") => pipelined = true,
+            // `--flight` is the former name.
+            Long("pipelined" | "flight") => pipelined = true,
             Long("log") => log::set_level(arguments.value()?.parse_with(level)?),
             Long("json") => json = true,
             Short('h') | Long("help") => return Ok(None),

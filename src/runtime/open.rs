@@ -102,7 +102,7 @@ impl Opener {
         })
     }
 
-    /// Takes down, and says in the log, what is left to the CPU though another provider was asked for.
+    /// Takes down what is left to the CPU though another provider was asked for.
     fn note_assignment(&self, session: &Session) {
         if self.provider == Provider::Cpu {
             return;
