@@ -272,12 +272,19 @@ def test_lpips_is_given_its_own_range_and_is_not_downloaded(monkeypatch: pytest.
     assert loss(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)).item() == 2.0 - 10.0
 
 
+NO_SCORE = {"csd": 0.0, "perceptual": 0.0}
+
+
 def test_configurations() -> None:
     assert dual_from_table(SMALL.to_table()) == SMALL
     with pytest.raises(ValueError, match="no score to distil"):
         dual_from_table({"architecture": "dense"})
     with pytest.raises(ValueError, match="perceptual_network 'vgg' is none of mobilenet, lpips"):
         dual_from_table({"perceptual_network": "vgg"})
+    with pytest.raises(ValueError, match="distribution compares features of the perceptual network"):
+        dual_from_table({"architecture": "dense", "windows": 1, "schedule": NO_SCORE, "detail": {"distribution": 1.0}})
+    with pytest.raises(ValueError, match="distribution compares with a teacher"):
+        dual_from_table({"detail": {"distribution": 1.0}})
     with pytest.raises(ValueError, match=r"\[lora\] has no rank"):
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from dloral.manifest import GraphSizes
@@ -79,3 +81,17 @@ def test_the_forms_of_the_built_in_pack_are_close(panning: Pictures) -> None:
     for a, b in zip(eight, plain, strict=True):
         assert not np.array_equal(a, b)
         assert 10 * np.log10(255**2 / np.mean((a.astype(np.float64) - b) ** 2)) > 50.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_with_sizes_that_are_known_no_arithmetic_on_sizes_is_left(name: str, tmp_path: Path) -> None:
+    """It would run on the CPU between a GPU's kernels, and keep CUDA from recording them."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 3  # that optimised graphs are for this machine
+    for size in ("height", "width"):
+        options.add_free_dimension_override_by_name(size, 64)
+    onnxruntime.InferenceSession(MODELS / name / "restorer.onnx", options, providers=["CPUExecutionProvider"])
+    left = {node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node}
+    assert not left & {"Shape", "Range", "Max", "Size", "ConstantOfShape"}, left

@@ -42,8 +42,17 @@ pub(super) struct Opened {
 impl Opened {
     /// Whether the session takes inputs of these shapes.
     pub fn takes(&self, shapes: &Shapes) -> bool {
-        self.shapes.as_ref().is_none_or(|own| own == shapes)
+        self.shapes.as_ref().is_none_or(|own| {
+            own.iter()
+                .zip(shapes)
+                .all(|(own, given)| own.0 == given.0 && of_one_tile(&own.1) == of_one_tile(&given.1))
+        })
     }
+}
+
+/// The size of one tile of an input; their number no session has fixed.
+fn of_one_tile(shape: &[i64]) -> &[i64] {
+    shape.split_first().map_or(&[], |(_, size)| size)
 }
 
 impl Opener {

@@ -8,7 +8,7 @@ from dloral.data.degrade import Degradation
 from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.tables import build_part
-from dloral.train.terms import AuxLossWeights
+from dloral.train.terms import AuxLossWeights, check_distribution
 
 OWN = "dense"
 """The architecture that is trained from nothing."""
@@ -55,4 +55,6 @@ def base_from_table(table: dict[str, Any]) -> BaseConfig:
     if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
         raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
     parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
-    return BaseConfig(**parts, **{name: table[name] for name in plain & set(table)})
+    config = BaseConfig(**parts, **{name: table[name] for name in plain & set(table)})
+    check_distribution(config.loss, config.perceptual, network)
+    return config

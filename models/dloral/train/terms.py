@@ -40,11 +40,22 @@ class AuxLossWeights:
     weave: float = 0.0
     teacher: float = 0.0
     """Of the mean absolute difference from what the teacher makes, where there is one."""
+    distribution: float = 0.0
+    """Of the distance from the distribution of the teacher's features (``dloral.train.distribution``)."""
 
     def blend(self, other: "AuxLossWeights", mix: float) -> "AuxLossWeights":
         """``mix`` of the way from these weights to ``other``."""
         ours, theirs = asdict(self), asdict(other)
         return AuxLossWeights(**{name: value + (theirs[name] - value) * mix for name, value in ours.items()})
+
+
+def check_distribution(weights: AuxLossWeights, perceptual: float, network: str) -> None:
+    """Raise ``ValueError`` where the features that ``distribution`` compares are not those of a network at hand."""
+    if weights.distribution > 0.0 and (perceptual <= 0.0 or network != "mobilenet"):
+        raise ValueError(
+            "distribution compares features of the perceptual network mobilenet: give perceptual a weight, and "
+            "perceptual_network = \"mobilenet\""
+        )
 
 
 def picture_terms(outputs: Pair, targets: Pair, weights: AuxLossWeights) -> dict[str, tuple[float, Tensor]]:

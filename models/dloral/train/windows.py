@@ -5,6 +5,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
+from dloral.train.distribution import distribution_loss
 from dloral.train.runtime import Runtime
 
 SELF_SHARE = 0.12
@@ -33,16 +34,29 @@ def frame_before(first: Encoded, second: Encoded, rng: Generator) -> Encoded:
 def perceptual_crop(
     perceptual: nn.Module, outputs: Tensor, targets: Tensor, rng: Generator, runtime: Runtime
 ) -> Tensor:
-    """Distance of one of two passes, which lie one after the other, on a crop at a random place.
+    """Distance of one of two passes, which lie one after the other, on a crop at a random place."""
+    output, clean = _crop(outputs, targets, rng)
+    with runtime.autocast():
+        return perceptual(output, clean).float().mean()
 
-    Random to the pixel, so that the network's stride prints no grid.
-    """
+
+def distribution_crop(
+    perceptual: nn.Module, outputs: Tensor, targets: Tensor, rng: Generator, runtime: Runtime
+) -> Tensor:
+    """As :func:`perceptual_crop`, of the distributions of the network's features."""
+    output, clean = _crop(outputs, targets, rng)
+    with runtime.autocast():
+        ours, theirs = perceptual.features(output), perceptual.features(clean)
+    return distribution_loss(ours, theirs, rng)
+
+
+def _crop(outputs: Tensor, targets: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Random to the pixel, so that the stride of a network that looks at it prints no grid."""
     chosen = 0 if rng.random() < 0.5 else 1
     output, clean = outputs.chunk(2)[chosen], targets.chunk(2)[chosen]
     y, x = (int(rng.integers(max(side - PERCEPTUAL_SIZE, 0) + 1)) for side in output.shape[-2:])
     crop = (..., slice(y, y + PERCEPTUAL_SIZE), slice(x, x + PERCEPTUAL_SIZE))
-    with runtime.autocast():
-        return perceptual(output[crop], clean[crop]).float().mean()
+    return output[crop], clean[crop]
 
 
 def weighted(terms: dict[str, tuple[float, Tensor]]) -> dict[str, Tensor]:

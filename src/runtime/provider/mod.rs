@@ -92,11 +92,12 @@ fn refused(provider: Provider, device: u32, message: &str) -> RuntimeError {
     unavailable(provider, message.to_owned(), remedy(provider))
 }
 
-/// Whether sessions of this provider are for inputs of one size each.
+/// Whether sessions of this provider are for inputs of one size each. CUDA takes every size, but then the restorer's arithmetic
+/// on sizes runs on the CPU between its kernels, and CUDA cannot record it; with sizes that are known none is left.
 pub(super) fn is_sized(provider: Provider) -> bool {
     match provider {
-        Provider::TensorRt | Provider::OpenVino | Provider::WebGpu => true,
-        Provider::Auto | Provider::Cpu | Provider::Cuda | Provider::TensorRtRtx => false,
+        Provider::Cuda | Provider::TensorRt | Provider::OpenVino | Provider::WebGpu => true,
+        Provider::Auto | Provider::Cpu | Provider::TensorRtRtx => false,
     }
 }
 

@@ -21,7 +21,7 @@ from dloral.train.losses import detail_loss, luma
 from dloral.train.runtime import Runtime
 from dloral.train.task import Places
 from dloral.train.taught import open_cache, taught_batches
-from dloral.train.windows import Encoded, frame_before, perceptual_crop, weighted
+from dloral.train.windows import Encoded, distribution_crop, frame_before, perceptual_crop, weighted
 
 
 class BasedDual(Staged):
@@ -104,6 +104,8 @@ def based_losses(
     if perceptual is not None and weights.scheduled.perceptual > 0.0:
         distance = perceptual_crop(perceptual, pair, teacher, rng, runtime)
         terms["perceptual"] = (weights.scheduled.perceptual, distance)
+    if perceptual is not None and auxiliary.distribution > 0.0:
+        terms["distribution"] = (auxiliary.distribution, distribution_crop(perceptual, pair, teacher, rng, runtime))
     return weighted(terms)
 
 

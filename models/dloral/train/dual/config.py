@@ -10,7 +10,7 @@ from dloral.train.config import OptimizerConfig
 from dloral.train.perceptual import NETWORKS
 from dloral.train.schedule import Schedule
 from dloral.train.tables import build_part
-from dloral.train.terms import AuxLossWeights
+from dloral.train.terms import AuxLossWeights, check_distribution
 
 RESTORERS = ("compact", "dense", "rrdb")
 """Architectures whose base is a restorer of pictures (``dloral.model.bases``)."""
@@ -87,4 +87,8 @@ def dual_from_table(table: dict[str, Any]) -> DualConfig:
         raise ValueError("[schedule] csd: such a base predicts its one step only, so it has no score to distil; set 0")
     if architecture in RESTORERS and config.windows < 1:
         raise ValueError("windows: say how many of the teacher's windows are learnt from")
+    for weights in (config.consistency, config.detail):
+        if weights.distribution > 0.0 and architecture == "sd":
+            raise ValueError("distribution compares with a teacher, which is for restorers; set 0")
+        check_distribution(weights, config.schedule.perceptual, network)
     return config
