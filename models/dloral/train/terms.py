@@ -54,7 +54,7 @@ def check_distribution(weights: AuxLossWeights, perceptual: float, network: str)
     if weights.distribution > 0.0 and (perceptual <= 0.0 or network != "mobilenet"):
         raise ValueError(
             "distribution compares features of the perceptual network mobilenet: give perceptual a weight, and "
-            "perceptual_network = \"mobilenet\""
+            'perceptual_network = "mobilenet"'
         )
 
 

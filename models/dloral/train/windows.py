@@ -5,6 +5,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor, nn
 
+from dloral.perceptual import PerceptualDistance
 from dloral.train.distribution import distribution_loss
 from dloral.train.runtime import Runtime
 
@@ -41,7 +42,7 @@ def perceptual_crop(
 
 
 def distribution_crop(
-    perceptual: nn.Module, outputs: Tensor, targets: Tensor, rng: Generator, runtime: Runtime
+    perceptual: PerceptualDistance, outputs: Tensor, targets: Tensor, rng: Generator, runtime: Runtime
 ) -> Tensor:
     """As :func:`perceptual_crop`, of the distributions of the network's features."""
     output, clean = _crop(outputs, targets, rng)

@@ -14,6 +14,7 @@ from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
 from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
+from dloral.perceptual import PerceptualDistance
 from dloral.train.dual.config import DualConfig, dual_from_table
 from dloral.train.dual.staged import Staged, perceptual_network
 from dloral.train.dual.step import Outputs, StepWeights, window_terms
@@ -104,7 +105,7 @@ def based_losses(
     if perceptual is not None and weights.scheduled.perceptual > 0.0:
         distance = perceptual_crop(perceptual, pair, teacher, rng, runtime)
         terms["perceptual"] = (weights.scheduled.perceptual, distance)
-    if perceptual is not None and auxiliary.distribution > 0.0:
+    if isinstance(perceptual, PerceptualDistance) and auxiliary.distribution > 0.0:
         terms["distribution"] = (auxiliary.distribution, distribution_crop(perceptual, pair, teacher, rng, runtime))
     return weighted(terms)
 
