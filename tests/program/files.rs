@@ -49,6 +49,29 @@ fn nothing_is_overwritten_unasked() {
     assert_eq!(workshop.video_times(&output).len(), 2);
 }
 
+/// `--force *.mp4` in a folder with two videos.
+#[test]
+fn force_does_not_replace_what_looks_like_an_input() {
+    let workshop = Workshop::new();
+    let (one, two) = (
+        workshop.clip("one.mp4", &Clip::default()),
+        workshop.clip("two.mp4", &Clip::default()),
+    );
+    let before = std::fs::read(&two).unwrap();
+    workshop
+        .restore(&["--force"], &one, &two)
+        .fails(2, &["looks like an input", "--out FOLDER"]);
+    assert_eq!(std::fs::read(&two).unwrap(), before);
+    let output = workshop.path("out.mp4");
+    for options in [&["--frames", "2"][..], &["--force", "--frames", "2", "--scale", "2"]] {
+        workshop.restore(options, &one, &output).succeeds();
+    }
+    // An earlier result, of another size.
+    workshop
+        .restore(&["--force", "--frames", "2"], &one, &output)
+        .succeeds();
+}
+
 fn long_clip(workshop: &Workshop) -> std::path::PathBuf {
     let clip = Clip {
         frames: 240,

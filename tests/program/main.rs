@@ -3,6 +3,7 @@
 #![cfg(feature = "pipelines")]
 
 mod audio;
+mod codecs;
 mod colours;
 mod damage;
 mod files;

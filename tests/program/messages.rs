@@ -59,3 +59,22 @@ fn the_execution_providers_of_this_machine_are_listed() {
     assert!(line("auto ").contains("takes "), "{text}");
     assert!(line("webgpu ").contains("--provider webgpu"), "{text}");
 }
+
+#[test]
+fn programs_read_progress_as_lines_of_json() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mp4", &Clip::default());
+    let said = std::process::Command::new(crate::program::built_program())
+        .args(["--json", "--provider", "cpu"])
+        .args([&input, &workshop.path("out.mkv")])
+        .output()
+        .unwrap();
+    assert!(said.status.success());
+    let text = String::from_utf8(said.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["state"], "encoded");
+    assert_eq!(last["frames"], 24);
+    assert_eq!(last["total"], 24);
+    assert_eq!((&last["bypassed"], &last["failed"]), (&0.into(), &0.into()));
+}

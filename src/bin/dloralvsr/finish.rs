@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use gst_video::VideoColorimetry;
+
 use crate::input::{Decoded, Input, Scan, Verdict, judge};
-use crate::output::{Container, Mux, Part, Streams, Target, cut_back};
+use crate::output::{Container, Mux, Part, Streams, Target, VideoCodec, cut_back};
 use crate::video::Gate;
 use crate::watch::{End, Error, ErrorKind};
 use crate::{Failure, tools};
@@ -13,8 +15,11 @@ pub struct Finish<'a> {
     pub input: &'a Input,
     pub streams: &'a Streams,
     pub container: Container,
+    pub codec: VideoCodec,
     pub target: &'a Target,
     pub gate: &'a Gate,
+    /// Of the restored video, once the first frame has come.
+    pub colours: Option<VideoColorimetry>,
     /// The restored video.
     pub part: Part,
 }
@@ -118,6 +123,8 @@ impl Finish<'_> {
             input: self.input,
             streams: self.streams,
             container: self.container,
+            codec: self.codec,
+            colours: self.colours,
             video: self.part.path(),
             first_frame: self.file_time(times.first.unwrap_or(0)),
             until: times

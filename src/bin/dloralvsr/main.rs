@@ -14,6 +14,7 @@
 //! | `options.rs` | the command line |
 //! | `devices.rs` | which execution providers this machine has |
 //! | `batch.rs` | several files into a folder |
+//! | `overwrite.rs` | what `--force` does not replace |
 //! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
 //! | `input/` | what the input holds, which stream is restored, whether it is whole |
@@ -33,6 +34,7 @@ mod introduce;
 mod messages;
 mod options;
 mod output;
+mod overwrite;
 mod progress;
 mod session;
 mod size;

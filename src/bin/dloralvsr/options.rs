@@ -7,6 +7,7 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::Failure;
+use crate::output::VideoCodec;
 use crate::size::{OutputSize, box_of};
 
 pub const HELP: &str = "\
@@ -17,8 +18,8 @@ Usage: dloralvsr [options] INPUT OUTPUT
        dloralvsr --list-devices [--model NAME]
 
 INPUT is a video, a still picture, or a sequence of PNG or JPEG pictures
-(name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov
-(H.264), .webm (VP9), or .png for a still.
+(name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov,
+.webm, or .png for a still.
 Audio, subtitles, chapters, cover, fonts, tags and languages are copied where
 that format can hold them; audio and subtitles are converted where it holds
 another kind. What it cannot hold is named before the work starts.
@@ -47,8 +48,14 @@ Options:
       --stream N           restore the video stream of this number, as ffprobe
                            counts; default: the first that is no cover or still
       --fps RATE           pictures a second of a picture sequence
-      --crf N              quality of the encoded video, 0 (best) to 50; default 17
-      --speed-preset NAME  x264's preset, ultrafast to placebo; default veryfast
+      --codec NAME         h264, hevc, av1, vp9, prores (in .mov and .mkv) or ffv1
+                           (lossless, in .mkv); default h264, of .webm vp9
+      --crf N              quality of the encoded video, 0 (best) to 50; default 17.
+                           On x264's scale; prores and ffv1 have one quality
+      --speed-preset NAME  preset of x264 and x265, ultrafast to placebo; default
+                           veryfast
+      --json               progress for other programs: one line of JSON a second, on
+                           the standard output
       --list-devices       which execution providers this machine has, which of them
                            auto takes, and how fast each is
   -h, --help               this text
@@ -123,6 +130,8 @@ pub struct Options {
     pub force: bool,
     /// Refuse to work where the output cannot hold everything.
     pub strict: bool,
+    /// Progress for programs, on the standard output.
+    pub json: bool,
     /// Number of the video stream to restore, as ffprobe counts.
     pub stream: Option<usize>,
     /// Pictures a second of a sequence.
@@ -130,6 +139,8 @@ pub struct Options {
     pub size: OutputSize,
     /// Restore only this many frames.
     pub frames: Option<u64>,
+    /// Of the restored video; none: the container's usual one.
+    pub codec: Option<VideoCodec>,
     /// x264's constant rate factor, 0 to 50.
     pub crf: u32,
     pub speed_preset: String,
@@ -150,10 +161,12 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         batch: None,
         force: false,
         strict: false,
+        json: false,
         stream: None,
         rate: None,
         size: OutputSize::Usual,
         frames: None,
+        codec: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
         speed_preset: "veryfast".to_owned(),
@@ -168,6 +181,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("out") => folder = Some(parser.value().map_err(usage)?),
             Long("format") => format = Some(ending(&mut parser)?),
             Long("strict") => options.strict = true,
+            Long("json") => options.json = true,
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
             Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
@@ -175,6 +189,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
             Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
             Long("size") => options.size = picture(&mut parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
+            Long("codec") => options.codec = Some(codec(&mut parser)?),
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
             Long(name) => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
@@ -246,6 +261,12 @@ fn ending(parser: &mut lexopt::Parser) -> Result<String, Failure> {
         true => Ok(written),
         false => Err(usage(format!("--format {written}: mkv, mp4, mov or webm is needed"))),
     }
+}
+
+/// Of the restored video.
+fn codec(parser: &mut lexopt::Parser) -> Result<VideoCodec, Failure> {
+    let written = text(parser)?;
+    VideoCodec::named(&written).map_err(|cause| usage(format!("--codec {written}: {cause}")))
 }
 
 /// Times the input's size.

@@ -1,83 +1,149 @@
-//! What the user sees while frames are restored: a bar on a terminal, now and then a line elsewhere. All on stderr.
+//! What the user sees while frames are restored: a bar on a terminal, now and then a line elsewhere, both on stderr; or
+//! for programs a line of JSON each second, on stdout.
 
-use std::io::IsTerminal;
+use std::cell::Cell;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 /// Without a terminal: the first line comes early, so that the speed is known, the others seldom.
 const FIRST_LINE: Duration = Duration::from_secs(2);
 const LINE_EVERY: Duration = Duration::from_secs(10);
+const JSON_EVERY: Duration = Duration::from_secs(1);
+
+/// What became of the frames so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// That came out of the element.
+    pub restored: u64,
+    /// Of these, those that are bicubic pictures.
+    pub bypassed: u64,
+    /// Of these, those that could not be restored.
+    pub failed: u64,
+}
+
+/// Where progress is shown.
+enum Display {
+    Bar(ProgressBar),
+    Lines,
+    Json,
+}
 
 pub struct Progress {
-    /// Only on a terminal.
-    bar: Option<ProgressBar>,
+    display: Display,
     /// Frames to restore, estimated.
     total: Option<u64>,
     /// When the first frames came out, and how many: speed is measured from there, without the start-up.
     first: Option<(Instant, u64)>,
-    next_line: Instant,
+    next_line: Cell<Instant>,
 }
 
 impl Progress {
-    pub fn new(total: Option<u64>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| bar(total));
+    /// Of about `total` frames; `json`: for programs.
+    pub fn new(total: Option<u64>, json: bool) -> Self {
+        let display = match (json, std::io::stderr().is_terminal()) {
+            (true, _) => Display::Json,
+            (false, true) => Display::Bar(bar(total)),
+            (false, false) => Display::Lines,
+        };
         Self {
-            bar,
+            display,
             total,
             first: None,
-            next_line: Instant::now() + FIRST_LINE,
+            next_line: Cell::new(Instant::now() + FIRST_LINE),
         }
     }
 
     /// Print a line above the bar.
     pub fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+            Display::Lines | Display::Json => eprintln!("{text}"),
         }
     }
 
     /// Show what is done before the first frame: on a terminal in the bar, elsewhere only if it lasts.
-    pub fn stage(&mut self, text: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(text.to_owned());
-            bar.tick();
-        } else if Instant::now() >= self.next_line {
-            self.next_line = Instant::now() + FIRST_LINE;
-            eprintln!("{text}");
+    pub fn stage(&self, text: &str) {
+        match &self.display {
+            Display::Bar(bar) => {
+                bar.set_message(text.to_owned());
+                bar.tick();
+            }
+            Display::Lines if self.is_due(FIRST_LINE) => eprintln!("{text}"),
+            Display::Lines | Display::Json => {}
         }
     }
 
-    /// Show that so many frames have been restored.
-    pub fn update(&mut self, restored: u64) {
+    /// Show what became of the frames so far.
+    pub fn update(&mut self, counts: Counts) {
         let now = Instant::now();
-        if restored == 0 {
-            return;
+        if self.first.is_none() && counts.restored > 0 {
+            self.first = Some((now, counts.restored));
+            self.next_line.set(now + FIRST_LINE);
         }
-        if self.first.is_none() {
-            self.first = Some((now, restored));
-            self.next_line = now + FIRST_LINE;
-        }
-        let speed = self.speed(restored, now);
-        if let Some(bar) = &self.bar {
-            bar.set_message(summary(speed, self.left(restored, speed)));
-            bar.set_position(restored);
-        } else if now >= self.next_line {
-            self.next_line = now + LINE_EVERY;
-            let of = self.total.map_or(String::new(), |total| format!(" of about {total}"));
-            eprintln!("{restored}{of} frames, {}", summary(speed, self.left(restored, speed)));
+        match &self.display {
+            Display::Json if self.is_due(JSON_EVERY) => self.print_json("working", counts),
+            Display::Json => {}
+            _ if counts.restored == 0 => {}
+            Display::Bar(bar) => {
+                bar.set_message(self.summary(counts, now));
+                bar.set_position(counts.restored);
+            }
+            Display::Lines if self.is_due(LINE_EVERY) => {
+                let of = self.total.map_or(String::new(), |total| format!(" of about {total}"));
+                eprintln!("{}{of} frames, {}", counts.restored, self.summary(counts, now));
+            }
+            Display::Lines => {}
         }
     }
 
     /// Take the bar away and say what was done.
-    pub fn finish(&self, restored: u64) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    pub fn finish(&self, counts: Counts) {
+        match &self.display {
+            Display::Bar(bar) => bar.finish_and_clear(),
+            Display::Json => self.print_json("encoded", counts),
+            Display::Lines => {}
         }
-        if let Some(speed) = self.speed(restored, Instant::now()) {
-            eprintln!("{restored} frames, {speed:.2} frames/s");
+        if let Some(speed) = self.speed(counts.restored, Instant::now()) {
+            eprintln!("{} frames, {speed:.2} frames/s{}", counts.restored, trouble(counts));
         }
+    }
+
+    /// Whether it is time for a line; the next one then comes after `pause`.
+    fn is_due(&self, pause: Duration) -> bool {
+        let now = Instant::now();
+        let is_due = now >= self.next_line.get();
+        if is_due {
+            self.next_line.set(now + pause);
+        }
+        is_due
+    }
+
+    fn print_json(&self, state: &str, counts: Counts) {
+        let speed = self.speed(counts.restored, Instant::now());
+        let line = json!({
+            "state": state,
+            "frames": counts.restored,
+            "total": self.total,
+            "frames_per_second": speed,
+            "seconds_left": self.left(counts.restored, speed).map(|left| left.as_secs()),
+            "bypassed": counts.bypassed,
+            "failed": counts.failed,
+        });
+        // Who has stopped reading does not end the work.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+
+    fn summary(&self, counts: Counts, now: Instant) -> String {
+        let speed = self.speed(counts.restored, now);
+        let speed_and_left = match (speed, self.left(counts.restored, speed)) {
+            (Some(speed), Some(left)) => format!("{speed:.2} frames/s, {} left", clock(left.as_secs())),
+            (Some(speed), None) => format!("{speed:.2} frames/s"),
+            _ => "measuring the speed".to_owned(),
+        };
+        format!("{speed_and_left}{}", trouble(counts))
     }
 
     /// Frames per second since the first ones came out.
@@ -94,6 +160,14 @@ impl Progress {
     }
 }
 
+/// Frames that are not as they should be, if there are any.
+fn trouble(counts: Counts) -> String {
+    match (counts.bypassed, counts.failed) {
+        (0, 0) => String::new(),
+        (bypassed, failed) => format!(", {bypassed} bypassed, {failed} failed"),
+    }
+}
+
 fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(5));
     let template = if total.is_some() {
@@ -105,14 +179,6 @@ fn bar(total: Option<u64>) -> ProgressBar {
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message("starting");
     bar
-}
-
-fn summary(speed: Option<f64>, left: Option<Duration>) -> String {
-    match (speed, left) {
-        (Some(speed), Some(left)) => format!("{speed:.2} frames/s, {} left", clock(left.as_secs())),
-        (Some(speed), None) => format!("{speed:.2} frames/s"),
-        _ => "measuring the speed".to_owned(),
-    }
 }
 
 /// Seconds as h:mm:ss or m:ss.

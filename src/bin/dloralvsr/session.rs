@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use crate::Failure;
 use crate::finish::Finish;
 use crate::input::{Input, Media, Scan};
 use crate::introduce::introduce;
 use crate::options::Options;
-use crate::output::{Container, Part, Streams, Target, space};
+use crate::output::{Container, Part, Streams, Target, VideoCodec, space};
+use crate::progress::Progress;
 use crate::video::{self, Transcoder};
 use crate::watch::{self, Watch};
+use crate::{Failure, overwrite};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -31,7 +32,11 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
             "a .png holds one picture: choose an output that ends in .mkv, .mp4, .mov or .webm".to_owned(),
         ));
     }
+    let codec = VideoCodec::of(container, options.codec)?;
     let size = options.size.of_input(&input).map_err(Failure::Usage)?;
+    if target.is_taken() {
+        overwrite::check(target.path(), &input, size)?;
+    }
     let streams = Streams::plan(&input, container);
     if options.strict && !streams.left_out.is_empty() {
         return Err(Failure::Usage(format!(
@@ -41,13 +46,13 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         )));
     }
     let warning = space::check(
-        space::estimate(&input, size, options.frames, options.crf),
+        space::estimate(&input, size, options.frames, codec.bits_per_pixel(options.crf)),
         target.path(),
     )?;
     let scan = Scan::start(&input)?;
     let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
-    let transcoder = match video::build(options, &input, size, container, part.path()) {
+    let transcoder = match video::build(options, &input, size, codec, part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();
@@ -59,18 +64,20 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         &transcoder,
         (&scan, input.video.stream.index),
         part.path().to_owned(),
-        options.frames.or(input.estimated_frames()),
+        Progress::new(options.frames.or(input.estimated_frames()), options.json),
         signals.clone(),
     );
     let end = watch.run();
     stop(&transcoder);
-    watch.progress.finish(transcoder.gate.restored());
+    watch.finish();
     let finish = Finish {
         input: &input,
         streams: &streams,
         container,
+        codec,
         target: &target,
         gate: &transcoder.gate,
+        colours: transcoder.colours.get().copied(),
         part,
     };
     finish.conclude(end, scan, &|| signals.load(Ordering::Relaxed) > 0)

@@ -9,7 +9,7 @@ use gst::prelude::*;
 
 use crate::input::Scan;
 use crate::messages::{self, FAILURE, NOTICE};
-use crate::progress::Progress;
+use crate::progress::{Counts, Progress};
 use crate::stall::{Action, Motion, Stall};
 use crate::video::Transcoder;
 
@@ -96,7 +96,7 @@ pub struct Watch<'a> {
     scan: &'a Scan,
     stream: usize,
     file: PathBuf,
-    pub progress: Progress,
+    progress: Progress,
     signals: Arc<AtomicU32>,
     started: Instant,
     stall: Stall,
@@ -108,12 +108,12 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Watch a pipeline that writes `file` from `stream` of the input, about `total` frames.
+    /// Watch a pipeline that writes `file` from `stream` of the input, and show its `progress`.
     pub fn new(
         transcoder: &'a Transcoder,
         (scan, stream): (&'a Scan, usize),
         file: PathBuf,
-        total: Option<u64>,
+        progress: Progress,
         signals: Arc<AtomicU32>,
     ) -> Self {
         let started = Instant::now();
@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
             scan,
             stream,
             file,
-            progress: Progress::new(total),
+            progress,
             signals,
             started,
             stall: Stall::new(started),
@@ -263,7 +263,22 @@ impl<'a> Watch<'a> {
             self.waiting = true;
             self.progress.note("waiting for the first frame");
         }
-        self.progress.update(restored);
+        self.progress.update(self.counts());
+    }
+
+    /// Take the bar away and say what was done.
+    pub fn finish(&mut self) {
+        self.progress.finish(self.counts());
+    }
+
+    fn counts(&self) -> Counts {
+        let stats = self.transcoder.restorer.property::<Option<gst::Structure>>("stats");
+        let count = |name: &str| stats.as_ref().and_then(|stats| stats.get::<u64>(name).ok());
+        Counts {
+            restored: self.transcoder.gate.restored(),
+            bypassed: count("bypassed").unwrap_or(0),
+            failed: count("errors").unwrap_or(0),
+        }
     }
 }
 

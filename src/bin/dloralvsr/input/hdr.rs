@@ -39,10 +39,19 @@ impl Mastering {
 
     /// Options of x264 that write both as SEI messages.
     pub fn x264_options(&self) -> String {
+        self.options("mastering-display", "cll")
+    }
+
+    /// The same of x265.
+    pub fn x265_options(&self) -> String {
+        self.options("master-display", "max-cll")
+    }
+
+    fn options(&self, display_name: &str, light_name: &str) -> String {
         let display = self.display.map(|display| {
             let point = |[x, y]: [u16; 2]| format!("({x},{y})");
             format!(
-                "mastering-display=G{}B{}R{}WP{}L({},{})",
+                "{display_name}=G{}B{}R{}WP{}L({},{})",
                 point(display.green),
                 point(display.blue),
                 point(display.red),
@@ -53,7 +62,7 @@ impl Mastering {
         });
         let light = self
             .light
-            .map(|light| format!("cll={},{}", light.max_content, light.max_average));
+            .map(|light| format!("{light_name}={},{}", light.max_content, light.max_average));
         display.into_iter().chain(light).collect::<Vec<_>>().join(":")
     }
 }

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use gst::prelude::*;
-
 use crate::Failure;
-use crate::element::element;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
@@ -89,23 +86,6 @@ impl Container {
             Container::QuickTime => "mov",
             Container::WebM => "webm",
             Container::Png => "image2",
-        }
-    }
-
-    /// The muxer of the video alone, whose file plays as far as it is written; `None`: the encoder's output is a file.
-    ///
-    /// MP4 in fragments for H.264 of every container, since its clock is exact; Matroska's ticks in milliseconds.
-    pub fn part_muxer(self) -> Result<Option<gst::Element>, Failure> {
-        match self {
-            Container::Png => Ok(None),
-            Container::WebM => element("webmmux").map(Some),
-            _ => {
-                let muxer = element("mp4mux")?;
-                muxer.set_property("fragment-duration", 500u32);
-                // Never goes back to what is written.
-                muxer.set_property("streamable", true);
-                Ok(Some(muxer))
-            }
         }
     }
 

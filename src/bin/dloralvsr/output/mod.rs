@@ -1,5 +1,6 @@
 //! The output file: what it can hold, where it is written, how it gets its name.
 
+mod codec;
 mod container;
 mod fragments;
 mod mux;
@@ -8,6 +9,7 @@ pub mod space;
 mod streams;
 mod target;
 
+pub use codec::VideoCodec;
 pub use container::Container;
 pub use fragments::cut_back;
 pub use mux::Mux;

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use gst_video::VideoColorimetry;
+
+use super::codec::VideoCodec;
 use super::container::Container;
 use super::streams::{Kept, Kind, Streams};
 use crate::input::{Input, ffprobe};
@@ -32,6 +35,9 @@ pub struct Mux<'a> {
     pub input: &'a Input,
     pub streams: &'a Streams,
     pub container: Container,
+    pub codec: VideoCodec,
+    /// Of the restored video, once the first frame has come.
+    pub colours: Option<VideoColorimetry>,
     /// The restored video.
     pub video: &'a Path,
     /// Time of the first restored frame, of the file's clock, ns.
@@ -86,6 +92,12 @@ impl Mux<'_> {
 
     fn video(&self, command: &mut Command) {
         command.args(["-map", "0:v:0", "-c:v:0", "copy"]);
+        if let Some(tag) = self.codec.tag(self.container) {
+            command.args(["-tag:v:0", tag]);
+        }
+        if let Some(filter) = self.colours.as_ref().and_then(|colours| self.codec.describe(colours)) {
+            command.args(["-bsf:v:0", &filter]);
+        }
         let stream = &self.input.video.stream;
         if !self.input.is_pictures() {
             command.args(["-map_metadata:s:v:0", &format!("1:s:{}", stream.index)]);

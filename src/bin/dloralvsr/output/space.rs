@@ -6,23 +6,15 @@ use crate::Failure;
 use crate::input::Input;
 use crate::size::PictureSize;
 
-/// Bits for a pixel of restored video at quality 17: the mean of seven measured clips, which took 0.06 (a face) to 0.29
-/// (a street).
-const BITS_PER_PIXEL: f64 = 0.17;
-/// Six steps of quality halve the size.
-const STEPS_TO_HALVE: f64 = 6.0;
-const USUAL_QUALITY: f64 = 17.0;
-
 /// How far the estimate may be off. Under this part of it the work does not start; above, a warning is enough.
 const SURE: f64 = 0.25;
 
 /// Bytes that the work needs for a while on the output's disk: the video is there twice when the streams are put
 /// together. `None`: the input does not say how long it is.
-pub fn estimate(input: &Input, size: PictureSize, frames: Option<u64>, crf: u32) -> Option<u64> {
+pub fn estimate(input: &Input, size: PictureSize, frames: Option<u64>, bits_per_pixel: f64) -> Option<u64> {
     let frames = frames.or(input.estimated_frames())? as f64;
     let pixels = size.pixels() as f64;
-    let quality = ((USUAL_QUALITY - f64::from(crf)) / STEPS_TO_HALVE).exp2();
-    let video = frames * pixels * BITS_PER_PIXEL * quality / 8.0;
+    let video = frames * pixels * bits_per_pixel / 8.0;
     let rest = std::fs::metadata(input.media.path()).map_or(0, |file| file.len()) as f64 * 0.1;
     Some((2.0 * video + rest) as u64)
 }

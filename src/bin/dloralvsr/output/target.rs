@@ -92,6 +92,11 @@ impl Target {
         &self.path
     }
 
+    /// Whether a file of that name is there, which `--force` allows to replace.
+    pub fn is_taken(&self) -> bool {
+        self.replaced.is_some()
+    }
+
     /// Give the finished file its name. On an error `finished` keeps its own.
     ///
     /// # Errors

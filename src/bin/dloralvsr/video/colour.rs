@@ -1,13 +1,13 @@
 //! Sizes and colours from the decoder to the encoder.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::prelude::*;
 use gstdloralvsr::element::{colorimetry, formats};
 
 use crate::input::Video;
 use crate::messages;
-use crate::output::Container;
+use crate::output::VideoCodec;
 use crate::size::PictureSize;
 
 /// The colorimetry of an MP4 or MOV file, as its demuxer reports it.
@@ -71,12 +71,14 @@ pub struct Chain {
     /// Caps filters in front of the restorer and in front of the encoder.
     pub restorable: gst::Element,
     pub coded: gst::Element,
+    /// Told with the first frame: those of what is encoded.
+    pub colours: Arc<OnceLock<gst_video::VideoColorimetry>>,
 }
 
 impl Chain {
     /// Keep the decoded video's colour description from end to end, and the first frame's size: neither encoders nor
     /// muxers take a change of size in mid-file, so later sizes are fitted into the first, and that is said.
-    pub fn pin(self, video: &Video, size: PictureSize, container: Container) {
+    pub fn pin(self, video: &Video, size: PictureSize, codec: VideoCodec) {
         let Some(pad) = self.decoded.static_pad("sink") else {
             return;
         };
@@ -92,9 +94,10 @@ impl Chain {
             let own = (decoded.width(), decoded.height());
             match first.lock().unwrap_or_else(PoisonError::into_inner).replace(own) {
                 None => {
+                    self.colours.get_or_init(|| encoded(&decoded));
                     self.restorable.set_property("caps", restorable_caps(&decoded));
                     self.coded
-                        .set_property("caps", coded_caps(&decoded, turned, size, container));
+                        .set_property("caps", coded_caps(&decoded, turned, size, codec));
                 }
                 Some(before) if before != own => messages::notice(
                     &self.decoded,
@@ -170,7 +173,7 @@ fn restorable_caps(video: &gst_video::VideoInfo) -> gst::Caps {
 }
 
 /// Caps of what is encoded: `size`, and pixels of the decoded ones' shape, or of that which keeps the picture's.
-fn coded_caps(video: &gst_video::VideoInfo, turned: bool, size: PictureSize, container: Container) -> gst::Caps {
+fn coded_caps(video: &gst_video::VideoInfo, turned: bool, size: PictureSize, codec: VideoCodec) -> gst::Caps {
     let (width, height, par) = (video.width() as i32, video.height() as i32, video.par());
     let (width, height, par) = match turned {
         true => (height, width, gst::Fraction::new(par.denom(), par.numer())),
@@ -186,11 +189,21 @@ fn coded_caps(video: &gst_video::VideoInfo, turned: bool, size: PictureSize, con
         .width(coded[0])
         .height(coded[1])
         .pixel_aspect_ratio(par);
-    match container {
-        Container::Png => caps.format(gst_video::VideoFormat::Rgb).build(),
-        _ => caps
-            .format(gst_video::VideoFormat::I420)
-            .field("colorimetry", encoded(video).to_string())
-            .build(),
+    if codec == VideoCodec::Png {
+        return caps.format(gst_video::VideoFormat::Rgb).build();
+    }
+    caps.format_list(coded_formats(codec).iter().copied())
+        .field("colorimetry", encoded(video).to_string())
+        .build()
+}
+
+/// What a codec is given. ProRes knows nothing else, and a lossless one is to lose nothing; of the others 4:2:0 is what every
+/// player has.
+fn coded_formats(codec: VideoCodec) -> &'static [gst_video::VideoFormat] {
+    use gst_video::VideoFormat::{I420, I42210le, Y42b, Y444};
+    match codec {
+        VideoCodec::ProRes => &[I42210le],
+        VideoCodec::Ffv1 => &[I420, Y42b, Y444],
+        _ => &[I420],
     }
 }

@@ -6,7 +6,7 @@ use crate::Failure;
 use crate::element::{element, set_from_text};
 use crate::input::Mastering;
 use crate::options::Options;
-use crate::output::Container;
+use crate::output::VideoCodec;
 
 /// The encoder's elements in their order, and what to tell the user.
 pub struct Encoder {
@@ -16,26 +16,31 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The encoder for a container and frames of so many pixels.
+    /// The encoder of a codec, for frames of so many pixels.
     pub fn new(
-        container: Container,
+        codec: VideoCodec,
         options: &Options,
         pixels: u64,
         mastering: Option<&Mastering>,
     ) -> Result<Self, Failure> {
-        match container {
-            Container::Png => png(),
-            Container::WebM => vp9(options),
-            _ if gst::ElementFactory::find("x264enc").is_some() => x264(options, mastering),
-            _ => openh264(pixels),
+        match codec {
+            VideoCodec::Png => plain("pngenc", "PNG"),
+            VideoCodec::H264 if gst::ElementFactory::find("x264enc").is_some() => x264(options, mastering),
+            VideoCodec::H264 => openh264(pixels),
+            VideoCodec::Hevc => x265(options, mastering),
+            VideoCodec::Av1 => av1(options),
+            VideoCodec::Vp9 => vp9(options),
+            VideoCodec::ProRes => prores(),
+            VideoCodec::Ffv1 => plain("avenc_ffv1", "FFV1, lossless"),
         }
     }
 }
 
-fn png() -> Result<Encoder, Failure> {
+/// One that has nothing to set.
+fn plain(name: &str, description: &str) -> Result<Encoder, Failure> {
     Ok(Encoder {
-        elements: vec![element("pngenc")?],
-        description: "PNG".to_owned(),
+        elements: vec![element(name)?],
+        description: description.to_owned(),
         notice: None,
     })
 }
@@ -50,14 +55,64 @@ fn x264(options: &Options, mastering: Option<&Mastering>) -> Result<Encoder, Fai
     if let Some(mastering) = mastering {
         encoder.set_property("option-string", mastering.x264_options());
     }
-    set_from_text(&encoder, "speed-preset", &options.speed_preset)
-        .map_err(|cause| Failure::Usage(format!("--speed-preset {}: {cause}", options.speed_preset)))?;
+    set_preset(&encoder, options)?;
     let description = format!("H.264 (x264, crf {}, {})", options.crf, options.speed_preset);
     Ok(Encoder {
         elements: vec![encoder],
         description,
         notice: None,
     })
+}
+
+fn set_preset(encoder: &gst::Element, options: &Options) -> Result<(), Failure> {
+    set_from_text(encoder, "speed-preset", &options.speed_preset)
+        .map_err(|cause| Failure::Usage(format!("--speed-preset {}: {cause}", options.speed_preset)))
+}
+
+fn x265(options: &Options, mastering: Option<&Mastering>) -> Result<Encoder, Failure> {
+    let encoder = element("x265enc")?;
+    // x265's scale lies about three steps beside x264's.
+    let level = (options.crf + 3).min(51);
+    let mastering = mastering.map(|mastering| format!(":{}", mastering.x265_options()));
+    encoder.set_property("option-string", format!("crf={level}{}", mastering.unwrap_or_default()));
+    // It says what it does at every start.
+    encoder.set_property_from_str("log-level", "error");
+    set_preset(&encoder, options)?;
+    Ok(Encoder {
+        elements: vec![encoder, element("h265parse")?],
+        description: format!("HEVC (x265, crf {level}, {})", options.speed_preset),
+        notice: None,
+    })
+}
+
+fn av1(options: &Options) -> Result<Encoder, Failure> {
+    let encoder = element("av1enc")?;
+    let level = vp9_level(options);
+    encoder.set_property_from_str("end-usage", "q");
+    encoder.set_property("min-quantizer", level);
+    encoder.set_property("max-quantizer", level);
+    encoder.set_property("cpu-used", 6i32);
+    encoder.set_property("row-mt", true);
+    Ok(Encoder {
+        elements: vec![encoder, element("av1parse")?],
+        description: format!("AV1 (quality {level})"),
+        notice: None,
+    })
+}
+
+fn prores() -> Result<Encoder, Failure> {
+    let encoder = element("avenc_prores_ks")?;
+    encoder.set_property_from_str("profile", "hq");
+    Ok(Encoder {
+        elements: vec![encoder],
+        description: "ProRes 422 HQ".to_owned(),
+        notice: None,
+    })
+}
+
+/// The quality on the scale of VP9 and AV1, which runs to 63 where x264's runs to 51; equal looks lie about there.
+fn vp9_level(options: &Options) -> u32 {
+    (options.crf * 63 / 51).min(63)
 }
 
 fn openh264(pixels: u64) -> Result<Encoder, Failure> {
@@ -86,9 +141,9 @@ fn openh264(pixels: u64) -> Result<Encoder, Failure> {
 fn vp9(options: &Options) -> Result<Encoder, Failure> {
     let encoder = element("vp9enc")?;
     encoder.set_property_from_str("end-usage", "cq");
-    // VP9's quality runs to 63, x264's to 51; equal looks lie about there on the two scales.
-    let level = i32::try_from(options.crf * 63 / 51).unwrap_or(63);
-    encoder.set_property("cq-level", level);
+    let level = vp9_level(options);
+    // At most 63.
+    encoder.set_property("cq-level", level as i32);
     encoder.set_property("bits-per-pixel", 0.5f32);
     encoder.set_property("target-bitrate", 0i32);
     encoder.set_property("deadline", 1i64);

@@ -6,9 +6,10 @@
 //! ```
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::prelude::*;
+use gst_video::VideoColorimetry;
 
 use super::colour;
 use super::encoder::Encoder;
@@ -17,7 +18,7 @@ use super::{hdr_boxes, reader};
 use crate::element::{element, set_from_text};
 use crate::input::Input;
 use crate::options::Options;
-use crate::output::Container;
+use crate::output::VideoCodec;
 use crate::size::PictureSize;
 use crate::{Failure, messages};
 
@@ -26,6 +27,8 @@ pub struct Transcoder {
     pub pipeline: gst::Pipeline,
     pub restorer: gst::Element,
     pub gate: Arc<Gate>,
+    /// Of what is encoded, once the first frame has come.
+    pub colours: Arc<OnceLock<VideoColorimetry>>,
     pub encoder: String,
     pub notice: Option<String>,
 }
@@ -35,7 +38,7 @@ pub fn build(
     options: &Options,
     input: &Input,
     size: PictureSize,
-    container: Container,
+    codec: VideoCodec,
     file: &Path,
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
@@ -47,17 +50,18 @@ pub fn build(
     reader::read(&pipeline, input, &decoder, &gate)?;
 
     let restorer = restorer(options)?;
-    let encoder = Encoder::new(container, options, size.pixels(), input.video.mastering.as_ref())?;
-    let video = video_chain(&pipeline, input, (size, container), &restorer, &encoder, &gate)?;
+    let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
+    let colours = Arc::default();
+    let video = video_chain(&pipeline, input, (size, codec), &restorer, &encoder, (&gate, &colours))?;
     link(&decoder, video.first.static_pad("sink"));
-    match container.part_muxer()? {
+    match codec.part_muxer()? {
         Some(muxer) => {
             pipeline.add(&muxer).map_err(cannot_build)?;
             muxer.link(&writer).map_err(cannot_build)?;
-            if let Some(mastering) = input.video.mastering.filter(|_| container != Container::WebM) {
+            if let Some(mastering) = input.video.mastering.filter(|_| codec.is_in_fragments()) {
                 hdr_boxes::add(&muxer, mastering);
             }
-            let sink = video_pad(&muxer, container, input)?;
+            let sink = video_pad(&muxer, codec, input)?;
             let source = video.last.static_pad("src");
             let source = source.ok_or_else(|| cannot_build("the encoder has no source pad"))?;
             source.link(&sink).map_err(cannot_build)?;
@@ -68,6 +72,7 @@ pub fn build(
         pipeline,
         restorer,
         gate,
+        colours,
         encoder: encoder.description,
         notice: encoder.notice,
     })
@@ -90,10 +95,10 @@ struct Ends {
 fn video_chain(
     pipeline: &gst::Pipeline,
     input: &Input,
-    (size, container): (PictureSize, Container),
+    (size, codec): (PictureSize, VideoCodec),
     restorer: &gst::Element,
     encoder: &Encoder,
-    gate: &Arc<Gate>,
+    (gate, colours): (&Arc<Gate>, &Arc<OnceLock<VideoColorimetry>>),
 ) -> Result<Ends, Failure> {
     let mut elements = Vec::new();
     if input.is_still() {
@@ -145,8 +150,9 @@ fn video_chain(
         decoded,
         restorable,
         coded,
+        colours: colours.clone(),
     };
-    chain.pin(&input.video, size, container);
+    chain.pin(&input.video, size, codec);
     match (elements.first().cloned(), elements.last().cloned()) {
         (Some(first), Some(last)) => Ok(Ends { first, last }),
         _ => Err(cannot_build("the video chain is empty")),
@@ -169,11 +175,11 @@ fn drop_tags(pad: &gst::Pad) {
     });
 }
 
-fn video_pad(muxer: &gst::Element, container: Container, input: &Input) -> Result<gst::Pad, Failure> {
+fn video_pad(muxer: &gst::Element, codec: VideoCodec, input: &Input) -> Result<gst::Pad, Failure> {
     let pad = muxer
         .request_pad_simple("video_%u")
         .ok_or_else(|| cannot_build("the muxer takes no video"))?;
-    if container != Container::WebM {
+    if codec.is_in_fragments() {
         pad.set_property("trak-timescale", timescale(input));
     }
     Ok(pad)
