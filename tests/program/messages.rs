@@ -45,6 +45,18 @@ fn the_user_is_told_sizes_model_provider_and_speed() {
     }
 }
 
+/// By a trial on this machine: of so short a video never more than ten minutes.
+#[test]
+fn the_best_model_that_is_fast_enough_is_taken() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mp4", &Clip::default());
+    let said = workshop
+        .restore(&["--model", "auto", "--frames", "2"], &input, &workshop.path("out.mkv"))
+        .succeeds();
+    assert!(said.contains("model small: takes about 0:0"), "{said}");
+    assert!(said.contains("Model small runs on"), "{said}");
+}
+
 /// On any machine: the CPU provider runs, and what is not there says what it takes.
 #[test]
 fn the_execution_providers_of_this_machine_are_listed() {

@@ -179,9 +179,10 @@ impl Workshop {
         Self::start(options, input, output).wait()
     }
 
-    /// Start the example.
+    /// Start the program, with the model `tiny` unless the options name another.
     pub fn start(options: &[&str], input: &Path, output: &Path) -> Running {
         let child = Command::new(built_program())
+            .args(["--model", "tiny"])
             .args(options)
             .args([input, output])
             .stdin(Stdio::null())

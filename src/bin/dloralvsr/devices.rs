@@ -1,13 +1,13 @@
 //! Which execution providers this machine has, and how fast each restores a small picture with a model.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gstdloralvsr::pack::Pack;
-use gstdloralvsr::restore::{Frame, PixelLayout, PixelView, Settings, Stream};
 use gstdloralvsr::runtime::{Model, ModelOptions, Provider};
 
 use crate::Failure;
+use crate::trial::{HEIGHT, WIDTH, frame_time};
 
 /// Of which a process is started for each: a process has one ONNX Runtime, and not every provider is in every one.
 const PROVIDERS: [Provider; 7] = [
@@ -19,10 +19,7 @@ const PROVIDERS: [Provider; 7] = [
     Provider::TensorRtRtx,
     Provider::WebGpu,
 ];
-/// The picture that is restored, pixels.
-const WIDTH: usize = 320;
-const HEIGHT: usize = 180;
-/// How long it is restored again and again, the first two times excepted.
+/// How long a picture is restored again and again.
 const TIME: Duration = Duration::from_secs(1);
 
 /// Prints a line for each provider.
@@ -67,7 +64,7 @@ fn measure(provider: &str, model: Option<&str>) -> Result<String, String> {
     };
     let pack = pack.map_err(|error| error.to_string())?;
     let model = Model::load(&pack, &options, &mut |_| ()).map_err(|error| error.to_string())?;
-    let took = frame_time(&model).map_err(|error| error.to_string())?;
+    let took = frame_time(&model, TIME).map_err(|error| error.to_string())?;
     let took = format!(
         "{:.1} ms, {:.1} a second",
         took.as_secs_f64() * 1e3,
@@ -82,23 +79,4 @@ fn measure(provider: &str, model: Option<&str>) -> Result<String, String> {
         model.provider(),
         note.unwrap_or_default()
     ))
-}
-
-/// The median of several frames.
-fn frame_time(model: &std::sync::Arc<Model>) -> Result<Duration, gstdloralvsr::restore::RestoreError> {
-    let mut stream = Stream::new(model.clone(), model.manifest(), Settings::default())?;
-    let pixels: Vec<u8> = (0..WIDTH * HEIGHT * 3).map(|at| (at * at / 97) as u8).collect();
-    let frame = Frame::read(&PixelView::new(&pixels, WIDTH, HEIGHT, WIDTH * 3, PixelLayout::Rgb)?)?;
-    let mut picture = Vec::new();
-    for _ in 0..2 {
-        stream.restore_frame(&frame, &mut picture)?;
-    }
-    let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.is_empty() || begun.elapsed() < TIME {
-        let started = Instant::now();
-        stream.restore_frame(&frame, &mut picture)?;
-        times.push(started.elapsed());
-    }
-    times.sort();
-    Ok(times[times.len() / 2])
 }

@@ -12,6 +12,7 @@
 //! | file | about |
 //! |---|---|
 //! | `options.rs` | the command line |
+//! | `choice.rs`, `trial.rs` | which model `--model auto` takes, and how long one takes for a picture |
 //! | `devices.rs` | which execution providers this machine has |
 //! | `batch.rs` | several files into a folder |
 //! | `overwrite.rs` | what `--force` does not replace |
@@ -26,6 +27,7 @@
 //! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
 
 mod batch;
+mod choice;
 mod devices;
 mod element;
 mod finish;
@@ -40,6 +42,7 @@ mod session;
 mod size;
 mod stall;
 mod tools;
+mod trial;
 mod video;
 mod watch;
 

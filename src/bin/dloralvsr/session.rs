@@ -13,7 +13,7 @@ use crate::output::{Container, Part, Streams, Target, VideoCodec, space};
 use crate::progress::Progress;
 use crate::video::{self, Transcoder};
 use crate::watch::{self, Watch};
-use crate::{Failure, overwrite};
+use crate::{Failure, choice, overwrite};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -52,7 +52,9 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let scan = Scan::start(&input)?;
     let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
-    let transcoder = match video::build(options, &input, size, codec, part.path()) {
+    let choice = choice::is_wanted(options).then(|| choice::choose(options, &input));
+    let model = choice.as_ref().map(|choice| choice.model.as_deref());
+    let transcoder = match video::build((options, model), &input, size, codec, part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();
@@ -60,6 +62,9 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         }
     };
     introduce(options, &input, size, &streams, &transcoder, warning);
+    if let Some(choice) = &choice {
+        eprintln!("{}", choice.note);
+    }
     let mut watch = Watch::new(
         &transcoder,
         (&scan, input.video.stream.index),

@@ -33,9 +33,9 @@ pub struct Transcoder {
     pub notice: Option<String>,
 }
 
-/// A pipeline that restores the input's video into `file`.
+/// A pipeline that restores the input's video into `file`; `model`: the one that was chosen in place of what the options say.
 pub fn build(
-    options: &Options,
+    (options, model): (&Options, Option<Option<&str>>),
     input: &Input,
     size: PictureSize,
     codec: VideoCodec,
@@ -50,6 +50,9 @@ pub fn build(
     reader::read(&pipeline, input, &decoder, &gate)?;
 
     let restorer = restorer(options)?;
+    if let Some(model) = model {
+        restorer.set_property("model", model);
+    }
     let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
     let colours = Arc::default();
     let video = video_chain(&pipeline, input, (size, codec), &restorer, &encoder, (&gate, &colours))?;
