@@ -12,6 +12,7 @@ mod messages;
 mod pictures;
 #[path = "../common/program.rs"]
 mod program;
+mod range;
 mod sizes;
 mod streams;
 mod times;

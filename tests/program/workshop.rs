@@ -305,6 +305,18 @@ impl Workshop {
         output_of(&mut ffmpeg).stdout
     }
 
+    /// A hash of each decoded frame.
+    pub fn frame_hashes(&self, file: &Path) -> Vec<String> {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        ffmpeg.args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+        let text = String::from_utf8(output_of(&mut ffmpeg).stdout).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
+            .collect()
+    }
+
     /// Copy a video into a file that asks players to turn it by a quarter.
     pub fn rotate(&self, input: &Path, output: &Path) {
         let mut ffmpeg = Command::new("ffmpeg");

@@ -33,12 +33,8 @@ pub fn is_wanted(options: &Options) -> bool {
     asked(options, "model").is_none_or(|model| model == "auto")
 }
 
-/// Chooses by a trial of one picture on the provider that the options ask for.
-pub fn choose(options: &Options, input: &Input) -> Choice {
-    let frames = match (options.frames, input.estimated_frames()) {
-        (Some(limit), Some(frames)) => Some(limit.min(frames)),
-        (limit, frames) => limit.or(frames),
-    };
+/// Chooses for about so many frames, by a trial of one picture on the provider that the options ask for.
+pub fn choose(options: &Options, input: &Input, frames: Option<u64>) -> Choice {
     let Some(frames) = frames else {
         return built_in("how long the input is, is not known");
     };

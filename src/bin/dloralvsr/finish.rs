@@ -126,11 +126,12 @@ impl Finish<'_> {
             codec: self.codec,
             colours: self.colours,
             video: self.part.path(),
-            first_frame: self.file_time(times.first.unwrap_or(0)),
+            from: self.gate.range().start,
+            first_frame: self.gate.file_time(times.first.unwrap_or(0)),
             until: times
                 .cut
                 .or(last_end.filter(|_| ends_early))
-                .map(|time| self.file_time(time)),
+                .map(|time| self.gate.file_time(time)),
         };
         let written = mux.write(whole.path(), stopped).and_then(|()| count(whole.path()));
         match written {
@@ -144,16 +145,6 @@ impl Finish<'_> {
                 Err(text(failure))
             }
         }
-    }
-
-    /// The time of the file's clock at a running time, ns.
-    fn file_time(&self, running_time: i64) -> i64 {
-        let (video, times) = (&self.input.video, self.gate.times());
-        let known = video
-            .first_key
-            .zip(times.first_key)
-            .or(video.first_frame.zip(times.first));
-        running_time + known.map_or(0, |(file, pipeline)| file - pipeline)
     }
 
     /// Keep what is not complete as the part.
@@ -199,8 +190,8 @@ impl Finish<'_> {
             return None;
         }
         let decoded = Decoded {
-            frames: self.gate.admitted(),
-            last: self.file_time(times.last?),
+            frames: self.gate.decoded(),
+            last: self.gate.file_time(times.last?),
         };
         let found = scan.finish();
         if found.errors > 0 {

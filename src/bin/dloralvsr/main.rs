@@ -16,6 +16,7 @@
 //! | `devices.rs` | which execution providers this machine has |
 //! | `batch.rs` | several files into a folder |
 //! | `overwrite.rs` | what `--force` does not replace |
+//! | `range.rs` | which part of the input is restored |
 //! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
 //! | `input/` | what the input holds, which stream is restored, whether it is whole |
@@ -38,6 +39,7 @@ mod options;
 mod output;
 mod overwrite;
 mod progress;
+mod range;
 mod session;
 mod size;
 mod stall;

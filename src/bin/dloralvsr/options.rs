@@ -8,6 +8,7 @@ use lexopt::prelude::*;
 
 use crate::Failure;
 use crate::output::VideoCodec;
+use crate::range::{Range, time_of};
 use crate::size::{OutputSize, box_of};
 
 pub const HELP: &str = "\
@@ -40,7 +41,10 @@ Size of the picture; default: four times the input's, of video at most 2160 line
                            another proportion
 
 Options:
-  -n, --frames N           restore only the first N frames, as a preview
+      --start TIME         restore from here on; TIME is in seconds or h:mm:ss, from
+                           the input's beginning
+      --end TIME           restore up to here
+  -n, --frames N           restore only N frames, as a preview
   -f, --force              replace OUTPUT if it is there
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
       --format NAME        of files in it: mkv, mp4, mov or webm; default mkv
@@ -138,6 +142,7 @@ pub struct Options {
     /// Pictures a second of a sequence.
     pub rate: Option<(i32, i32)>,
     pub size: OutputSize,
+    pub range: Range,
     /// Restore only this many frames.
     pub frames: Option<u64>,
     /// Of the restored video; none: the container's usual one.
@@ -166,6 +171,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         stream: None,
         rate: None,
         size: OutputSize::Usual,
+        range: Range::default(),
         frames: None,
         codec: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
@@ -186,6 +192,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
             Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
+            Long("start") => options.range.start = Some(time(&mut parser, "--start")?),
+            Long("end") => options.range.end = Some(time(&mut parser, "--end")?),
             Long("scale") => options.size = OutputSize::Scale(scale(&mut parser)?),
             Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
             Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
@@ -275,6 +283,16 @@ fn scale(parser: &mut lexopt::Parser) -> Result<f64, Failure> {
     let written = text(parser)?;
     let times = written.parse::<f64>().ok().filter(|times| (0.25..=4.0).contains(times));
     times.ok_or_else(|| usage(format!("--scale {written}: a number from 0.25 to 4 is needed")))
+}
+
+/// From the input's beginning, ns.
+fn time(parser: &mut lexopt::Parser, option: &str) -> Result<i64, Failure> {
+    let written = text(parser)?;
+    time_of(&written).ok_or_else(|| {
+        usage(format!(
+            "{option} {written}: a time such as 90, 1:30 or 0:01:30.5 is needed"
+        ))
+    })
 }
 
 /// Width and height.

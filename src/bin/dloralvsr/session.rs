@@ -33,6 +33,8 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         ));
     }
     let codec = VideoCodec::of(container, options.codec)?;
+    let range = options.range.of_input(&input)?;
+    let expected = expected_frames(options, &input);
     let size = options.size.of_input(&input).map_err(Failure::Usage)?;
     if target.is_taken() {
         overwrite::check(target.path(), &input, size)?;
@@ -46,15 +48,15 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         )));
     }
     let warning = space::check(
-        space::estimate(&input, size, options.frames, codec.bits_per_pixel(options.crf)),
+        space::estimate(&input, size, expected, codec.bits_per_pixel(options.crf)),
         target.path(),
     )?;
     let scan = Scan::start(&input)?;
     let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
-    let choice = choice::is_wanted(options).then(|| choice::choose(options, &input));
+    let choice = choice::is_wanted(options).then(|| choice::choose(options, &input, expected));
     let model = choice.as_ref().map(|choice| choice.model.as_deref());
-    let transcoder = match video::build((options, model), &input, size, codec, part.path()) {
+    let transcoder = match video::build((options, model), &input, (range, size), codec, part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();
@@ -69,7 +71,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         &transcoder,
         (&scan, input.video.stream.index),
         part.path().to_owned(),
-        Progress::new(options.frames.or(input.estimated_frames()), options.json),
+        Progress::new(expected, options.json),
         signals.clone(),
     );
     let end = watch.run();
@@ -86,6 +88,14 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         part,
     };
     finish.conclude(end, scan, &|| signals.load(Ordering::Relaxed) > 0)
+}
+
+/// About how many frames will be restored.
+fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
+    match (options.frames, options.range.frames(input)) {
+        (Some(limit), Some(frames)) => Some(limit.min(frames)),
+        (limit, frames) => limit.or(frames),
+    }
 }
 
 /// Shut the pipeline down, but wait for that only so long: an element that hangs must not keep what was restored.

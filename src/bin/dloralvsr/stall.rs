@@ -12,7 +12,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// What moves while the work goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Motion {
-    /// Frames handed to the restorer, frames restored, bytes written.
+    /// Frames decoded, frames handed to the restorer, frames restored, bytes written.
+    pub decoded: u64,
     pub admitted: u64,
     pub restored: u64,
     pub written: u64,
@@ -88,6 +89,7 @@ mod tests {
         let start = Instant::now();
         let mut stall = Stall::new(start);
         let slow = Motion {
+            decoded: 1,
             admitted: 3,
             restored: 1,
             written: 0,
@@ -101,6 +103,7 @@ mod tests {
     fn an_input_that_has_come_is_ended_and_one_that_stops_is_given_up() {
         let start = Instant::now();
         let idle = Motion {
+            decoded: 5,
             admitted: 10,
             restored: 10,
             written: 5,

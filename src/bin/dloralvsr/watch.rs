@@ -228,6 +228,7 @@ impl<'a> Watch<'a> {
     fn notice_stall(&mut self) -> Option<End> {
         let gate = &self.transcoder.gate;
         let motion = Motion {
+            decoded: gate.decoded(),
             admitted: gate.admitted(),
             restored: gate.restored(),
             written: std::fs::metadata(&self.file).map_or(0, |file| file.len()),
@@ -240,7 +241,7 @@ impl<'a> Watch<'a> {
         let has_come = self
             .scan
             .packets_if_read(self.stream)
-            .is_some_and(|packets| motion.admitted >= packets);
+            .is_some_and(|packets| motion.decoded >= packets);
         match self.stall.look(Instant::now(), motion, has_come || self.interrupted) {
             Action::Wait => None,
             Action::EndStream => {

@@ -126,6 +126,11 @@ impl Input {
         ["mpegts", "mpeg", "mpegvideo"].contains(&self.format.as_str())
     }
 
+    /// The time of the file's clock that is zero in the output, ns.
+    pub fn beginning(&self) -> i64 {
+        if self.has_arbitrary_start() { self.start } else { 0 }
+    }
+
     /// The number of frames: stated, or estimated by duration and rate; good for a progress bar.
     pub fn estimated_frames(&self) -> Option<u64> {
         if self.is_still() {

@@ -40,6 +40,8 @@ pub struct Mux<'a> {
     pub colours: Option<VideoColorimetry>,
     /// The restored video.
     pub video: &'a Path,
+    /// Where every stream begins, of the file's clock, ns; none: where the file does.
+    pub from: Option<i64>,
     /// Time of the first restored frame, of the file's clock, ns.
     pub first_frame: i64,
     /// Where every stream is cut, of the file's clock, ns.
@@ -72,11 +74,7 @@ impl Mux<'_> {
 
     /// The time of the file's clock that is zero in the output.
     fn start(&self) -> i64 {
-        if self.input.has_arbitrary_start() {
-            self.input.start
-        } else {
-            0
-        }
+        self.from.unwrap_or_else(|| self.input.beginning())
     }
 
     fn inputs(&self, command: &mut Command) {
@@ -84,7 +82,11 @@ impl Mux<'_> {
         let first = seconds(self.first_frame - self.start());
         command.args(["-itsoffset", &first, "-i"]).arg(tools::file(self.video));
         if !self.input.is_pictures() {
-            command.args(["-itsoffset", &seconds(self.input.start - self.start())]);
+            match self.from {
+                // Seeks, and lets that time be zero.
+                Some(from) => command.args(["-ss", &seconds(from - self.input.start)]),
+                None => command.args(["-itsoffset", &seconds(self.input.start - self.start())]),
+            };
             command.args(self.input.media.arguments());
             command.args(["-map_metadata", "1", "-map_chapters", "1"]);
         }
@@ -129,14 +131,18 @@ impl Mux<'_> {
                 }
                 // Opus says in its header how much is not to be heard; elsewhere it lies before zero, and Matroska
                 // has no such time.
+                None if self.from.is_some() => begin_at_start(command, &output),
                 None if kept.stream.codec() != "opus" && self.container == Container::Matroska => {
-                    command.args([&format!("-copypriorss:{output}"), "0"]);
+                    begin_at_start(command, &output);
                 }
                 None => {}
             }
         }
         for (number, kept) in self.streams.of_kind(Kind::Subtitle).enumerate() {
-            self.map(command, kept, "s", number);
+            let output = self.map(command, kept, "s", number);
+            if self.from.is_some() {
+                begin_at_start(command, &output);
+            }
         }
         for (number, kept) in self.streams.of_kind(Kind::Data).enumerate() {
             self.map(command, kept, "d", number);
@@ -199,6 +205,11 @@ impl Mux<'_> {
         command.args([&format!("-metadata:s:t:{number}"), &format!("filename={shown}")]);
         Ok(())
     }
+}
+
+/// Leave out what lies before the output's zero, though it is copied.
+fn begin_at_start(command: &mut Command, output: &str) {
+    command.args([&format!("-copypriorss:{output}"), "0"]);
 }
 
 /// Delete the tags that would be wrong of newly coded data.

@@ -12,7 +12,7 @@ const SURE: f64 = 0.25;
 /// Bytes that the work needs for a while on the output's disk: the video is there twice when the streams are put
 /// together. `None`: the input does not say how long it is.
 pub fn estimate(input: &Input, size: PictureSize, frames: Option<u64>, bits_per_pixel: f64) -> Option<u64> {
-    let frames = frames.or(input.estimated_frames())? as f64;
+    let frames = frames? as f64;
     let pixels = size.pixels() as f64;
     let video = frames * pixels * bits_per_pixel / 8.0;
     let rest = std::fs::metadata(input.media.path()).map_or(0, |file| file.len()) as f64 * 0.1;

@@ -1,4 +1,5 @@
-//! Where the video ends before the input does: after `--frames N`, at Ctrl-C, where the input gives nothing any more.
+//! Where the video begins and ends, if not with the input: `--start`, `--end`, `--frames`, Ctrl-C, an input that gives
+//! nothing any more.
 //!
 //! The video is cut between two frames, in front of the restorer. Everything behind the cut drains as at the end of a
 //! file. What passed, and when, is kept: by it the other streams are cut and the input is judged.
@@ -8,12 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 
+use crate::input::Video;
+use crate::range::Range;
+
 /// Shared by the pads' probes and the session.
 #[derive(Default)]
 pub struct Gate {
     /// Frames to let through, `None`: all.
     limit: Option<u64>,
+    /// Of the file's clock.
+    range: Range,
+    clock: FileClock,
     interrupted: AtomicBool,
+    /// Frames before the range, and the last of them: the first frame of the range is restored with it, as in the whole video.
+    skipped: AtomicU64,
+    before: Mutex<Option<gst::Buffer>>,
+    /// Whether the next frame that comes out of the restorer is the one before the range.
+    is_warming_up: AtomicBool,
     /// Frames handed to the restorer, and frames that came out of it.
     admitted: AtomicU64,
     restored: AtomicU64,
@@ -27,6 +39,8 @@ pub struct Gate {
 pub struct Times {
     /// The first coded key frame.
     pub first_key: Option<i64>,
+    /// Start of the first decoded frame.
+    pub decoded: Option<i64>,
     /// Starts of the first and the last frame handed to the restorer.
     pub first: Option<i64>,
     pub last: Option<i64>,
@@ -34,10 +48,46 @@ pub struct Times {
     pub cut: Option<i64>,
 }
 
+/// Times of the file's clock that are known of the pipeline too, ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileClock {
+    first_key: Option<i64>,
+    first_frame: Option<i64>,
+}
+
+impl FileClock {
+    pub fn of(video: &Video) -> Self {
+        Self {
+            first_key: video.first_key,
+            first_frame: video.first_frame,
+        }
+    }
+
+    fn file_time(self, running_time: i64, times: &Times) -> i64 {
+        let known = self
+            .first_key
+            .zip(times.first_key)
+            .or(self.first_frame.zip(times.decoded));
+        running_time + known.map_or(0, |(file, pipeline)| file - pipeline)
+    }
+}
+
+/// What becomes of a decoded frame.
+enum Admission {
+    /// It is before the range.
+    Skip,
+    Restore,
+    /// It is behind the range, and so is all that comes.
+    End,
+}
+
 impl Gate {
-    pub fn new(limit: Option<u64>) -> Arc<Self> {
+    /// Lets through frames of `range`, a range of the file's clock, at most `limit`.
+    pub fn new(limit: Option<u64>, range: Range, clock: FileClock) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            range,
+            clock,
             ..Self::default()
         })
     }
@@ -50,6 +100,21 @@ impl Gate {
     /// Frames that have been restored.
     pub fn restored(&self) -> u64 {
         self.restored.load(Ordering::Relaxed)
+    }
+
+    /// Frames that have been decoded.
+    pub fn decoded(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed) + self.admitted()
+    }
+
+    /// What is let through, of the file's clock.
+    pub fn range(&self) -> Range {
+        self.range
+    }
+
+    /// The time of the file's clock at a running time, ns.
+    pub fn file_time(&self, running_time: i64) -> i64 {
+        self.clock.file_time(running_time, &lock(&self.times))
     }
 
     pub fn times(&self) -> Times {
@@ -100,12 +165,18 @@ impl Gate {
             let Some(buffer) = info.buffer() else {
                 return gst::PadProbeReturn::Ok;
             };
-            if gate.admits(pad, buffer) {
-                return gst::PadProbeReturn::Ok;
+            match gate.admit(pad, buffer) {
+                Admission::Restore => gate.warm_up(pad, info),
+                Admission::Skip => {
+                    *lock(&gate.before) = Some(buffer.copy());
+                    gst::PadProbeReturn::Drop
+                }
+                Admission::End => {
+                    ended.store(true, Ordering::Relaxed);
+                    end_behind(pad);
+                    gst::PadProbeReturn::Handled
+                }
             }
-            ended.store(true, Ordering::Relaxed);
-            end_behind(pad);
-            gst::PadProbeReturn::Handled
         });
     }
 
@@ -113,23 +184,48 @@ impl Gate {
     pub fn count_restored(self: &Arc<Self>, pad: &gst::Pad) {
         let gate = self.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if gate.is_warming_up.swap(false, Ordering::Relaxed) {
+                return gst::PadProbeReturn::Drop;
+            }
             gate.restored.fetch_add(1, Ordering::Relaxed);
             gst::PadProbeReturn::Ok
         });
     }
 
-    fn admits(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
+    /// Hand the frame before the range to the restorer, in front of the first one of it.
+    fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
+        let (Some(before), Some(restorer)) = (lock(&self.before).take(), pad.peer()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        self.is_warming_up.store(true, Ordering::Relaxed);
+        match restorer.chain(before) {
+            Ok(_) => gst::PadProbeReturn::Ok,
+            Err(error) => {
+                info.flow_res = Err(error);
+                gst::PadProbeReturn::Handled
+            }
+        }
+    }
+
+    fn admit(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Admission {
         let time = running_time(pad, buffer);
         let mut times = lock(&self.times);
-        let is_enough = self.limit.is_some_and(|limit| self.admitted() >= limit);
+        times.decoded = times.decoded.or(time);
+        let of_file = time.map(|time| self.clock.file_time(time, &times));
+        let is_enough = self.limit.is_some_and(|limit| self.admitted() >= limit)
+            || of_file.is_some_and(|time| self.range.is_behind(time));
         if is_enough || self.interrupted.load(Ordering::Relaxed) {
             times.cut = times.cut.or(time);
-            return false;
+            return Admission::End;
+        }
+        if of_file.is_some_and(|time| self.range.is_before(time)) {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            return Admission::Skip;
         }
         times.first = times.first.or(time);
         times.last = times.last.max(time);
         self.admitted.fetch_add(1, Ordering::Relaxed);
-        true
+        Admission::Restore
     }
 }
 

@@ -13,12 +13,13 @@ use gst_video::VideoColorimetry;
 
 use super::colour;
 use super::encoder::Encoder;
-use super::gate::Gate;
+use super::gate::{FileClock, Gate};
 use super::{hdr_boxes, reader};
 use crate::element::{element, set_from_text};
 use crate::input::Input;
 use crate::options::Options;
 use crate::output::VideoCodec;
+use crate::range::Range;
 use crate::size::PictureSize;
 use crate::{Failure, messages};
 
@@ -37,12 +38,12 @@ pub struct Transcoder {
 pub fn build(
     (options, model): (&Options, Option<Option<&str>>),
     input: &Input,
-    size: PictureSize,
+    (range, size): (Range, PictureSize),
     codec: VideoCodec,
     file: &Path,
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
-    let gate = Gate::new(options.frames);
+    let gate = Gate::new(options.frames, range, FileClock::of(&input.video));
     let decoder = element("decodebin")?;
     let writer = element("filesink")?;
     writer.set_property("location", file);
