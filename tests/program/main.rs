@@ -6,6 +6,7 @@ mod audio;
 mod colours;
 mod damage;
 mod files;
+mod install;
 mod many;
 mod messages;
 mod pictures;

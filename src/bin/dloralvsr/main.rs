@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `options.rs` | the command line |
 //! | `devices.rs` | which execution providers this machine has |
+//! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
 //! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
@@ -29,6 +30,7 @@ mod devices;
 mod element;
 mod finish;
 mod input;
+mod install;
 mod introduce;
 mod messages;
 mod options;
@@ -92,6 +94,7 @@ fn run() -> Result<(), Failure> {
             return Ok(());
         }
         Command::ListDevices(model) => return devices::list(model.as_deref()),
+        Command::InstallRuntime(provider) => return install::runtime(provider.as_deref()),
         Command::TimeProvider(provider, model) => {
             devices::time(&provider, model.as_deref());
             return Ok(());
