@@ -74,6 +74,11 @@ cd "$root"
 step "Rust: format" cargo fmt --check
 step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+if has_commands cargo-deny; then
+  step "Rust: dependencies" cargo deny --locked check bans licenses sources
+else
+  say "warning: cargo-deny is not installed: scripts/audit.sh installs it and checks the dependencies"
+fi
 step "Rust: release build" cargo build --quiet --release --lib --bins
 step "Rust: tests" cargo test --quiet
 step "Documentation" "$root/scripts/check_docs.sh"
