@@ -14,6 +14,8 @@ import runnable
 from markdown import Document, Problem
 
 PATTERNS = ("README.md", "CHANGELOG.md", "docs/*.md", "models/README.md", "models/*/MODEL_CARD.md", "measurements/*.md")
+# Each names every option of the program.
+COMPLETE = ("packaging/dloralvsr.1", "packaging/completions/*")
 DEMO = "examples/demo/demo.mp4"
 
 
@@ -64,6 +66,8 @@ def _read(documents: list[Document], root: Path, environment: dict[str, str]) ->
         problems += links.check(document)
         problems += element.check_uses(document, properties)
         problems += program.check_uses(document, options)
+    for path in (path for pattern in COMPLETE for path in sorted(root.glob(pattern))):
+        problems += program.check_complete(path, path.read_text(encoding="utf-8"), options)
     return problems + element.check_documented(Document.read(root / "README.md"), properties)
 
 

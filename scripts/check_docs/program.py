@@ -37,7 +37,9 @@ def _arguments(command: str) -> str | None:
     return found[1] if found else None
 
 
-def check_complete(path: Path, named: set[str], known: set[str]) -> list[Problem]:
-    """Options that a file which is to name all of them does not, and those that it names wrongly."""
+def check_complete(path: Path, text: str, known: set[str]) -> list[Problem]:
+    """Options that a manual page or completion does not name, and those that it names wrongly."""
+    # fish writes them as `-l name`, roff as `\-\-name`.
+    named = options_of(re.sub(r"(?<=\s)-l (?=[a-z])", "--", text.replace("\\-", "-")))
     missing = [Problem(path, 1, f"the option {option} is missing") for option in sorted(known - named)]
     return missing + [Problem(path, 1, f"dloralvsr has no option {option}") for option in sorted(named - known)]

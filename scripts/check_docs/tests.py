@@ -117,9 +117,11 @@ class Program(Checks):
 
     def test_all_are_named(self) -> None:
         def check(text: str) -> list[Problem]:
-            return program.check_complete(Path("page"), program.options_of(text), OPTIONS)
+            return program.check_complete(Path("page"), text, OPTIONS)
 
         assert check("--help --height") == []
+        assert check(".B \\-\\-help\n.B \\-\\-height") == []
+        assert check("complete -l help\ncomplete -s h -l height") == []
         self.finds(check("--help"), 1, "--height is missing")
         self.finds(check("--help --height --wide"), 1, "no option --wide")
 
