@@ -83,7 +83,8 @@ check "the demo clip is restored" 'dloralvsr /test/demo.mp4 demo-x4.mkv'
 check "the restored clip is whole" 'said=$(ffprobe -v error -count_frames -select_streams v -of csv=p=0 \
   -show_entries stream=width,height,nb_read_frames demo-x4.mkv); echo "$said"; [[ $said == 1280,720,150 ]]'
 check "the pack small is found" 'dloralvsr --model small --frames 3 /test/demo.mp4 small.mkv'
-check "the element restores" \
+in_root mv /home/user/.local/share/dloralvsr /usr/local/share/
+check "the element restores, with an ONNX Runtime for all users" \
   'gst-launch-1.0 -q videotestsrc num-buffers=5 ! video/x-raw,width=320,height=180 ! dloralvsr ! fakesink'
 check "completions and the manual are in place" 'for file in man/man1/dloralvsr.1.gz doc/dloralvsr/copyright \
   bash-completion/completions/dloralvsr zsh/vendor-completions/_dloralvsr fish/vendor_completions.d/dloralvsr.fish
