@@ -3,8 +3,8 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-# Where the runtime looks for what install.sh puts on the machine.
-# shellcheck disable=SC2034 # read by install.sh
+# Where the element looks for what runtime.sh puts on the machine.
+# shellcheck disable=SC2034 # read by runtime.sh
 data=${XDG_DATA_HOME:-$HOME/.local/share}/dloralvsr
 
 say() { printf '%s\n' "$*" >&2; }
@@ -41,11 +41,18 @@ use_rust() {
   return 1
 }
 
-# Print the first Python that is new enough and can make environments and install into them.
+has_commands() {
+  local command
+  for command in "$@"; do
+    command -v "$command" >/dev/null || return 1
+  done
+}
+
+# Print the first Python that is new enough and can make environments with pip in them.
 find_python() {
   local name
   for name in python3 python3.14 python3.13 python3.12 python3.11; do
-    if "$name" -c 'import sys, ensurepip, pip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    if "$name" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       command -v "$name"
       return 0
     fi

@@ -74,13 +74,19 @@ cd "$root"
 step "Rust: format" cargo fmt --check
 step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+if has_commands cargo-deny; then
+  step "Rust: dependencies" cargo deny --locked check bans licenses sources
+else
+  say "warning: cargo-deny is not installed: scripts/audit.sh installs it and checks the dependencies"
+fi
 step "Rust: release build" cargo build --quiet --release --lib --bins
 step "Rust: tests" cargo test --quiet
+step "Documentation" "$root/scripts/check_docs.sh"
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser
 cd "$root/models"
-step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare
-step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare
+step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare ../scripts
+step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare ../scripts
 step "Python: types" python_types
 step "Python: tests" "$root/.venv/bin/python" -m pytest --quiet
 say "All checks passed in $((SECONDS - started)) s."

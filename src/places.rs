@@ -1,6 +1,7 @@
 //! Where this code and the user's files lie.
 
 use std::cmp::Reverse;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -30,9 +31,21 @@ pub(crate) fn home_folder(variable: &str, fallback: &str) -> Option<PathBuf> {
     named.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(fallback)))
 }
 
-/// The user's folder for data of programs.
-pub(crate) fn data_home() -> Option<PathBuf> {
+fn data_home() -> Option<PathBuf> {
     home_folder("XDG_DATA_HOME", ".local/share")
+}
+
+/// Folders for data of programs: the user's, then the system's.
+pub(crate) fn data_folders() -> impl Iterator<Item = PathBuf> {
+    data_home()
+        .into_iter()
+        .chain(shared_data_of(env::var_os("XDG_DATA_DIRS")))
+}
+
+fn shared_data_of(named: Option<OsString>) -> Vec<PathBuf> {
+    let named = named.filter(|value| !value.is_empty());
+    let named = named.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    env::split_paths(&named).filter(|path| path.is_absolute()).collect()
 }
 
 /// `site-packages` folders, without asking Python: the active environment's, the user's, the system's.
@@ -87,6 +100,15 @@ mod tests {
         assert_eq!(mapped_file(line, 0x7f10), Some("/opt/my plugins/lib.so"));
         assert_eq!(mapped_file(line, 0x7f20), None);
         assert_eq!(mapped_file("7f10-7f20 rw-p 00000000 00:00 0", 0x7f10), None);
+    }
+
+    #[test]
+    fn the_system_s_data_folders_have_a_default_and_are_absolute() {
+        let usual = ["/usr/local/share", "/usr/share"].map(PathBuf::from);
+        assert_eq!(shared_data_of(None), usual);
+        assert_eq!(shared_data_of(Some("".into())), usual);
+        let named = Some("/opt/share:here:/usr/share".into());
+        assert_eq!(shared_data_of(named), ["/opt/share", "/usr/share"].map(PathBuf::from));
     }
 
     #[test]

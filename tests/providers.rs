@@ -173,7 +173,7 @@ fn what_a_process_cannot_have_together_is_said() {
     for part in [
         "openvino cannot run",
         "of which a process has one",
-        "scripts/install.sh --provider openvino",
+        "dloralvsr --install-runtime --provider openvino",
     ] {
         assert!(error.contains(part), "{part} is not in: {error}");
     }

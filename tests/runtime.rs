@@ -707,6 +707,20 @@ fn an_old_library_in_one_place_does_not_hide_a_good_one_in_the_next() {
 }
 
 #[test]
+fn a_library_in_the_system_s_data_folder_is_found() {
+    let library = usable_library();
+    let (home, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let capi = shared.path().join("dloralvsr/onnxruntime/capi");
+    fs::create_dir_all(&capi).unwrap();
+    std::os::unix::fs::symlink(&library, capi.join("libonnxruntime.so.1")).unwrap();
+    let found = child(
+        "child_loads",
+        &[("XDG_DATA_HOME", home.path()), ("XDG_DATA_DIRS", shared.path())],
+    );
+    assert_eq!(found, format!("loaded {}", library.display()));
+}
+
+#[test]
 #[ignore = "run by other tests in a process of its own"]
 fn child_loads_again_after_a_failure() {
     let good = env::var_os("GOOD_LIBRARY").unwrap();

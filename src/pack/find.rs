@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::{MANIFEST_FILE, PackError};
-use crate::places::{home_folder, own_folder};
+use crate::places::{data_folders, own_folder};
 
 /// Folders that hold packs, as `PATH` names those of programs.
 const PATH_VARIABLE: &str = "DLORALVSR_MODEL_PATH";
@@ -52,10 +52,7 @@ pub(super) fn search_folders() -> Vec<PathBuf> {
         folders.extend(own.ancestors().take(ABOVE).map(|folder| folder.join(FOLDER)));
     }
     let data = "dloralvsr/models";
-    folders.extend(home_folder("XDG_DATA_HOME", ".local/share").map(|home| home.join(data)));
-    let shared = env::var_os("XDG_DATA_DIRS").filter(|value| !value.is_empty());
-    let shared = shared.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    folders.extend(env::split_paths(&shared).map(|folder| folder.join(data)));
+    folders.extend(data_folders().map(|folder| folder.join(data)));
     let mut seen = Vec::new();
     folders.retain(|folder| {
         folder.is_dir() && !seen.contains(folder) && {

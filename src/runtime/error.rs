@@ -13,7 +13,8 @@ pub enum RuntimeError {
     /// No ONNX Runtime on the machine.
     #[error(
         "ONNX Runtime's library (libonnxruntime.so, version {MINIMUM_VERSION} or later) was not found; install it with \
-         scripts/install.sh, or set ORT_DYLIB_PATH to the library's absolute path. Looked in: {}",
+         dloralvsr --install-runtime (in a checkout scripts/install.sh), or set ORT_DYLIB_PATH to the library's absolute \
+         path. Looked in: {}",
         list(searched)
     )]
     LibraryNotFound {
@@ -22,8 +23,8 @@ pub enum RuntimeError {
     },
     /// A file that the dynamic linker does not take.
     #[error(
-        "{} cannot be loaded as a library ({reason}); install ONNX Runtime again with scripts/install.sh, or set \
-         ORT_DYLIB_PATH to another library", path.display()
+        "{} cannot be loaded as a library ({reason}); install ONNX Runtime again with dloralvsr \
+         --install-runtime (in a checkout scripts/install.sh), or set ORT_DYLIB_PATH to another library", path.display()
     )]
     LibraryNotLoadable {
         /// Which file.
@@ -34,7 +35,7 @@ pub enum RuntimeError {
     /// A library, but another one.
     #[error(
         "{} is a library, but not ONNX Runtime ({reason}); set ORT_DYLIB_PATH to libonnxruntime.so, or unset it and run \
-         scripts/install.sh", path.display()
+         dloralvsr --install-runtime (in a checkout scripts/install.sh)", path.display()
     )]
     NotOnnxRuntime {
         /// Which file.
@@ -45,7 +46,7 @@ pub enum RuntimeError {
     /// An ONNX Runtime that lacks functions used here.
     #[error(
         "{} is ONNX Runtime {found}, and {MINIMUM_VERSION} or later is needed; install a newer one with \
-         scripts/install.sh, or set ORT_DYLIB_PATH to one", path.display()
+         dloralvsr --install-runtime (in a checkout scripts/install.sh), or set ORT_DYLIB_PATH to one", path.display()
     )]
     LibraryTooOld {
         /// Which file.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::RuntimeError;
 use super::provider::has_openvino;
-use crate::places::{data_home, own_folder, python_packages};
+use crate::places::{data_folders, own_folder, python_packages};
 
 /// The oldest ONNX Runtime with the functions used here (`1.` and the API version that ort is built for).
 pub const MINIMUM_VERSION: &str = "1.24";
@@ -19,7 +19,7 @@ const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";
 /// Where the library lies inside the Python wheel.
 const WHEEL_FOLDER: &str = "onnxruntime/capi";
 
-/// Where `scripts/install.sh` puts the wheel that has OpenVINO built in, beside the plain one.
+/// Where `dloralvsr --install-runtime` puts the wheel that has OpenVINO built in, beside the plain one.
 const OPENVINO_FOLDER: &str = "openvino";
 
 /// An ONNX Runtime that can be used.
@@ -69,8 +69,9 @@ pub(super) enum Preference {
 }
 
 /// Finds ONNX Runtime: `ORT_DYLIB_PATH` if it is set, and then nothing else; otherwise the first usable one beside
-/// this library, in the place of `scripts/install.sh`, in Python's `onnxruntime` packages, and in the system's library
-/// folders. Loads candidates to ask for their version, and lets go of those that are not usable.
+/// this library, in the data folders (the user's is where `dloralvsr --install-runtime` puts it), in Python's
+/// `onnxruntime` packages, and in the system's library folders. Loads candidates to ask for their version, and lets go
+/// of those that are not usable.
 ///
 /// # Errors
 /// [`RuntimeError::LibraryNotFound`] if there is none; otherwise what is wrong with the first one found.
@@ -180,7 +181,7 @@ fn version_suffix(name: &str) -> Option<Vec<u32>> {
 /// Absolute folders in the order of preference.
 fn search_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = own_folder().into_iter().collect();
-    let data = data_home().map(|home| home.join("dloralvsr"));
+    let data: Vec<PathBuf> = data_folders().map(|folder| folder.join("dloralvsr")).collect();
     folders.extend(data.iter().map(|data| data.join(WHEEL_FOLDER)));
     folders.extend(data.iter().map(|data| data.join(OPENVINO_FOLDER).join(WHEEL_FOLDER)));
     folders.extend(

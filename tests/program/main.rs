@@ -7,6 +7,7 @@ mod codecs;
 mod colours;
 mod damage;
 mod files;
+mod install;
 mod many;
 mod messages;
 mod pictures;

@@ -14,6 +14,7 @@
 //! | `options.rs` | the command line |
 //! | `choice.rs`, `trial.rs` | which model `--model auto` takes, and how long one takes for a picture |
 //! | `devices.rs` | which execution providers this machine has |
+//! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
 //! | `overwrite.rs` | what `--force` does not replace |
 //! | `range.rs` | which part of the input is restored |
@@ -33,6 +34,7 @@ mod devices;
 mod element;
 mod finish;
 mod input;
+mod install;
 mod introduce;
 mod messages;
 mod options;
@@ -99,6 +101,7 @@ fn run() -> Result<(), Failure> {
             return Ok(());
         }
         Command::ListDevices(model) => return devices::list(model.as_deref()),
+        Command::InstallRuntime(provider) => return install::runtime(provider.as_deref()),
         Command::TimeProvider(provider, model) => {
             devices::time(&provider, model.as_deref());
             return Ok(());

@@ -17,6 +17,7 @@ Restore a video, up to four times as large.
 Usage: dloralvsr [options] INPUT OUTPUT
        dloralvsr [options] INPUT... --out FOLDER
        dloralvsr --list-devices [--model NAME]
+       dloralvsr --install-runtime [--provider NAME]
 
 INPUT is a video, a still picture, or a sequence of PNG or JPEG pictures
 (name%04d.png, with --fps). OUTPUT's ending chooses the format: .mkv, .mp4, .mov,
@@ -62,6 +63,8 @@ Options:
                            the standard output
       --list-devices       which execution providers this machine has, which of them
                            auto takes, and how fast each is
+      --install-runtime    get ONNX Runtime for this user: what this machine computes
+                           fastest with, or what the provider of --provider needs
   -h, --help               this text
 
 Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
@@ -102,6 +105,8 @@ pub enum Command {
     Help,
     /// With this model.
     ListDevices(Option<String>),
+    /// With what this provider needs.
+    InstallRuntime(Option<String>),
     /// What `--list-devices` starts for each provider, with that model.
     TimeProvider(String, Option<String>),
     Restore(Box<Options>),
@@ -160,7 +165,7 @@ fn usage(message: impl std::fmt::Display) -> Failure {
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     let mut files = Vec::<OsString>::new();
     let (mut folder, mut format) = (None::<OsString>, None::<String>);
-    let (mut lists, mut timed) = (false, None::<String>);
+    let (mut lists, mut installs, mut timed) = (false, false, None::<String>);
     let mut options = Options {
         input: PathBuf::new(),
         output: PathBuf::new(),
@@ -184,6 +189,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('f') | Long("force") => options.force = true,
             Long("list-devices") => lists = true,
+            Long("install-runtime") => installs = true,
             Long("time-provider") => timed = Some(text(&mut parser)?),
             Long("out") => folder = Some(parser.value().map_err(usage)?),
             Long("format") => format = Some(ending(&mut parser)?),
@@ -216,13 +222,19 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             other => return Err(usage(other.unexpected())),
         }
     }
-    let model = options.element.iter().find(|wanted| wanted.option == "model");
-    let model = model.map(|wanted| wanted.value.clone());
+    let given = |option: &str| {
+        let found = options.element.iter().find(|wanted| wanted.option == option);
+        found.map(|wanted| wanted.value.clone())
+    };
+    let model = given("model");
     if let Some(provider) = timed {
         return Ok(Command::TimeProvider(provider, model));
     }
     if lists {
         return Ok(Command::ListDevices(model));
+    }
+    if installs {
+        return Ok(Command::InstallRuntime(given("provider")));
     }
     if let Some(folder) = folder {
         options.batch = Some(Batch {

@@ -116,18 +116,21 @@ pub(super) fn runs_alone(provider: Provider) -> bool {
 /// What to do when `provider` does not register though it is there.
 fn remedy(provider: Provider) -> &'static str {
     match provider {
-        Provider::Auto | Provider::Cpu => "install ONNX Runtime again with scripts/install.sh",
-        Provider::Cuda => "install the CUDA and cuDNN versions that this ONNX Runtime needs (scripts/install.sh)",
+        Provider::Auto | Provider::Cpu => "install ONNX Runtime again with dloralvsr --install-runtime",
+        Provider::Cuda => {
+            "install the CUDA and cuDNN versions that this ONNX Runtime needs (dloralvsr --install-runtime)"
+        }
         Provider::TensorRt => {
             "install TensorRT 10 beside CUDA and cuDNN (tensorrt-cu13-libs of NVIDIA's package index)"
         }
-        Provider::OpenVino => "install it with scripts/install.sh --provider openvino",
+        Provider::OpenVino => "install it with dloralvsr --install-runtime --provider openvino",
         Provider::WebGpu => {
-            "install it with scripts/install.sh --provider webgpu, and the GPU's Vulkan driver with libvulkan.so.1"
+            "install it with dloralvsr --install-runtime --provider webgpu, and the GPU's Vulkan driver with \
+             libvulkan.so.1"
         }
         Provider::TensorRtRtx => {
-            "install it with scripts/install.sh --provider tensorrt-rtx; it runs on GeForce and RTX GPUs from the 30 \
-             series on"
+            "install it with dloralvsr --install-runtime --provider tensorrt-rtx; it runs on GeForce and RTX GPUs from \
+             the 30 series on"
         }
     }
 }

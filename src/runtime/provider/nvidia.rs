@@ -34,7 +34,7 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
         );
         return unavailable(
             reason,
-            "install the GPU build (scripts/install.sh does where there is an NVIDIA GPU)",
+            "install the GPU build (dloralvsr --install-runtime does where there is an NVIDIA GPU)",
         );
     }
     // Asked here because loading the provider, hundreds of megabytes, only to fail takes a second.

@@ -10,7 +10,7 @@ use ort::session::builder::SessionBuilder;
 use parking_lot::Mutex;
 
 use super::{Provider, Setting, engines, no_device, openvino, remedy, unavailable};
-use crate::places::{data_home, own_folder, python_packages};
+use crate::places::{data_folders, own_folder, python_packages};
 use crate::runtime::environment::Loaded;
 use crate::runtime::library::why;
 use crate::runtime::{Library, RuntimeError, log};
@@ -160,7 +160,8 @@ fn check_host(plugin: &Plugin, library: &Library) -> Result<(), RuntimeError> {
     Err(unavailable(
         plugin.provider,
         reason,
-        "set ORT_DYLIB_PATH to a newer one (scripts/install.sh installs it), or ask for this provider in a process of its own",
+        "set ORT_DYLIB_PATH to a newer one (dloralvsr --install-runtime installs it), or ask for this provider in a \
+         process of its own",
     ))
 }
 
@@ -218,7 +219,7 @@ fn search_folders(plugin: &Plugin) -> Vec<PathBuf> {
     let mut folders = named.clone();
     folders.extend(named.iter().map(|folder| folder.join(plugin.package)));
     folders.extend(own_folder());
-    folders.extend(data_home().map(|home| home.join("dloralvsr").join(plugin.package)));
+    folders.extend(data_folders().map(|folder| folder.join("dloralvsr").join(plugin.package)));
     folders.extend(python_packages().iter().map(|packages| packages.join(plugin.package)));
     folders
 }

@@ -1,0 +1,43 @@
+# bash completion for dloralvsr
+
+_dloralvsr_values() {
+  case $1 in
+    --format) echo mkv mp4 mov webm ;;
+    --provider) echo auto cpu openvino cuda tensorrt webgpu tensorrt-rtx ;;
+    --precision) echo auto fp32 fp16 bf16 int8 ;;
+    --color-fix) echo pack none adain wavelet ;;
+    --speed-preset) echo ultrafast superfast veryfast faster fast medium slow slower veryslow placebo ;;
+    --model) echo tiny small ;;
+  esac
+}
+
+_dloralvsr() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  local options='--scale --height --fit --size --frames --force --out --format --strict --stream --fps --crf
+    --speed-preset --list-devices --install-runtime --help --model --provider --precision --device-id --threads
+    --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
+  case $before in
+    --format | --provider | --precision | --color-fix | --speed-preset)
+      mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
+      ;;
+    --model)
+      mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word"; compgen -d -- "$word")
+      ;;
+    --out | --cache-dir)
+      mapfile -t COMPREPLY < <(compgen -d -- "$word")
+      ;;
+    --scale | --height | --fit | --size | -n | --frames | --stream | --fps | --crf | --device-id | --threads | \
+      --tile-size | --tile-overlap | --scene-threshold)
+      COMPREPLY=()
+      ;;
+    *)
+      if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+      else
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      fi
+      ;;
+  esac
+}
+
+complete -o filenames -F _dloralvsr dloralvsr
