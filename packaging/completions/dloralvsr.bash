@@ -2,22 +2,23 @@
 
 _dloralvsr_values() {
   case $1 in
+    --codec) echo h264 hevc av1 vp9 prores ffv1 ;;
     --format) echo mkv mp4 mov webm ;;
     --provider) echo auto cpu openvino cuda tensorrt webgpu tensorrt-rtx ;;
     --precision) echo auto fp32 fp16 bf16 int8 ;;
     --color-fix) echo pack none adain wavelet ;;
     --speed-preset) echo ultrafast superfast veryfast faster fast medium slow slower veryslow placebo ;;
-    --model) echo tiny small ;;
+    --model) echo auto tiny small ;;
   esac
 }
 
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local options='--scale --height --fit --size --frames --force --out --format --strict --stream --fps --crf
-    --speed-preset --list-devices --install-runtime --help --model --provider --precision --device-id --threads
+  local options='--scale --height --fit --size --start --end --frames --force --out --format --strict --stream --fps --codec --crf
+    --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
   case $before in
-    --format | --provider | --precision | --color-fix | --speed-preset)
+    --codec | --format | --provider | --precision | --color-fix | --speed-preset)
       mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
       ;;
     --model)
@@ -26,7 +27,7 @@ _dloralvsr() {
     --out | --cache-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       ;;
-    --scale | --height | --fit | --size | -n | --frames | --stream | --fps | --crf | --device-id | --threads | \
+    --scale | --height | --fit | --size | --start | --end | -n | --frames | --stream | --fps | --crf | --device-id | --threads | \
       --tile-size | --tile-overlap | --scene-threshold)
       COMPREPLY=()
       ;;

@@ -73,8 +73,8 @@ def _read(documents: list[Document], root: Path, environment: dict[str, str]) ->
 
 def _run(documents: list[Document], root: Path, folder: Path, environment: dict[str, str]) -> list[Problem]:
     clip = folder / "clip.mp4"
-    # A second of it is enough; four times this size is the 1080 lines that a block asks for.
-    cut = ["-t", "1", "-vf", "scale=480:270", "-c:v", "libx264", "-c:a", "copy"]
+    # Some frames of it are enough; four times this size is the 1080 lines that a block asks for.
+    cut = ["-t", "0.4", "-vf", "scale=480:270", "-c:v", "libx264", "-c:a", "copy"]
     command = ["ffmpeg", "-v", "error", "-i", str(root / DEMO), *cut, str(clip)]
     subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
     return [problem for document in documents for problem in runnable.check(document, root, clip, environment)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from markdown import Block, Document, Problem
 
 # Seconds that a block may take.
-LIMIT = 180
+LIMIT = 300
 
 
 def check(document: Document, root: Path, clip: Path, environment: Mapping[str, str]) -> list[Problem]:
