@@ -112,8 +112,8 @@ fn play(options: &Options, pipeline: &gst::Pipeline, input: &mut LiveInput) -> R
                 .into());
             }
             gst::MessageView::Warning(warning) => eprintln!("warning: {}", warning.error()),
-            // Another input may have another latency.
-            gst::MessageView::Latency(_) => pipeline.recalculate_latency()?,
+            // Another input may have another latency; one that still connects cannot tell, and says so again.
+            gst::MessageView::Latency(_) => _ = pipeline.recalculate_latency(),
             gst::MessageView::Element(element) => {
                 if let Some(state) = element.structure().filter(|it| it.name() == "dloralvsr-state") {
                     eprintln!("{state}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 
 /// Without data for so long, an input counts as lost: a camera without power does not close its connection.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(3);
 /// Until the next attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The application message that stands for the end of an input.
@@ -123,7 +123,7 @@ fn description(address: &str) -> Result<String, String> {
         Some("rtsp" | "rtsps") => {
             format!("rtspsrc location=\"{address}\" protocols=tcp latency=40 ! application/x-rtp,media=video")
         }
-        Some("srt") => format!("srtsrc uri=\"{address}\" latency=40"),
+        Some("srt") => format!("srtsrc uri=\"{address}\" latency=40 auto-reconnect=false"),
         _ => {
             return Err(format!(
                 "{address:?} is no address of a live input: rtsp://… and srt://… are"

@@ -44,7 +44,11 @@ def main() -> int:
     options = parser.parse_args()
     Gst.init(None)
     source = INPUTS[options.address.partition(":")[0]].format(address=options.address)
-    pipeline = Gst.parse_launch(f"{source} ! video/x-raw,format=I420 ! appsink name=frames sync=false emit-signals=true")
+    # Segments come whole: only the clock spreads their frames.
+    sync = options.address.startswith("http:")
+    pipeline = Gst.parse_launch(
+        f"{source} ! video/x-raw,format=I420 ! appsink name=frames sync={sync} emit-signals=true"
+    )
     lines = options.log.open("a", buffering=1)
 
     def note(sink: Gst.Element) -> Gst.FlowReturn:
