@@ -33,9 +33,7 @@ class Pictures:
     def _pattern(self, height: int, shift: int) -> bytes:
         wave = bytes(int(128 + 70 * math.sin(x / 9) + 25 * math.sin(x / 2.3)) for x in range(self.width + 4 * PATTERNS))
         below = barcode.height_of(self.width)
-        return b"".join(
-            wave[(shift + y // 3) % (4 * PATTERNS) :][: self.width] for y in range(below, height)
-        )
+        return b"".join(wave[(shift + y // 3) % (4 * PATTERNS) :][: self.width] for y in range(below, height))
 
     def frame(self, number: int, stamp: int) -> bytes:
         return barcode.lines(stamp, self.width) + self.patterns[number % PATTERNS] + self.chroma

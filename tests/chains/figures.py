@@ -38,8 +38,8 @@ class Figures:
 def figures(camera: Path, viewer: Path, events: list[int]) -> Figures | None:
     """Count frames between the events that interrupt the stream; none where no frame was seen, or none after an event.
 
-    What is drawn while a connection is interrupted cannot arrive: each stretch counts from the first frame that was seen
-    to the last.
+    What is drawn while a connection is interrupted cannot arrive: each stretch counts from the first frame that was
+    seen to the last.
     """
     drawn = [int(line) for line in camera.read_text().split()]
     seen, unreadable = read(viewer)

@@ -2,9 +2,9 @@
 
 measure.py PROGRAMS [rtsp|srt|hls ...] [--seconds N] [--without-comparison]
 
-PROGRAMS is the folder of the examples. In the middle of each case the camera is killed and comes back a second later. It
-ends with 1 if a chain is broken: it failed, no frame arrived before or after the interruption, frames were lost apart from
-it, or the element's counts do not add up.
+PROGRAMS is the folder of the examples. In the middle of each case the camera is killed and comes back a second later.
+It ends with 1 if a chain is broken: it failed, no frame arrived before or after the interruption, frames were lost
+apart from it, or the element's counts do not add up.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from processes import ENDING_S, Processes, counts_of, free_port
 TOLERATED = 0.05
 # From the start of a server to the first client.
 STARTING_S = 1
-# What each chain takes beside the stream: a connection over SRT is lost when nothing has come for seconds, and players of
-# HLS wait for segments.
+# What each chain takes beside the stream: a connection over SRT is lost when nothing has come for seconds, and players
+# of HLS wait for segments.
 BESIDE_S = {"rtsp": 2, "srt": 6, "hls": 6}
 SCALE = 4
 
@@ -171,9 +171,19 @@ def row(chain: str, load: Load, result: Figures | None, counts: dict, plain: Fig
     return f"| {' | '.join(map(str, cells))} |"
 
 
-HEAD = """\
-| chain | source | sent | received | late | restored | bypassed | latency, ms: median, p99 | without the element | interrupted for, s |
-|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"""
+COLUMNS = (
+    "chain",
+    "source",
+    "sent",
+    "received",
+    "late",
+    "restored",
+    "bypassed",
+    "latency, ms: median, p99",
+    "without the element",
+    "interrupted for, s",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n|---|---{'|--:' * (len(COLUMNS) - 2)}|"
 
 
 def measure(name: str, load: Load, options: argparse.Namespace) -> bool:

@@ -29,7 +29,8 @@ class Processes(AbstractContextManager):
 
     def start(self, *words: str) -> subprocess.Popen:
         """Start a program. Its messages go to a file named after it."""
-        name = Path(words[1] if words[0] == sys.executable else words[0]).stem
+        is_script = words[0] == sys.executable and words[1].endswith(".py")
+        name = Path(words[1] if is_script else words[0]).stem
         with (self.folder / f"{name}.err").open("ab") as messages:
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=messages)
         self.running.append(process)

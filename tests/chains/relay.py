@@ -34,6 +34,7 @@ class Relay:
 
 
 def factory(description: str, mode: GstRtspServer.RTSPTransportMode, configure) -> GstRtspServer.RTSPMediaFactory:
+    """Return what makes one stream for all clients of a path."""
     made = GstRtspServer.RTSPMediaFactory(shared=True)
     made.set_launch(description)
     made.set_transport_mode(mode)
