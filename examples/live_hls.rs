@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example live_hls -- --input rtsp://camera/stream --output /var/www/live
 //!
-//! `playlist.m3u8` is what players open. A camera that is lost is connected to again every second. Where it comes back in
-//! another size, a new segment begins, so that none holds pictures of two sizes. `--seconds N` ends the program,
+//! `playlist.m3u8` is what players open. A camera that is lost is connected to again every second. Where it comes back
+//! in another size, a new segment begins, so that none holds pictures of two sizes. `--seconds N` ends the program,
 //! `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
 
 use gst::prelude::*;
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     gst::init()?;
     gstdloralvsr::plugin_register_static()?;
     let output = format!(
-        "identity name=parsed silent=true ! hls.video hlssink2 name=hls target-duration=2 playlist-length=5 max-files=10 \
-         location=\"{0}/segment%05d.ts\" playlist-location=\"{0}/playlist.m3u8\"",
+        "identity name=parsed silent=true ! hls.video hlssink2 name=hls target-duration=2 playlist-length=5 \
+         max-files=10 location=\"{0}/segment%05d.ts\" playlist-location=\"{0}/playlist.m3u8\"",
         options.output
     );
     live_chain::run(&options, &output, split_where_caps_change)

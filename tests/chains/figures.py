@@ -6,6 +6,7 @@ from pathlib import Path
 
 # A frame that comes so much later than the median is late.
 FRAME_MS = 40
+NEAR_MS = 500
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def figures(camera: Path, viewer: Path, events: list[int]) -> Figures | None:
         unreadable=unreadable,
         median=median,
         p99=quantile(latencies, 0.99),
-        outages=[after[0].came - before[-1].came for before, after in pairwise(stretches)],
+        outages=[outage(seen, event) for event in events],
         widths=sorted({frame.width for frame in seen}),
     )
 
@@ -72,6 +73,21 @@ def split(seen: list[Frame], events: list[int]) -> list[list[Frame]]:
     """Cut where the events were, by when frames were drawn."""
     bounds = [0, *events, 1 << 62]
     return [[frame for frame in seen if low <= frame.drawn < high] for low, high in pairwise(bounds)]
+
+
+def outage(seen: list[Frame], event: int) -> int:
+    """Return the longest interval between frames near an event.
+
+    That is not always the one across it: a parser keeps a frame until it sees the next one.
+    """
+    return max(
+        (
+            after.came - before.came
+            for before, after in pairwise(seen)
+            if before.drawn - NEAR_MS < event < after.drawn + NEAR_MS
+        ),
+        default=0,
+    )
 
 
 def quantile(values: list[int], share: float) -> float:

@@ -2,9 +2,9 @@
 
 measure.py PROGRAMS [rtsp|srt|hls ...] [--seconds N] [--without-comparison]
 
-PROGRAMS is the folder of the examples. In the middle of each case the camera is killed and comes back a second later.
-It ends with 1 if a chain is broken: it failed, no frame arrived before or after the interruption, frames were lost
-apart from it, or the element's counts do not add up.
+PROGRAMS is the folder of the examples. In each case the camera is killed and comes back a second later, over SRT the
+viewer too. It ends with 1 if a chain is broken: it failed, no frame arrived before or after an interruption, frames
+were lost apart from that, or the element's counts do not add up.
 """
 
 import argparse
@@ -27,7 +27,10 @@ TOLERATED = 0.05
 STARTING_S = 1
 # What each chain takes beside the stream: a connection over SRT is lost when nothing has come for seconds, and players
 # of HLS wait for segments.
-BESIDE_S = {"rtsp": 2, "srt": 6, "hls": 6}
+BESIDE_S = {"rtsp": 2, "srt": 10, "hls": 6}
+# When the camera is killed, and over SRT the viewer, in shares of the case.
+CAMERA_LOST = 0.4
+VIEWER_LOST = 0.8
 SCALE = 4
 
 
@@ -113,18 +116,19 @@ class Case:
         return words
 
     def watch(self, processes: Processes, camera: subprocess.Popen, program: subprocess.Popen) -> list[int]:
-        """Keep a viewer there, and interrupt the stream in the middle; return when."""
+        """Keep a viewer there, and interrupt the stream; return when it was interrupted."""
         started = time.monotonic()
         events = []
-        while (passed := time.monotonic() - started) < self.seconds and program.poll() is None:
+        while (passed := (time.monotonic() - started) / self.seconds) < 1 and program.poll() is None:
             if self.is_output_there() and (self.viewer is None or self.viewer.poll() is not None):
                 self.viewer = processes.python("viewer.py", self.chain.viewer, "--log", str(self.viewer_log))
-            if not events and passed > self.seconds / 2:
-                processes.kill(camera)
-                events.append(barcode.now())
+            if not events and passed > CAMERA_LOST:
+                events.append(interrupt(processes, camera))
                 time.sleep(1)
                 # Another size makes another segment, for which HLS is the place.
                 self.camera(processes, self.load.other_size if self.name == "hls" else self.load.size)
+            if self.name == "srt" and len(events) == 1 and passed > VIEWER_LOST and self.viewer is not None:
+                events.append(interrupt(processes, self.viewer))
             time.sleep(0.5)
         return events
 
@@ -150,6 +154,12 @@ class Case:
         if self.name == "hls" and self.with_element and len(result.widths) != 2:
             return f"of the two sizes the viewer saw {result.widths}"
         return ""
+
+
+def interrupt(processes: Processes, process: subprocess.Popen) -> int:
+    """Kill a process; return when."""
+    processes.kill(process)
+    return barcode.now()
 
 
 def row(chain: str, load: Load, result: Figures | None, counts: dict, plain: Figures | None) -> str:
