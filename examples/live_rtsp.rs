@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release --example live_rtsp -- --input rtsp://camera/stream --output rtsp://server/restored
 //!
-//! The server must take streams (ANNOUNCE and RECORD), as `tests/chains/relay.py` does. A camera that is lost is connected
-//! to again every second; a server that is lost ends the program with a message. `--seconds N` ends it by itself,
-//! `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
+//! The server must take streams (ANNOUNCE and RECORD), as `tests/chains/relay.py` does. A camera that is lost is
+//! connected to again every second; a server that is lost ends the program with a message. `--seconds N` ends it by
+//! itself, `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
 
 #[path = "support/arguments.rs"]
 #[allow(dead_code)]

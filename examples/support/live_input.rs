@@ -8,7 +8,10 @@ use gst::prelude::*;
 const SILENCE: Duration = Duration::from_secs(3);
 /// Until the next attempt.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The application message that stands for the end of an input.
+/// What a transport stream is given to smooth its clock, ms; 700 otherwise.
+const TRANSPORT_STREAM_LATENCY: i32 = 100;
+/// The application messages that stand for the first frame and the end of an input.
+const FLOWS: &str = "input-flows";
 const ENDED: &str = "input-ended";
 
 pub struct LiveInput {
@@ -41,15 +44,11 @@ impl LiveInput {
         let bin = gst::parse::bin_from_description(&description(&self.address)?, false)?;
         let last = bin.by_name("last").ok_or("the description names it")?;
         let pad = gst::GhostPad::with_target(&last.static_pad("src").ok_or("filters have a src pad")?)?;
-        // The end of an input is not that of the stream.
-        let bus = self.pipeline.bus().ok_or("pipelines have a bus")?;
-        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event() {
-            Some(event) if event.type_() == gst::EventType::Eos => {
-                // A bus that is flushing belongs to a pipeline that has ended.
-                let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty(ENDED)));
-                gst::PadProbeReturn::Drop
+        self.watch(pad.upcast_ref())?;
+        bin.connect_deep_element_added(|_, _, element| {
+            if element.factory().is_some_and(|factory| factory.name() == "tsdemux") {
+                element.set_property("latency", TRANSPORT_STREAM_LATENCY);
             }
-            _ => gst::PadProbeReturn::Ok,
         });
         bin.add_pad(&pad)?;
         // Its connecting must not take the rest of the pipeline out of PLAYING.
@@ -57,6 +56,29 @@ impl LiveInput {
         self.pipeline.add(&bin)?;
         bin.link(&self.entry)?;
         self.bin = Some(bin);
+        Ok(())
+    }
+
+    /// Has the bus tell when frames begin to come, and when the input ends.
+    fn watch(&self, pad: &gst::Pad) -> Result<(), Box<dyn std::error::Error>> {
+        let bus = self.pipeline.bus().ok_or("pipelines have a bus")?;
+        let tell = move |name| {
+            // A bus that is flushing belongs to a pipeline that has ended.
+            let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty(name)));
+        };
+        let tell_end = tell.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            tell(FLOWS);
+            gst::PadProbeReturn::Remove
+        });
+        // The end of an input is not that of the stream.
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match info.event() {
+            Some(event) if event.type_() == gst::EventType::Eos => {
+                tell_end(ENDED);
+                gst::PadProbeReturn::Drop
+            }
+            _ => gst::PadProbeReturn::Ok,
+        });
         Ok(())
     }
 
@@ -77,6 +99,11 @@ impl LiveInput {
             gst::MessageView::Error(error) if self.holds(message.src()) => error.error().to_string(),
             gst::MessageView::Application(it) if it.structure().is_some_and(|it| it.name() == ENDED) => {
                 "it has ended".to_owned()
+            }
+            gst::MessageView::Application(it) if it.structure().is_some_and(|it| it.name() == FLOWS) => {
+                // Only now every element can tell its latency; what was settled on before may be nothing.
+                let _ = self.pipeline.recalculate_latency();
+                return Ok(true);
             }
             // What an input that was taken out has said before.
             gst::MessageView::Error(_) => return Ok(!self.is_part(message.src())),

@@ -1,6 +1,6 @@
 """Live chains on loopback, with the element and without it: a row of a table for each case.
 
-measure.py PROGRAMS [rtsp|srt|hls ...] [--seconds N] [--without-comparison]
+measure.py PROGRAMS [rtsp|srt|hls|webrtc ...] [--seconds N] [--without-comparison]
 
 PROGRAMS is the folder of the examples. In each case the camera is killed and comes back a second later, over SRT the
 viewer too. It ends with 1 if a chain is broken: it failed, no frame arrived before or after an interruption, frames
@@ -27,7 +27,9 @@ TOLERATED = 0.05
 STARTING_S = 1
 # What each chain takes beside the stream: a connection over SRT is lost when nothing has come for seconds, and players
 # of HLS wait for segments.
-BESIDE_S = {"rtsp": 2, "srt": 10, "hls": 6}
+BESIDE_S = {"rtsp": 2, "srt": 10, "hls": 6, "webrtc": 2}
+# Without a name; WebRTC needs more packages.
+USUAL = ("rtsp", "srt", "hls")
 # When the camera is killed, and over SRT the viewer, in shares of the case.
 CAMERA_LOST = 0.4
 VIEWER_LOST = 0.8
@@ -65,6 +67,9 @@ def make_chain(name: str, folder: Path) -> Chain:
     if name == "rtsp":
         output = f"rtsp://127.0.0.1:{free_port()}/restored"
         return Chain(name, camera, output, f"{output}/play")
+    if name == "webrtc":
+        output = f"http://127.0.0.1:{free_port()}/live/whip"
+        return Chain(name, camera, output, output)
     return Chain(name, camera, str(folder / "hls"), f"http://127.0.0.1:{free_port()}/playlist.m3u8")
 
 
@@ -98,9 +103,11 @@ class Case:
         return processes.python("camera.py", self.chain.camera, "--size", size, "--log", str(self.camera_log))
 
     def server(self, processes: Processes) -> None:
-        """Start what the output is given to, where that is not the viewer itself."""
+        """Start what the output is given to, where that has to be there first."""
         if self.name == "rtsp":
             processes.python("relay.py", self.chain.output)
+        elif self.name == "webrtc":
+            processes.python("whip_viewer.py", self.chain.output, "--log", str(self.viewer_log))
         elif self.name == "hls":
             Path(self.chain.output).mkdir()
             port = self.chain.viewer.split(":")[2].split("/")[0]
@@ -120,7 +127,7 @@ class Case:
         started = time.monotonic()
         events = []
         while (passed := (time.monotonic() - started) / self.seconds) < 1 and program.poll() is None:
-            if self.is_output_there() and (self.viewer is None or self.viewer.poll() is not None):
+            if self.is_viewer_wanted() and (self.viewer is None or self.viewer.poll() is not None):
                 self.viewer = processes.python("viewer.py", self.chain.viewer, "--log", str(self.viewer_log))
             if not events and passed > CAMERA_LOST:
                 events.append(interrupt(processes, camera))
@@ -132,7 +139,9 @@ class Case:
             time.sleep(0.5)
         return events
 
-    def is_output_there(self) -> bool:
+    def is_viewer_wanted(self) -> bool:
+        if self.name == "webrtc":
+            return False
         return self.name != "hls" or (Path(self.chain.output) / "playlist.m3u8").exists()
 
     def drain(self) -> None:
@@ -226,15 +235,16 @@ def main() -> int:
     """Measure every case that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", type=Path)
-    parser.add_argument("chains", nargs="*", metavar="chain", help="rtsp, srt, hls; all of them where none is named")
+    parser.add_argument(
+        "chains", nargs="*", metavar="chain", help=f"{', '.join(BESIDE_S)}; {', '.join(USUAL)} where none is named"
+    )
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--without-comparison", action="store_true", help="only with the element")
     options = parser.parse_intermixed_args()
-    known = ["rtsp", "srt", "hls"]
-    if unknown := set(options.chains) - set(known):
-        parser.error(f"no chain {', '.join(sorted(unknown))}: there are {', '.join(known)}")
+    if unknown := set(options.chains) - set(BESIDE_S):
+        parser.error(f"no chain {', '.join(sorted(unknown))}: there are {', '.join(BESIDE_S)}")
     print(HEAD, flush=True)
-    results = [measure(name, load, options) for name in options.chains or known for load in LOADS]
+    results = [measure(name, load, options) for name in options.chains or USUAL for load in LOADS]
     return 0 if all(results) else 1
 
 
