@@ -42,9 +42,10 @@ fn main() -> Result<(), Failure> {
 fn connect(webrtc: &gst::Element, address: &str) -> Result<(), Failure> {
     if whip::Address::parse(address)?.is_loopback() {
         // Not among those that are gathered.
-        webrtc
-            .property::<gst::Object>("ice-agent")
-            .emit_by_name::<bool>("add-local-ip-address", &[&"127.0.0.1"]);
+        let ice = webrtc.property::<gst::Object>("ice-agent");
+        ice.emit_by_name::<bool>("add-local-ip-address", &[&"127.0.0.1"]);
+        // webrtcbin of GStreamer 1.22 gives its only, floating reference away; it gets one back.
+        std::mem::forget(ice);
     }
     webrtc.connect("on-negotiation-needed", false, |values| {
         offer(values.first()?.get().ok()?);

@@ -180,7 +180,8 @@ def row(chain: str, load: Load, result: Figures | None, counts: dict, plain: Fig
         f"{load.size} ({load.name})",
         result.sent,
         result.received,
-        result.late,
+        # A player of segments is as far behind as its segments make it.
+        "–" if chain == "hls" else result.late,
         counts.get("restored", ""),
         counts.get("bypassed", ""),
         f"{result.median:.0f}, {result.p99:.0f}",

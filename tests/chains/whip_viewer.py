@@ -30,9 +30,14 @@ class Peer:
 
     def __init__(self, log: Path) -> None:
         self.log = log.open("a", buffering=1)
-        self.pipeline = Gst.parse_launch("webrtcbin name=webrtc bundle-policy=max-bundle latency=0")
-        self.webrtc = self.pipeline.get_by_name("webrtc")
-        self.webrtc.get_property("ice-agent").emit("add-local-ip-address", "127.0.0.1")
+        self.pipeline = Gst.Pipeline()
+        self.webrtc = Gst.ElementFactory.make("webrtcbin")
+        self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+        self.webrtc.set_property("latency", 0)
+        self.pipeline.add(self.webrtc)
+        # Kept: webrtcbin of GStreamer 1.22 gives its only reference away, which the binding would drop.
+        self.ice = self.webrtc.get_property("ice-agent")
+        self.ice.emit("add-local-ip-address", "127.0.0.1")
         self.webrtc.connect("pad-added", self._decode)
         self.gathered = threading.Event()
         self.webrtc.connect("notify::ice-gathering-state", self._note_gathering)
