@@ -181,7 +181,7 @@ def row(chain: str, load: Load, result: Figures | None, counts: dict, plain: Fig
         result.sent,
         result.received,
         # A player of segments is as far behind as its segments make it.
-        "–" if chain == "hls" else result.late,
+        "" if chain == "hls" else result.late,
         counts.get("restored", ""),
         counts.get("bypassed", ""),
         f"{result.median:.0f}, {result.p99:.0f}",
