@@ -82,11 +82,13 @@ fi
 step "Rust: release build" cargo build --quiet --release --lib --bins
 step "Rust: tests" cargo test --quiet
 step "Documentation" "$root/scripts/check_docs.sh"
+step "Live chains" "$root/scripts/live_chains.sh" --seconds 10 --without-comparison --tolerated 0.5
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser
 cd "$root/models"
-step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . ../examples/demo ../docs ../benches/compare ../scripts
-step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . ../examples/demo ../docs ../benches/compare ../scripts
+others=(../examples/demo ../docs ../benches/compare ../scripts ../tests/chains)
+step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . "${others[@]}"
+step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . "${others[@]}"
 step "Python: types" python_types
 step "Python: tests" "$root/.venv/bin/python" -m pytest --quiet
 say "All checks passed in $((SECONDS - started)) s."
