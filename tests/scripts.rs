@@ -40,14 +40,17 @@ impl Machine {
     }
 
     fn install(&self) -> Finished {
+        self.run(&mut script("install.sh"))
+    }
+
+    fn run(&self, command: &mut Command) -> Finished {
         let home = self.folder.path();
-        let mut command = script("install.sh");
         command
             .env_clear()
             .env("PATH", self.programs())
             .env("HOME", home)
             .env("TMPDIR", home);
-        Finished::of(&mut command)
+        Finished::of(command)
     }
 }
 
@@ -137,6 +140,14 @@ fn without_a_network_onnx_runtime_is_to_be_had_by_hand() {
 }
 
 #[test]
+fn the_runtime_alone_needs_python() {
+    let machine = Machine::bare();
+    machine
+        .run(script("install_runtime.sh").args(["--provider", "cpu"]))
+        .fails_saying(&["Python 3.11", "python3-venv"]);
+}
+
+#[test]
 fn where_nothing_is_missing_nothing_is_done() {
     // This test runs on a machine that has been set up, apart from the data folder: a library new enough lies in it.
     let data = tempfile::tempdir().unwrap();
@@ -180,14 +191,10 @@ fn a_provider_that_is_none_is_refused_with_those_that_there_are() {
 
 #[test]
 fn unknown_arguments_are_refused_with_the_usage() {
-    for name in ["install.sh", "test.sh"] {
+    for name in ["install.sh", "install_runtime.sh", "test.sh"] {
         let finished = Finished::of(script(name).arg("--quickly"));
         assert_eq!(finished.status, Some(2));
-        assert!(
-            finished.messages.contains(&format!("scripts/{name}")),
-            "{}",
-            finished.messages
-        );
+        assert!(finished.messages.contains(&format!("{name} ")), "{}", finished.messages);
     }
 }
 

@@ -97,7 +97,7 @@ impl OutputSize {
 fn check(size: PictureSize, full_width: u32, full_height: u32) -> Result<PictureSize, String> {
     if size.width > full_width || size.height > full_height {
         return Err(format!(
-            "{}x{} is more than four times the input, which is {full_width}x{full_height}: ask for less",
+            "{}x{} is more than four times the input: ask for {full_width}x{full_height} at most",
             size.width, size.height
         ));
     }
