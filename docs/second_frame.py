@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much a second frame could bring at best: the table of models/README.md under "What the frame before brings".
+"""How much a second frame could bring at best: the table of docs/negative-results.md.
 
 Each low-quality frame is compared with what it would be without noise and coding, which the ground truth tells; so is
 its mean with the frame before, brought along the motion of those clean frames. What the mean does not lower, no model

@@ -1,4 +1,4 @@
-"""``pack.toml``, format 1, as far as running a pack needs it (the whole format: ``models/README.md``)."""
+"""``pack.toml``, format 1, as far as running a pack needs it (the whole format: ``docs/pack-format.md``)."""
 
 import hashlib
 import tomllib

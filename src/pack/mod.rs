@@ -1,4 +1,4 @@
-//! Model packs: `pack.toml` and the ONNX graphs beside it, read, checked and found. `models/README.md` specifies them.
+//! Model packs: `pack.toml` and the ONNX graphs beside it, read, checked and found. `docs/pack-format.md` specifies them.
 //!
 //! A [`Pack`] that could be opened has been checked whole: its manifest is valid, every file is there with the hash
 //! the manifest names, and no graph reaches outside the folder. Nothing here runs a graph.

@@ -1,4 +1,4 @@
-"""Writing a model pack, format 1 (specified in ``models/README.md``): the one code path of every configuration."""
+"""Writing a model pack, format 1 (specified in ``docs/pack-format.md``): the one code path of every configuration."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
