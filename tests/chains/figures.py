@@ -40,7 +40,8 @@ def figures(camera: Path, viewer: Path, events: list[int], connects_late: bool =
     """Count frames between the events that interrupt the stream; none where no frame was seen, or none after an event.
 
     What is drawn while a connection is interrupted cannot arrive: each stretch counts from the first frame that was
-    seen to the last. Where a connection is made only once the stream is there, what was drawn until then does not count.
+    seen to the last. Where a connection is made only once the stream is there, what was drawn until then does not
+    count.
     """
     drawn = [int(line) for line in camera.read_text().split()]
     seen, unreadable = read(viewer)
