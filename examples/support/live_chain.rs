@@ -69,8 +69,9 @@ pub fn run(
     output: &str,
     prepare: impl FnOnce(&gst::Pipeline) -> Result<(), Box<dyn std::error::Error>>,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    // An output that blocks must not block the input, which could not be taken out then.
     let pipeline = gst::parse::launch(&format!(
-        "queue name=entry max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 ! {} ! \
+        "queue name=entry leaky=downstream max-size-buffers=0 max-size-bytes=0 max-size-time=200000000 ! {} ! \
          queue max-size-buffers=2 max-size-bytes=0 ! video/x-raw,format=I420 ! \
          x264enc tune=zerolatency speed-preset=ultrafast bitrate=6000 key-int-max=25 ! h264parse ! {output}",
         options.enlarger(),

@@ -36,14 +36,17 @@ class Figures:
         return 1 - self.received / self.sent if self.sent else 1.0
 
 
-def figures(camera: Path, viewer: Path, events: list[int]) -> Figures | None:
+def figures(camera: Path, viewer: Path, events: list[int], connects_late: bool = False) -> Figures | None:
     """Count frames between the events that interrupt the stream; none where no frame was seen, or none after an event.
 
     What is drawn while a connection is interrupted cannot arrive: each stretch counts from the first frame that was
-    seen to the last.
+    seen to the last. Where a connection is made only once the stream is there, what was drawn until then does not
+    count.
     """
     drawn = [int(line) for line in camera.read_text().split()]
     seen, unreadable = read(viewer)
+    if connects_late and seen:
+        seen = [frame for frame in seen if frame.drawn >= seen[0].came]
     stretches = split(seen, events)
     if not all(stretches):
         return None

@@ -95,7 +95,7 @@ class Case:
             events = self.watch(processes, camera, program)
             counts = counts_of(program, self.seconds)
             self.drain()
-        result = figures(self.camera_log, self.viewer_log, events)
+        result = figures(self.camera_log, self.viewer_log, events, connects_late=self.name == "webrtc")
         return result, counts, self.faults(result, counts)
 
     def camera(self, processes: Processes, size: str) -> subprocess.Popen:

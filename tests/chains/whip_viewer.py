@@ -46,8 +46,10 @@ class Peer:
         """Return the answer, with every candidate in it."""
         self.pipeline.set_state(Gst.State.PLAYING)
         self._wait("set-remote-description", description(GstWebRTC.WebRTCSDPType.OFFER, offer))
-        answer = self._wait("create-answer", None).get_value("answer")
-        self._wait("set-local-description", answer)
+        created = self._wait("create-answer", None)
+        # Kept as long: the answer is a part of it.
+        reply = created.get_reply()
+        self._wait("set-local-description", reply.get_value("answer"))
         if not self.gathered.wait(GATHERING_S):
             raise TimeoutError(f"no candidates within {GATHERING_S} s")
         return self.webrtc.get_property("local-description").sdp.as_text()
@@ -55,11 +57,12 @@ class Peer:
     def stop(self) -> None:
         self.pipeline.set_state(Gst.State.NULL)
 
-    def _wait(self, action: str, argument) -> Gst.Structure:
+    def _wait(self, action: str, argument) -> Gst.Promise:
+        """Return the promise, to which its reply belongs."""
         promise = Gst.Promise.new()
         self.webrtc.emit(action, argument, promise)
         promise.wait()
-        return promise.get_reply()
+        return promise
 
     def _note_gathering(self, webrtc: Gst.Element, _) -> None:
         if webrtc.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
