@@ -292,9 +292,11 @@ impl DloralVsr {
             let structure = messages::state_structure(change, request.times.running_time);
             gst::info!(CAT, imp = self, "{structure}");
             self.post(gst::message::Element::builder(structure).src(&*element).build());
-            if let Some(text) = messages::slow_warning(change).filter(|_| self.timing.lock().take_warning()) {
-                gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
-            }
+            self.timing.lock().changed(change, request.times.running_time);
+        }
+        let slow = self.timing.lock().take_slow(request.times.running_time);
+        if let Some(text) = slow.and_then(|(state, reason)| messages::slow_warning(state, &reason)) {
+            gst::element_imp_warning!(self, gst::StreamError::Failed, ("{text}"));
         }
         if let Some(error) = &messages.failure {
             let text = failure::warning(error, request.max_errors);

@@ -20,13 +20,13 @@ pub fn name(state: State) -> &'static str {
 }
 
 /// The warning for whoever reads no element messages, the first time that frames are not restored for long.
-pub fn slow_warning(change: &Change) -> Option<String> {
-    let what = match (change.state, change.reason) {
-        (State::Bypassing, Reason::Slow { .. }) => "Frames go out bicubic for the time being",
-        (State::Dropping, Reason::Slow { .. }) => "Frames are left out for the time being",
-        _ => return None,
+pub fn slow_warning(state: State, why: &Reason) -> Option<String> {
+    let what = match state {
+        State::Bypassing => "Frames go out bicubic for the time being",
+        State::Dropping => "Frames are left out for the time being",
+        State::Restoring => return None,
     };
-    Some(format!("{what}: {}", reason(&change.reason)))
+    Some(format!("{what}: {}", reason(why)))
 }
 
 /// The warning for a stream in which every frame is waited for, and nobody waits at its end.

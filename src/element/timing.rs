@@ -7,13 +7,19 @@ use gst_base::prelude::*;
 use gst_video::{VideoFlags, VideoInfo};
 
 use super::DloralVsr;
-use crate::pace::{self, Arrival, GapDetector, Lag, Latencies, Nanoseconds, OverloadController, Policy, nanoseconds};
+use crate::pace::{
+    self, Arrival, Change, GapDetector, Lag, Latencies, Nanoseconds, OverloadController, Policy, Reason, State,
+    nanoseconds,
+};
 
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
 
 /// Frames in a row that come late to the sink before it is said.
 const TELLING: u32 = 10;
+
+/// Frames that are not restored for less than this are no warning: after a start or a pause a stream may need a moment.
+const SLOW_FOR: Nanoseconds = 1_500_000_000;
 
 /// What is known of the stream's times. Held behind a lock that nobody holds while waiting.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct Timing {
     pub lag: Lag,
     /// Frames in a row that came late to the sink.
     late_in_a_row: u32,
+    /// Why frames are bypassed or dropped, and the running time since when.
+    slow: Option<(Reason, Option<Nanoseconds>)>,
     /// Whether it has been said that restoring is too slow.
     warned: bool,
     /// Frames that failed since the last one that did not.
@@ -61,6 +69,7 @@ impl Default for Timing {
             left: None,
             lag: Lag::default(),
             late_in_a_row: 0,
+            slow: None,
             warned: false,
             failures_in_a_row: 0,
             answered: None,
@@ -174,6 +183,28 @@ impl Timing {
     /// Whether upstream has to be asked for its latency before the next frame; only once.
     pub fn take_question(&mut self) -> bool {
         std::mem::take(&mut self.asks_upstream)
+    }
+
+    /// The state has changed with the frame of this running time.
+    pub fn changed(&mut self, change: &Change, running_time: Option<Nanoseconds>) {
+        let is_slow = matches!(change.reason, Reason::Slow { .. });
+        self.slow = is_slow.then_some((change.reason, running_time));
+    }
+
+    /// Why frames are not restored, once that has lasted until the frame of this running time, by what restoring takes now;
+    /// only once.
+    pub fn take_slow(&mut self, running_time: Option<Nanoseconds>) -> Option<(State, Reason)> {
+        let (mut reason, since) = self.slow?;
+        let lasts = running_time
+            .zip(since)
+            .is_none_or(|(now, since)| now - since >= SLOW_FOR);
+        if !lasts || !self.take_warning() {
+            return None;
+        }
+        if let Reason::Slow { needed, .. } = &mut reason {
+            *needed = self.controller.needed().or(*needed);
+        }
+        Some((self.controller.state()?, reason))
     }
 
     /// Whether it is still to be said that restoring is too slow; only once.

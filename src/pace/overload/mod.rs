@@ -477,9 +477,14 @@ impl OverloadController {
         };
     }
 
+    /// What restoring a frame took last, from its begin to its end; none where that is not known.
+    pub fn needed(&self) -> Option<Duration> {
+        self.cost.map(|cost| cost.whole)
+    }
+
     fn slow(&self, available: Duration) -> Reason {
         Reason::Slow {
-            needed: self.cost.map(|cost| cost.whole),
+            needed: self.needed(),
             available,
             bound: Bound::Deadline,
         }
