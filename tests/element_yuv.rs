@@ -379,6 +379,40 @@ fn a_crop_is_applied_to_every_component() {
     });
 }
 
+/// As decoders in hardware give it: each plane in a memory of its own.
+#[test]
+fn planes_may_lie_in_memories_of_their_own() {
+    let info = info(VideoFormat::I420, 40, 32, ", colorimetry=bt709");
+    let value = |component: usize, x: usize, y: usize| [60 + 2 * x + y, 90 + x, 140 + y][component] as u8;
+    let whole = buffer(&info, value);
+    let frame = VideoFrameRef::from_buffer_ref_readable(&whole, &info).unwrap();
+    let (mut split, mut offsets) = (gst::Buffer::new(), Vec::new());
+    let writable = split.get_mut().unwrap();
+    for plane in 0..info.n_planes() {
+        offsets.push(writable.size());
+        // Each a little longer than its plane, as alignment makes it.
+        let bytes = [frame.plane_data(plane).unwrap(), &[0; 24]].concat();
+        writable.append_memory(gst::Memory::from_slice(bytes));
+    }
+    let flags = gst_video::VideoFrameFlags::empty();
+    gst_video::VideoMeta::add_full(
+        writable,
+        flags,
+        VideoFormat::I420,
+        40,
+        32,
+        &offsets,
+        frame.plane_stride(),
+    )
+    .unwrap();
+    stamp(writable, 0);
+    assert_eq!(split.n_memory(), 3);
+    let of_one = rig(&info).push_and_pull(whole.clone());
+    let of_three = rig(&info).push_and_pull(split);
+    let bytes = |buffer: &gst::BufferRef| buffer.map_readable().unwrap().to_vec();
+    assert_eq!(bytes(&of_one), bytes(&of_three));
+}
+
 #[test]
 fn a_frame_that_is_not_restored_keeps_its_colours_too() {
     let info = info(VideoFormat::I420, 64, 48, ", colorimetry=bt709");
