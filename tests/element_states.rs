@@ -111,9 +111,9 @@ fn properties_of_the_model_are_fixed_while_running() {
     let mut rig = Rig::for_picture("nearest", &frame(0));
     let model = pack("nearest").to_str().unwrap().to_owned();
     rig.restore(&frame(0), 0);
-    let log = log_of(|| rig.element.set_property("model", "/somewhere/else"));
+    let log = log_of(|| rig.element.set_property("intra-threads", 7u32));
     assert!(
-        log.contains("model can be set in NULL and READY only: ignored"),
+        log.contains("intra-threads can be set in NULL and READY only: ignored"),
         "{log}"
     );
     rig.element.set_property("device-id", 3u32);

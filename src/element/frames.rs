@@ -150,6 +150,10 @@ impl DloralVsr {
     /// longer if only more of them get through. Waits for models where no frame can be late.
     pub(super) fn choose_depth(&self, session: &Session) {
         self.learn_of_upstream();
+        if session.take_replacement() {
+            gst::info!(CAT, imp = self, "another model takes over");
+            self.timing.lock().controller.change_depth();
+        }
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
         let timing = self.timing.lock();

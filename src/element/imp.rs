@@ -12,6 +12,7 @@ use gst_video::VideoInfo;
 use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
+use super::model::OnFailure;
 use super::session::{ModelTicket, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
@@ -187,6 +188,20 @@ impl DloralVsr {
     }
 }
 
+/// Another model.
+impl DloralVsr {
+    /// Opens the model that is asked for now beside the stream, if one runs.
+    fn replace_model(&self) {
+        let Some(session) = self.session() else { return };
+        let request = self.settings.lock().model_request();
+        let element = self.obj().downgrade();
+        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Warning);
+        if let Err(message) = session.replace_model(load) {
+            model::warn_of_kept_model(&self.obj(), &message.to_string());
+        }
+    }
+}
+
 impl ObjectImpl for DloralVsr {
     fn properties() -> &'static [glib::ParamSpec] {
         settings::properties()
@@ -202,9 +217,15 @@ impl ObjectImpl for DloralVsr {
             );
             return;
         }
-        self.settings.lock().set(pspec.name(), value);
-        if pspec.name() == "processing-latency" {
-            self.tell_latency();
+        let mut settings = self.settings.lock();
+        let model = settings.model_request().model;
+        settings.set(pspec.name(), value);
+        let is_other = settings.model_request().model != model;
+        drop(settings);
+        match pspec.name() {
+            "processing-latency" => self.tell_latency(),
+            "model" if is_other => self.replace_model(),
+            _ => (),
         }
     }
 
@@ -277,7 +298,7 @@ impl BaseTransformImpl for DloralVsr {
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
         let pushing = element.clone();
-        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket);
+        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Error);
         let session = Session::start(hook, load, move |session, finished| {
             if let Some(element) = pushing.upgrade() {
                 element.imp().finish(session, finished);

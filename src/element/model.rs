@@ -15,9 +15,18 @@ use crate::runtime::{Model, telemetry};
 /// Code of the PROGRESS messages.
 const PROGRESS_CODE: &str = "open-model";
 
+/// What a model that cannot be opened means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The stream cannot go on.
+    Error,
+    /// It goes on with the model that it has.
+    Warning,
+}
+
 /// Opens the model that is asked for and delivers it. Progress and errors that come late go to the bus of `element`,
 /// unless nobody wants the model any more.
-pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &ModelTicket) {
+pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &ModelTicket, on_failure: OnFailure) {
     let tell = |type_, text: &str| {
         if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
             post_progress(&element, type_, text);
@@ -38,10 +47,22 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
                 return;
             };
             if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
-                element.post_error_message(message);
+                match on_failure {
+                    OnFailure::Error => element.post_error_message(message),
+                    OnFailure::Warning => warn_of_kept_model(&element, &error.to_string()),
+                }
             }
         }
     }
+}
+
+/// Another model was asked for while the stream runs, and cannot be had.
+pub fn warn_of_kept_model(element: &DloralVsr, cause: &str) {
+    gst::element_warning!(
+        element,
+        gst::ResourceError::NotFound,
+        ("The other model cannot be opened, and the stream goes on with the one that it has: {cause}")
+    );
 }
 
 /// Ends the progress of a model that nobody waits for any more.

@@ -167,8 +167,11 @@ fn model_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder("model")
             .nick("Model")
-            .blurb("Name of a model pack, or its folder; empty: the embedded pack `tiny`")
-            .mutable_ready()
+            .blurb(
+                "Name of a model pack, or its folder; empty: the embedded pack `tiny`. Set while a stream runs, it is opened \
+                 beside it and takes over between two frames",
+            )
+            .mutable_playing()
             .build(),
         glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
             .nick("Execution provider")

@@ -1,6 +1,7 @@
 //! One run of the element from start to stop: the model, the pipeline that restores, and what is known of the stream.
 
 mod second_model;
+mod session_model;
 mod src_result;
 
 use std::io;
@@ -11,15 +12,16 @@ use std::time::Duration;
 use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
+use self::session_model::SessionModel;
 use super::buffers::{BufferError, Picture};
 use super::formats::{self, Layout};
 use super::frame_flow::FrameContext;
 use super::loader::{Loader, Ticket, Waited};
 use crate::restore::{
-    FinishedFrame, Frame, FramePipeline, GraphSet, Graphs, Hook, Hooked, Job, Limit, Outcome, OutputWriter,
-    PictureViewMut, Refusal, Report, RestoreError, Restored, Settings,
+    FinishedFrame, Frame, FramePipeline, Hook, Job, Limit, Outcome, OutputWriter, PictureViewMut, Refusal, Report,
+    RestoreError, Restored, Settings,
 };
-use crate::runtime::{CancellableModel, Model};
+use crate::runtime::Model;
 
 pub use src_result::SrcResult;
 
@@ -33,12 +35,11 @@ const START_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The shared part of a run; its methods may be called from any thread.
 pub struct Session {
-    model: ModelLoader,
-    /// The model with half of the threads, from when two frames are first wanted at a time; none without a thread for it.
-    second: OnceLock<Option<second_model::SecondModelLoader>>,
-    /// The graphs of both, by depth.
-    sets: [OnceLock<Arc<GraphSet>>; 2],
-    /// Held while threads are told whether to wait, so that the last one to tell tells what holds.
+    model: Mutex<Arc<SessionModel>>,
+    /// The one that is to take its place once it is open.
+    replacement: Mutex<Option<Arc<SessionModel>>>,
+    /// Held while threads are told whether to wait, so that the last one to tell tells what holds, and while another model takes
+    /// its place, so that the new one is told too.
     telling: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
@@ -132,9 +133,8 @@ impl Session {
             return Err(message);
         }
         let session = Arc::new(Session {
-            model,
-            second: OnceLock::new(),
-            sets: [const { OnceLock::new() }; 2],
+            model: Mutex::new(SessionModel::new(model)),
+            replacement: Mutex::default(),
             telling: Mutex::default(),
             hook,
             pipeline: OnceLock::new(),
@@ -156,7 +156,7 @@ impl Session {
 
     /// The model, once it is open.
     pub fn model(&self) -> Option<Arc<Model>> {
-        self.model.get()
+        self.current().loader.get()
     }
 
     /// Waits until the model is open.
@@ -164,7 +164,7 @@ impl Session {
     /// # Errors
     /// [`FrameError`] if it will not be, or a flush comes first.
     pub fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
-        match self.model.wait() {
+        match self.current().loader.wait() {
             Waited::Ready(model) => Ok(model),
             Waited::Failed => Err(FrameError::NoModel),
             Waited::Interrupted => Err(FrameError::Flushing),
@@ -173,18 +173,20 @@ impl Session {
 
     /// Whether the model could not be opened.
     pub fn has_failed(&self) -> bool {
-        self.model.has_failed()
+        self.current().loader.has_failed()
     }
 
     /// Whether no frame waits for anything at present.
     pub fn is_flushing(&self) -> bool {
-        self.model.is_interrupted()
+        self.current().loader.is_interrupted()
     }
 
     /// While flushing, no frame waits for anything.
     pub fn set_flushing(&self, flushing: bool) {
-        self.model.set_flushing(flushing);
-        self.interrupt_threads();
+        let telling = self.telling.lock();
+        self.current().loader.set_flushing(flushing);
+        self.interrupt_threads(&telling);
+        drop(telling);
         if !flushing {
             // What downstream has answered before the flush holds no more.
             self.src_result.set(Ok(()));
@@ -194,19 +196,65 @@ impl Session {
     /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the model is
     /// still being opened.
     pub fn abandon(&self) -> bool {
-        let opening = self.model.abandon();
-        self.interrupt_threads();
-        self.sets.iter().filter_map(OnceLock::get).for_each(|set| set.cancel());
-        opening
+        let telling = self.telling.lock();
+        let replacement = self.replacement.lock().take();
+        let replacing = replacement.is_some_and(|replacement| replacement.abandon());
+        let opening = self.current().abandon();
+        self.interrupt_threads(&telling);
+        opening || replacing
     }
 
-    fn interrupt_threads(&self) {
-        let _telling = self.telling.lock();
-        let interrupted = self.model.is_interrupted();
-        if let Some(Some(second)) = self.second.get() {
+    /// Whoever calls it holds `telling`.
+    fn interrupt_threads(&self, _telling: &MutexGuard<'_, ()>) {
+        let model = self.current();
+        let interrupted = model.loader.is_interrupted();
+        if let Some(Some(second)) = model.second.get() {
             second.set_flushing(interrupted);
         }
         self.pipeline().set_flushing(interrupted);
+    }
+
+    fn current(&self) -> Arc<SessionModel> {
+        self.model.lock().clone()
+    }
+}
+
+/// Another model.
+impl Session {
+    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One that is
+    /// being opened for that already is given up.
+    ///
+    /// # Errors
+    /// The message to post, where that fails at once.
+    pub fn replace_model(&self, load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<(), gst::ErrorMessage> {
+        let loader = Loader::spawn(load)
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
+        // From here on its thread tells errors itself.
+        if let Some(message) = loader.early_error(Duration::ZERO) {
+            return Err(message);
+        }
+        *self.replacement.lock() = Some(SessionModel::new(loader));
+        Ok(())
+    }
+
+    /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the next one
+    /// has no previous one.
+    pub fn take_replacement(&self) -> bool {
+        let _telling = self.telling.lock();
+        let mut replacement = self.replacement.lock();
+        if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
+            *replacement = None;
+        }
+        let is_open = |next: &Arc<SessionModel>| next.loader.get().is_some();
+        if !replacement.as_ref().is_some_and(is_open) || self.is_flushing() {
+            return false;
+        }
+        if let Some(next) = replacement.take() {
+            *self.model.lock() = next;
+        }
+        let mut stream = self.stream();
+        (stream.holds_previous, stream.pipelined) = (false, false);
+        true
     }
 }
 
@@ -329,27 +377,12 @@ impl Session {
         let (depth, model) = second.map_or((1, model.clone()), |second| (2, second));
         Ok(Job {
             frame: frame.clone(),
-            graphs: self.graph_set(depth, model)?,
+            graphs: self.current().graph_set(depth, model, self.hook.as_ref())?,
             depth,
             follows: stream.holds_previous,
             settings: settings.clone(),
             picture: stream.spare.pop().unwrap_or_default(),
         })
-    }
-
-    fn graph_set(&self, depth: usize, model: Arc<Model>) -> Result<Arc<GraphSet>, RestoreError> {
-        let set = &self.sets[depth - 1];
-        if let Some(set) = set.get() {
-            return Ok(set.clone());
-        }
-        let manifest = model.manifest().clone();
-        let model = Arc::new(CancellableModel::new(model));
-        let graphs: Arc<dyn Graphs> = match &self.hook {
-            Some(hook) => Arc::new(Hooked::new(model, hook.clone())),
-            None => model,
-        };
-        let fresh = Arc::new(GraphSet::new(graphs, &manifest)?);
-        Ok(set.get_or_init(|| fresh).clone())
     }
 }
 

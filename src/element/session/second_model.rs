@@ -15,17 +15,18 @@ impl Session {
     /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited for
     /// if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of any other.
     pub(super) fn has_second_model(&self, waits: bool) -> bool {
-        let Some(model) = self.model().filter(|model| model.gains_by_pipelining()) else {
+        let current = self.current();
+        let Some(model) = current.loader.get().filter(|model| model.gains_by_pipelining()) else {
             return false;
         };
-        if self.second.get().is_none() {
+        if current.second.get().is_none() {
             let caps = self.caps().filter(|_| !waits);
             let loader = Loader::spawn(move |ticket| load(&model, caps.as_deref(), ticket));
-            self.second.get_or_init(|| loader.ok());
+            current.second.get_or_init(|| loader.ok());
             // A flush that has come meanwhile did not find it.
-            self.interrupt_threads();
+            self.interrupt_threads(&self.telling.lock());
         }
-        let Some(Some(loader)) = self.second.get() else {
+        let Some(Some(loader)) = current.second.get() else {
             return false;
         };
         match waits {
@@ -36,7 +37,7 @@ impl Session {
 
     /// The second model, once it is open.
     pub(super) fn second_model(&self) -> Option<Arc<Model>> {
-        self.second.get()?.as_ref()?.get()
+        self.current().second.get()?.as_ref()?.get()
     }
 }
 
