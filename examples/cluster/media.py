@@ -43,15 +43,19 @@ class Video:
         return lengths.pop() if len(lengths) == 1 else None
 
 
-def run(command: Sequence[str | Path]) -> str:
-    """What a program prints; raises :class:`UserError` with its last words if it fails."""
+def run(command: Sequence[str | Path], name: str | None = None) -> str:
+    """What a program prints; raises :class:`UserError` with its last words if it fails.
+
+    ``name`` is what the message calls it where another program starts it.
+    """
+    name = name or str(command[0])
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise UserError(f"{command[0]} cannot be started ({error}): is it installed?") from error
+        raise UserError(f"{name} cannot be started ({error}): is it installed?") from error
     if done.returncode:
         words = done.stderr.strip().splitlines()[-3:] or [f"status {done.returncode}"]
-        raise UserError(f"{command[0]} failed: {' / '.join(words)}")
+        raise UserError(f"{name} failed: {' / '.join(words)}")
     return done.stdout
 
 

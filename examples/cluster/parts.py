@@ -36,7 +36,7 @@ def restore(folder: Path, index: int) -> bool:
     try:
         _video_alone(plan, part, work).replace(output)
     except UserError as error:
-        raise UserError(f"part {index}, on {socket.gethostname()}: {error}") from error
+        raise UserError(f"part {index} failed on {socket.gethostname()}, nothing of it is kept: {error}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return True
@@ -45,7 +45,7 @@ def restore(folder: Path, index: int) -> bool:
 def _video_alone(plan: Plan, part: Part, work: Path) -> Path:
     """The restored part without audio and all else, which the join takes from the input."""
     restored, video = work / "restored.mkv", work / "video.mkv"
-    run([*_program(), *_options(plan, part), plan.input, restored])
+    run([*_program(), *_options(plan, part), plan.input, restored], name="dloralvsr")
     run(["ffmpeg", "-v", "error", "-i", f"file:{restored}", "-map", "0:v:0", "-c", "copy", f"file:{video}"])
     frames = len(read_video(video).ticks)
     if frames != part.frames:
