@@ -82,13 +82,11 @@ def connect(address: str | None, cpus: int | None) -> None:
         "working_dir": str(Path(__file__).resolve().parent),
         "env_vars": {name: os.environ[name] for name in ("DLORALVSR",) if name in os.environ},
     }
-    if address:
-        ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="error")
-    else:
-        ray.init(
-            num_cpus=cpus,
-            runtime_env=environment,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-        )
+    options = {"runtime_env": environment, "log_to_driver": False, "logging_level": "error"}
+    if not address:
+        ray.init(num_cpus=cpus, include_dashboard=False, **options)
+        return
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, RayError) as error:
+        raise UserError(f"there is no Ray cluster at {address} ({error}): start it with ray start") from error
