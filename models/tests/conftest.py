@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cluster import find_program, make_clip, restored_at_once
 
 from dloral.shared import backbone_path, shared_folder
 
@@ -59,3 +60,21 @@ def core() -> list[str]:
     command = ["cargo", "run", "--quiet", "--example", "restore_raw", "--"]
     subprocess.run([*command, "--help"], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
     return command
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The program dloralvsr."""
+    return find_program()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, program: str) -> Path:
+    """40 frames with sound, and B-frames, so that packets are not in the order of their times."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "in.mp4", "-c:v", "libx264", "-bf", "2")
+
+
+@pytest.fixture(scope="session")
+def at_once(clip: Path, program: str) -> list[str]:
+    """Hashes of the clip's frames, restored by one run."""
+    return restored_at_once(clip, program)
