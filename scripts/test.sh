@@ -29,7 +29,7 @@ step() {
 
 # The Python environment, made anew only when what it is made from has changed.
 python_environment() {
-  local everything=evaluate,sd,test,test-tensorrt,test-torch,train
+  local everything=evaluate,sd,test,test-cluster,test-tensorrt,test-torch,train
   local extras=$everything
   if $quick; then
     extras='test'
