@@ -66,9 +66,9 @@ fn models_take_turns_and_no_frame_is_lost() {
         rig.harness.push(picture.buffer(index as u64)).unwrap();
     }
     rig.harness.push_event(gst::event::Eos::new());
-    for index in 0..pictures.len() {
+    for (index, picture) in (0..).zip(&pictures) {
         let buffer = rig.harness.pull().unwrap();
-        assert_eq!(buffer.pts(), pictures[index].buffer(index as u64).pts());
+        assert_eq!(buffer.pts(), picture.buffer(index).pts());
     }
     assert_eq!(rig.count("restored"), 40);
 }

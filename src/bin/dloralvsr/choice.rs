@@ -14,23 +14,39 @@ use crate::trial;
 
 /// How long a better model than the built-in one may take for a file.
 const LONGEST: Duration = Duration::from_secs(600);
-/// Of the pack for processors, and of the one for GPUs.
+/// The pack that is built in, that for processors with time, and that for GPUs.
+const TINY: &str = "tiny";
 const SMALL: &str = "small";
 const LARGE: &str = "large";
 
+/// The option, and the element's property.
+const MODEL: &str = "model";
+
 /// What was chosen.
 pub struct Choice {
-    /// For the property `model`; none: the built-in one.
-    pub model: Option<String>,
+    model: &'static str,
     /// Why, for the user.
     pub note: String,
     /// Open, so that the element need not open it again.
     _opened: Option<Arc<Model>>,
 }
 
+impl Choice {
+    /// The same options with that model.
+    pub fn applied_to(&self, options: &Options) -> Options {
+        let mut options = options.clone();
+        options.element.push(ElementOption {
+            option: MODEL,
+            property: MODEL,
+            value: self.model.to_owned(),
+        });
+        options
+    }
+}
+
 /// Whether the user leaves the choice to the program.
 pub fn is_wanted(options: &Options) -> bool {
-    asked(options, "model").is_none_or(|model| model == "auto")
+    asked(options, MODEL).is_none_or(|model| model == "auto")
 }
 
 /// Chooses for about so many frames, by a trial of one picture on the provider that the options ask for.
@@ -48,8 +64,8 @@ pub fn choose(options: &Options, input: &Input, frames: Option<u64>) -> Choice {
 
 fn built_in(reason: &str) -> Choice {
     Choice {
-        model: None,
-        note: format!("model tiny: {reason}"),
+        model: TINY,
+        note: format!("model {TINY}: {reason}"),
         _opened: None,
     }
 }
@@ -91,7 +107,7 @@ impl Candidate {
     fn for_work(self, work: f64) -> Result<Choice, String> {
         let note = verdict(self.name, self.seconds * work)?;
         Ok(Choice {
-            model: Some(self.name.to_owned()),
+            model: self.name,
             note,
             _opened: Some(self.model),
         })

@@ -55,8 +55,9 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let signals = watch::count_signals()?;
     let part = Part::create(target.path())?;
     let choice = choice::is_wanted(options).then(|| choice::choose(options, &input, expected));
-    let model = choice.as_ref().map(|choice| choice.model.as_deref());
-    let transcoder = match video::build((options, model), &input, (range, size), codec, part.path()) {
+    let chosen = choice.as_ref().map(|choice| choice.applied_to(options));
+    let options = chosen.as_ref().unwrap_or(options);
+    let transcoder = match video::build(options, &input, (range, size), codec, part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();

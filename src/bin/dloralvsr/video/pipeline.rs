@@ -34,9 +34,9 @@ pub struct Transcoder {
     pub notice: Option<String>,
 }
 
-/// A pipeline that restores the input's video into `file`; `model`: the one that was chosen in place of what the options say.
+/// A pipeline that restores the input's video into `file`.
 pub fn build(
-    (options, model): (&Options, Option<Option<&str>>),
+    options: &Options,
     input: &Input,
     (range, size): (Range, PictureSize),
     codec: VideoCodec,
@@ -51,9 +51,6 @@ pub fn build(
     reader::read(&pipeline, input, &decoder, &gate)?;
 
     let restorer = restorer(options)?;
-    if let Some(model) = model {
-        restorer.set_property("model", model);
-    }
     let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
     let colours = Arc::default();
     let video = video_chain(&pipeline, input, (size, codec), &restorer, &encoder, (&gate, &colours))?;
