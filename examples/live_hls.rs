@@ -8,25 +8,17 @@
 
 use gst::prelude::*;
 
-#[path = "support/arguments.rs"]
-#[allow(dead_code)]
-mod arguments;
 #[path = "support/live_chain.rs"]
 mod live_chain;
-#[path = "support/live_input.rs"]
-mod live_input;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    gstdloralvsr::runtime::telemetry::disable();
-    let options = live_chain::Options::read("rtsp://127.0.0.1:8554/camera", "hls")?;
+    let options = live_chain::start("rtsp://127.0.0.1:8554/camera", "hls")?;
     std::fs::create_dir_all(&options.output).map_err(|error| {
         format!(
             "the folder {} cannot be made: {error}; give another as --output",
             options.output
         )
     })?;
-    gst::init()?;
-    gstdloralvsr::plugin_register_static()?;
     let output = format!(
         "identity name=parsed silent=true ! hls.video hlssink2 name=hls target-duration=2 playlist-length=5 \
          max-files=10 location=\"{0}/segment%05d.ts\" playlist-location=\"{0}/playlist.m3u8\"",

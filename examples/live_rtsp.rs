@@ -6,19 +6,11 @@
 //! connected to again every second; a server that is lost ends the program with a message. `--seconds N` ends it by
 //! itself, `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
 
-#[path = "support/arguments.rs"]
-#[allow(dead_code)]
-mod arguments;
 #[path = "support/live_chain.rs"]
 mod live_chain;
-#[path = "support/live_input.rs"]
-mod live_input;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    gstdloralvsr::runtime::telemetry::disable();
-    let options = live_chain::Options::read("rtsp://127.0.0.1:8554/camera", "rtsp://127.0.0.1:8555/restored")?;
-    gst::init()?;
-    gstdloralvsr::plugin_register_static()?;
+    let options = live_chain::start("rtsp://127.0.0.1:8554/camera", "rtsp://127.0.0.1:8555/restored")?;
     let output = format!("rtspclientsink location=\"{}\" protocols=tcp latency=0", options.output);
     live_chain::run(&options, &output, |_| Ok(()))
 }

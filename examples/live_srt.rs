@@ -5,19 +5,11 @@
 //! An input that is lost is connected to again every second. As a listener the output lets viewers come and go.
 //! `--seconds N` ends the program, `--plain WIDTHxHEIGHT` enlarges with `videoscale` in the element's place.
 
-#[path = "support/arguments.rs"]
-#[allow(dead_code)]
-mod arguments;
 #[path = "support/live_chain.rs"]
 mod live_chain;
-#[path = "support/live_input.rs"]
-mod live_input;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    gstdloralvsr::runtime::telemetry::disable();
-    let options = live_chain::Options::read("srt://127.0.0.1:8890", "srt://127.0.0.1:8891?mode=listener")?;
-    gst::init()?;
-    gstdloralvsr::plugin_register_static()?;
+    let options = live_chain::start("srt://127.0.0.1:8890", "srt://127.0.0.1:8891?mode=listener")?;
     let output = format!(
         "mpegtsmux alignment=7 ! srtsink uri=\"{}\" wait-for-connection=false",
         options.output

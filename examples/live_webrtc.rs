@@ -10,23 +10,15 @@
 use gst::prelude::*;
 use gst_webrtc::{WebRTCICEGatheringState, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
 
-#[path = "support/arguments.rs"]
-#[allow(dead_code)]
-mod arguments;
 #[path = "support/live_chain.rs"]
 mod live_chain;
-#[path = "support/live_input.rs"]
-mod live_input;
 #[path = "support/whip.rs"]
 mod whip;
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    gstdloralvsr::runtime::telemetry::disable();
-    let options = live_chain::Options::read("rtsp://127.0.0.1:8554/camera", "http://127.0.0.1:8889/live/whip")?;
-    gst::init()?;
-    gstdloralvsr::plugin_register_static()?;
+    let options = live_chain::start("rtsp://127.0.0.1:8554/camera", "http://127.0.0.1:8889/live/whip")?;
     // The profile that every browser decodes.
     let output = "video/x-h264,profile=constrained-baseline ! \
                   rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96 ! \

@@ -48,6 +48,15 @@ has_commands() {
   done
 }
 
+# As root, or through a sudo that does not ask.
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
 # Print the first Python that is new enough and can make environments with pip in them.
 find_python() {
   local name

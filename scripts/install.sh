@@ -13,6 +13,8 @@
 # ${XDG_DATA_HOME:-$HOME/.local/share}/dloralvsr.
 # shellcheck source-path=SCRIPTDIR source=runtime.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/runtime.sh"
+# shellcheck source=packages.sh
+source "$root/scripts/packages.sh"
 
 gstreamer=1.22
 
@@ -22,13 +24,6 @@ has_libraries() {
   local library
   for library in "$@"; do
     pkg-config --exists "$library >= $gstreamer" 2>/dev/null || return 1
-  done
-}
-
-has_elements() {
-  local element
-  for element in "$@"; do
-    gst-inspect-1.0 --exists "$element" 2>/dev/null || return 1
   done
 }
 
@@ -42,51 +37,13 @@ missing_packages() {
   has_commands gst-inspect-1.0 gst-launch-1.0 || echo gstreamer1.0-tools
   has_elements parsebin decodebin videoconvert videoscale audioresample opusenc || echo gstreamer1.0-plugins-base
   has_elements qtdemux mp4mux matroskamux deinterlace videoflip vp9enc flacenc || echo gstreamer1.0-plugins-good
-  has_elements h264parse h265parse || echo gstreamer1.0-plugins-bad
+  has_elements h264parse h265parse av1parse x265enc av1enc || echo gstreamer1.0-plugins-bad
   has_elements x264enc || echo gstreamer1.0-plugins-ugly
   has_elements avdec_h264 avenc_aac || echo gstreamer1.0-libav
   has_commands ffmpeg ffprobe || echo ffmpeg
   has_commands strace || echo strace
   find_python >/dev/null || echo python3 python3-venv
   use_rust || has_commands curl || echo curl ca-certificates
-}
-
-# As root, or through a sudo that does not ask.
-as_root() {
-  if [[ $EUID -eq 0 ]]; then
-    "$@"
-  else
-    sudo -n "$@"
-  fi
-}
-
-install_packages() {
-  local packages
-  mapfile -t packages < <(missing_packages | tr ' ' '\n')
-  if ((${#packages[@]} == 0)); then
-    return 0
-  fi
-  local by_hand="sudo apt-get update && sudo apt-get install ${packages[*]}"
-  if ! has_commands apt-get; then
-    die "missing on this machine (by Debian's package names): ${packages[*]}
-There is no apt-get here: install their counterparts by hand, GStreamer $gstreamer or newer, then run this again."
-  fi
-  if [[ $EUID -ne 0 ]] && ! sudo -n true 2>/dev/null; then
-    die "missing: ${packages[*]}
-Installing them needs root, and sudo asks for a password. Do it by hand, then run this again:
-    $by_hand"
-  fi
-  say "installing from apt: ${packages[*]}"
-  # A third party's list that fails to load does not matter as long as the packages are found.
-  as_root apt-get update -qq || say "warning: apt-get update failed; trying with the lists that are here"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
-    die "apt-get could not install them. See what it says above; with a network, by hand:
-    $by_hand"
-  mapfile -t packages < <(missing_packages | tr ' ' '\n')
-  if ((${#packages[@]} > 0)); then
-    die "still missing or too old after the installation: ${packages[*]}
-GStreamer $gstreamer and Python 3.11 are needed: Debian 12, Ubuntu 23.04 or newer have them."
-  fi
 }
 
 # --- Rust --------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@
 # docs/live.md says what the columns mean.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=packages.sh
+source "$root/scripts/packages.sh"
 
 # Servers and viewers are small programs on the system's Python, which Debian's bindings are for.
 python=/usr/bin/python3
@@ -20,13 +22,6 @@ import gi
 for name in "Gst", "GstRtspServer", "GstVideo":
     gi.require_version(name, "1.0")
 from gi.repository import Gst, GstRtspServer, GstVideo' 2>/dev/null
-}
-
-has_elements() {
-  local element
-  for element in "$@"; do
-    gst-inspect-1.0 --exists "$element" 2>/dev/null || return 1
-  done
 }
 
 # Print the Debian packages that the chains need beside those of install.sh.
@@ -40,22 +35,6 @@ missing_packages() {
     { has_elements webrtcbin && gst-inspect-1.0 nicesrc >/dev/null 2>&1; } || echo gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0
     pkg-config --exists gstreamer-webrtc-1.0 || echo libgstreamer-plugins-bad1.0-dev
   fi
-}
-
-install_packages() {
-  local packages as_root=()
-  mapfile -t packages < <(missing_packages | tr ' ' '\n')
-  ((${#packages[@]} > 0)) || return 0
-  local by_hand="sudo apt-get update && sudo apt-get install ${packages[*]}"
-  ((EUID == 0)) || as_root=(sudo -n)
-  command -v apt-get >/dev/null || die "missing on this machine (by Debian's package names): ${packages[*]}"
-  say "installing from apt: ${packages[*]}"
-  "${as_root[@]}" apt-get update -qq >&2 || true
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
-    die "apt-get could not install them. With root and a network, by hand:
-    $by_hand"
-  [[ -z $(missing_packages) ]] || die "still missing after the installation: $(missing_packages | tr '\n' ' ')"
 }
 
 usage() { sed -n '2,/^# docs/ { s/^# \{0,1\}//p }' "${BASH_SOURCE[0]}" >&2; }

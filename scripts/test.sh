@@ -50,10 +50,8 @@ browser() {
   if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
     return 0
   fi
-  local as_root=()
-  ((EUID == 0)) || as_root=(sudo -n)
-  "${as_root[@]}" apt-get update -qq >&2 || true
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+  as_root apt-get update -qq >&2 || true
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     chromium chromium-driver >&2 ||
     say "warning: chromium and chromedriver could not be installed: the tests of pages are skipped"
 }

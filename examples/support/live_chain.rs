@@ -5,7 +5,13 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use lexopt::ValueExt;
 
-use super::live_input::LiveInput;
+#[path = "arguments.rs"]
+#[allow(dead_code)]
+mod arguments;
+#[path = "live_input.rs"]
+mod live_input;
+
+use live_input::LiveInput;
 
 /// How often the chain looks whether it is time for something.
 const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(100);
@@ -21,9 +27,18 @@ pub struct Options {
     plain: Option<(usize, usize)>,
 }
 
+/// Reads the command line, for which an example names the addresses that it has by default, and makes GStreamer ready.
+pub fn start(input: &str, output: &str) -> Result<Options, Box<dyn std::error::Error>> {
+    // Before there is another thread.
+    gstdloralvsr::runtime::telemetry::disable();
+    let options = Options::read(input, output)?;
+    gst::init()?;
+    gstdloralvsr::plugin_register_static()?;
+    Ok(options)
+}
+
 impl Options {
-    /// Reads the command line; an example names the addresses that it has by default.
-    pub fn read(input: &str, output: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    fn read(input: &str, output: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let mut options = Options {
             input: input.into(),
             output: output.into(),
@@ -37,7 +52,7 @@ impl Options {
                 lexopt::Arg::Long("output") => options.output = words.value()?.string()?,
                 lexopt::Arg::Long("seconds") => options.seconds = Some(words.value()?.parse()?),
                 lexopt::Arg::Long("plain") => {
-                    options.plain = Some(super::arguments::frame_size(&words.value()?.string()?)?);
+                    options.plain = Some(arguments::frame_size(&words.value()?.string()?)?);
                 }
                 _ => {
                     return Err(format!(

@@ -146,14 +146,19 @@ impl DloralVsr {
         session.src_result.set(pushed.map(|_| ()));
     }
 
+    /// Goes over to another model, if one was asked for and is open.
+    pub(super) fn change_model(&self, session: &Session) {
+        if session.take_replacement() {
+            gst::info!(CAT, imp = self, "another model takes over");
+            // What the former one took says nothing of it.
+            self.timing.lock().controller.change_depth();
+        }
+    }
+
     /// Two frames are in flight at a time where nobody waits for a frame, or frames have the time of two: each may take
     /// longer if only more of them get through. Waits for models where no frame can be late.
     pub(super) fn choose_depth(&self, session: &Session) {
         self.learn_of_upstream();
-        if session.take_replacement() {
-            gst::info!(CAT, imp = self, "another model takes over");
-            self.timing.lock().controller.change_depth();
-        }
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
         let timing = self.timing.lock();

@@ -459,6 +459,7 @@ impl BaseTransformImpl for DloralVsr {
         session.src_result.tell()?;
         // Before it may have to wait for the model.
         self.stats.lock().frame_in();
+        self.change_model(&session);
         self.choose_depth(&session);
         if session.is_flushing() {
             self.stats.lock().dropped();

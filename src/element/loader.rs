@@ -2,9 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+
+/// How often it is looked whether threads have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), leaves the thread to itself: nobody waits for it.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
@@ -43,6 +47,39 @@ enum Outcome<T, E> {
     Failed(Option<E>),
 }
 
+/// The threads of a run's loaders. At the process's end ONNX Runtime takes down what a thread that is still opening a model
+/// works with, so a run that ends waits for them for a moment.
+#[derive(Default)]
+pub struct LoaderThreads(Mutex<Vec<JoinHandle<()>>>);
+
+impl LoaderThreads {
+    fn add(&self, thread: JoinHandle<()>) {
+        let mut threads = self.0.lock();
+        join_ended(&mut threads);
+        threads.push(thread);
+    }
+
+    /// Waits until all have ended, but no longer than `timeout`; those that take longer are left to themselves.
+    pub fn join(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut threads = std::mem::take(&mut *self.0.lock());
+        loop {
+            join_ended(&mut threads);
+            if threads.is_empty() || Instant::now() >= deadline {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+fn join_ended(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.extract_if(.., |thread| thread.is_finished()) {
+        // A panic in there was told where it happened.
+        let _ = thread.join();
+    }
+}
+
 impl<T, E> Shared<T, E> {
     fn change<R>(&self, change: impl FnOnce(&mut Slot<T, E>) -> R) -> R {
         let result = change(&mut self.slot.lock());
@@ -58,12 +95,12 @@ impl<T, E> Slot<T, E> {
 }
 
 impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
-    /// Starts `load` on a thread. It hands the value or the error to its ticket; if it ends with neither, it has
+    /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its ticket; if it ends with neither, it has
     /// failed.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn spawn(load: impl FnOnce(&Ticket<T, E>) + Send + 'static) -> io::Result<Self> {
+    pub fn spawn(threads: &LoaderThreads, load: impl FnOnce(&Ticket<T, E>) + Send + 'static) -> io::Result<Self> {
         let slot = Slot {
             outcome: Outcome::Pending,
             starting: true,
@@ -75,9 +112,10 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
             changed: Condvar::new(),
         });
         let ticket = Ticket(shared.clone());
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("dloralvsr-load".into())
             .spawn(move || load(&ticket))?;
+        threads.add(thread);
         Ok(Loader(shared))
     }
 
@@ -200,7 +238,7 @@ mod tests {
             Ok(Err(error)) => drop(ticket.fail(error)),
             Err(_) => (),
         };
-        (Loader::spawn(load).unwrap(), sender)
+        (Loader::spawn(&LoaderThreads::default(), load).unwrap(), sender)
     }
 
     /// Waits on another thread, so that a hang fails the test.
@@ -228,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_failure() {
-        let loader = TestLoader::spawn(|_| panic!("part of the test")).unwrap();
+        let loader = TestLoader::spawn(&LoaderThreads::default(), |_| panic!("part of the test")).unwrap();
         assert_eq!(wait(loader, |_| ()), Waited::Failed);
     }
 
@@ -244,7 +282,7 @@ mod tests {
     fn a_later_error_is_given_back_to_the_thread() {
         let (told, hears) = mpsc::channel();
         let (go, wait_for_go) = mpsc::channel();
-        let loader = TestLoader::spawn(move |ticket| {
+        let loader = TestLoader::spawn(&LoaderThreads::default(), move |ticket| {
             wait_for_go.recv().unwrap();
             told.send(ticket.fail("broken")).unwrap();
         })
@@ -281,7 +319,7 @@ mod tests {
     #[test]
     fn abandoning_waits_for_nobody_and_tells_the_thread() {
         let (asked, answer) = (mpsc::channel(), mpsc::channel());
-        let loader = TestLoader::spawn(move |ticket| {
+        let loader = TestLoader::spawn(&LoaderThreads::default(), move |ticket| {
             asked.1.recv().unwrap();
             answer.0.send(ticket.is_wanted()).unwrap();
             ticket.deliver(1);
@@ -290,5 +328,26 @@ mod tests {
         assert_eq!(wait(loader, |loader| assert!(loader.abandon())), Waited::Interrupted);
         asked.0.send(()).unwrap();
         assert_eq!(answer.1.recv_timeout(LONG), Ok(false));
+    }
+
+    #[test]
+    fn threads_that_end_in_time_are_waited_for_and_others_are_not() {
+        let threads = LoaderThreads::default();
+        let (sender, receiver) = mpsc::channel::<()>();
+        let (ended, is_ended) = (Arc::new(Mutex::new(false)), Duration::from_millis(50));
+        let end = ended.clone();
+        let soon = TestLoader::spawn(&threads, move |_| {
+            std::thread::sleep(is_ended);
+            *end.lock() = true;
+        });
+        drop(soon.unwrap());
+        threads.join(LONG);
+        assert!(*ended.lock());
+        let never = TestLoader::spawn(&threads, move |_| {
+            let _ = receiver.recv();
+        });
+        drop(never.unwrap());
+        threads.join(Duration::from_millis(1));
+        drop(sender);
     }
 }

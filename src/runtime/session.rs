@@ -31,8 +31,8 @@ static ALONE: FairMutex<()> = FairMutex::new(());
 
 struct Running {
     opener: Opener,
-    /// The one used last at the end. One for all sizes, but of providers whose
-    /// sessions are for a size each: a stream needs one for its tiles.
+    /// The one used last at the end. One for all sizes, but of providers whose sessions are for a size each: a stream needs
+    /// one for its tiles.
     opened: Vec<Opened>,
 }
 

@@ -16,7 +16,7 @@ use self::session_model::SessionModel;
 use super::buffers::{BufferError, Picture};
 use super::formats::{self, Layout};
 use super::frame_flow::FrameContext;
-use super::loader::{Loader, Ticket, Waited};
+use super::loader::{Loader, LoaderThreads, Ticket, Waited};
 use crate::restore::{
     FinishedFrame, Frame, FramePipeline, Hook, Job, Limit, Outcome, OutputWriter, PictureViewMut, Refusal, Report,
     RestoreError, Restored, Settings,
@@ -33,11 +33,16 @@ pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// How long a model that is being opened may hold up the end of a run.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The shared part of a run; its methods may be called from any thread.
 pub struct Session {
     model: Mutex<Arc<SessionModel>>,
     /// The one that is to take its place once it is open.
     replacement: Mutex<Option<Arc<SessionModel>>>,
+    /// What opens models.
+    loaders: LoaderThreads,
     /// Held while threads are told whether to wait, so that the last one to tell tells what holds, and while another model takes
     /// its place, so that the new one is told too.
     telling: Mutex<()>,
@@ -128,13 +133,15 @@ impl Session {
     ) -> Result<Arc<Self>, gst::ErrorMessage> {
         let no_thread =
             |error: io::Error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to restore on: {error}"]);
-        let model = Loader::spawn(load).map_err(no_thread)?;
+        let loaders = LoaderThreads::default();
+        let model = Loader::spawn(&loaders, load).map_err(no_thread)?;
         if let Some(message) = model.early_error(START_TIMEOUT) {
             return Err(message);
         }
         let session = Arc::new(Session {
             model: Mutex::new(SessionModel::new(model)),
             replacement: Mutex::default(),
+            loaders,
             telling: Mutex::default(),
             hook,
             pipeline: OnceLock::new(),
@@ -227,7 +234,7 @@ impl Session {
     /// # Errors
     /// The message to post, where that fails at once.
     pub fn replace_model(&self, load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<(), gst::ErrorMessage> {
-        let loader = Loader::spawn(load)
+        let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
         // From here on its thread tells errors itself.
         if let Some(message) = loader.early_error(Duration::ZERO) {
@@ -240,6 +247,10 @@ impl Session {
     /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the next one
     /// has no previous one.
     pub fn take_replacement(&self) -> bool {
+        // As good as always.
+        if self.replacement.lock().is_none() {
+            return false;
+        }
         let _telling = self.telling.lock();
         let mut replacement = self.replacement.lock();
         if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
@@ -442,6 +453,12 @@ impl Session {
     /// What a panic in there leaves is scratch memory, which is written anew.
     fn writer(&self) -> MutexGuard<'_, OutputWriter> {
         self.writer.lock()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.loaders.join(SHUTDOWN_TIMEOUT);
     }
 }
 

@@ -21,7 +21,7 @@ impl Session {
         };
         if current.second.get().is_none() {
             let caps = self.caps().filter(|_| !waits);
-            let loader = Loader::spawn(move |ticket| load(&model, caps.as_deref(), ticket));
+            let loader = Loader::spawn(&self.loaders, move |ticket| load(&model, caps.as_deref(), ticket));
             current.second.get_or_init(|| loader.ok());
             // A flush that has come meanwhile did not find it.
             self.interrupt_threads(&self.telling.lock());

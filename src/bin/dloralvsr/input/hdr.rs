@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_become_x264s_options() {
+    fn both_become_options_of_the_encoders() {
         let text = |text: &str| Some(text.to_owned());
         let data = [
             SideData {
@@ -127,6 +127,10 @@ mod tests {
         assert_eq!(
             Mastering::of(&data).unwrap().x264_options(),
             "mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):cll=1000,400"
+        );
+        assert_eq!(
+            Mastering::of(&data).unwrap().x265_options(),
+            "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
         );
         assert_eq!(Mastering::of(&[SideData::default()]), None);
     }
