@@ -17,7 +17,7 @@ use child::{RESULT, child};
 use gstdloralvsr::pack::{Graph, Pack};
 use gstdloralvsr::restore::{Encoded, GraphErrorKind, Graphs};
 use gstdloralvsr::runtime::{
-    self, CancellableModel, Model, ModelOptions, OptimizationLevel, Provider, RuntimeError, log,
+    self, CancellableModel, Model, ModelOptions, OpenCancel, OptimizationLevel, Progress, Provider, RuntimeError, log,
 };
 use ndarray::{Array4, Axis, Slice, concatenate, s};
 
@@ -383,13 +383,16 @@ fn two_graphs_side_by_side_have_half_of_the_threads_each() {
     for (threads, half) in [(2, 1), (3, 2), (8, 4)] {
         let model = with_threads(&nearest, threads);
         assert!(model.gains_by_pipelining());
-        let halved = model.with_half_the_threads().unwrap();
+        let halved = model.with_half_the_threads(&OpenCancel::default()).unwrap();
         assert!(Arc::ptr_eq(&halved, &with_threads(&nearest, half)), "{threads} threads");
         assert_computes_nearest(&halved, 8, 6);
     }
     let single = with_threads(&nearest, 1);
     assert!(!single.gains_by_pipelining());
-    assert!(Arc::ptr_eq(&single.with_half_the_threads().unwrap(), &single));
+    assert!(Arc::ptr_eq(
+        &single.with_half_the_threads(&OpenCancel::default()).unwrap(),
+        &single
+    ));
 
     let (folder, ballast) = (copy_of_nearest(), vec![0_u8; 256 << 20]);
     fs::write(folder.path().join("ballast.bin"), &ballast).unwrap();
@@ -400,7 +403,10 @@ fn two_graphs_side_by_side_have_half_of_the_threads_each() {
     let large = Pack::open(folder.path()).unwrap();
     assert!(large.size() > 256 << 20);
     let model = with_threads(&large, 2);
-    assert!(model.gains_by_pipelining() && Arc::ptr_eq(&model.with_half_the_threads().unwrap(), &model));
+    assert!(
+        model.gains_by_pipelining()
+            && Arc::ptr_eq(&model.with_half_the_threads(&OpenCancel::default()).unwrap(), &model)
+    );
 }
 
 fn copy_of_nearest() -> tempfile::TempDir {
@@ -454,6 +460,28 @@ fn progress_goes_from_nothing_to_all() {
             "{name} is not in {seen:?}"
         );
     }
+}
+
+#[test]
+fn opening_that_is_cancelled_ends_with_the_graph_that_it_is_at() {
+    let options = ModelOptions {
+        intra_threads: 6,
+        ..cpu()
+    };
+    let pack = pack("nearest");
+    let cancel = OpenCancel::default();
+    let mut stages = Vec::new();
+    let mut cancel_at_restorer = |progress: Progress| {
+        if progress.stage.contains("restorer") {
+            cancel.cancel();
+        }
+        stages.push(progress.stage);
+    };
+    let outcome = Model::load_cancellable(&pack, &options, &mut cancel_at_restorer, &cancel);
+    assert!(matches!(outcome, Err(RuntimeError::Cancelled)), "{outcome:?}");
+    assert!(stages.last().unwrap().contains("restorer"), "{stages:?}");
+    // Whoever asks next opens it.
+    assert_computes_nearest(&Model::load(&pack, &options, &mut |_| {}).unwrap(), 32, 32);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use gstdloralvsr::restore::{
     Completion, FinishedFrame, Frame, FramePipeline, GraphSet, Job, Outcome, OutputWriter, PixelLayout, PixelView,
     PixelViewMut, Report, RestoreError, Restored, SCALE, Settings, Stream,
 };
-use gstdloralvsr::runtime::Model;
+use gstdloralvsr::runtime::{Model, OpenCancel};
 
 /// Restores a clip, and writes each picture where the one before was.
 pub struct Way {
@@ -58,7 +58,7 @@ impl Way {
         width: usize,
         height: usize,
     ) -> Result<Way, Box<dyn Error>> {
-        let model = model.with_half_the_threads()?;
+        let model = model.with_half_the_threads(&OpenCancel::default())?;
         let graphs = Arc::new(GraphSet::new(model.clone(), model.manifest())?);
         let ((sender, finished), (spares, spare)) = (mpsc::channel(), mpsc::channel());
         let (mut writer, mut picture) = (OutputWriter::new(), blank(width, height));

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::runtime::OpenCancel;
+
 /// How often it is looked whether threads have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), leaves the thread to itself: nobody waits for it.
+/// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), cancels what the thread is at and leaves it to itself.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
 
 /// What waiting came to.
@@ -30,6 +32,8 @@ pub struct Ticket<T, E>(Arc<Shared<T, E>>);
 struct Shared<T, E> {
     slot: Mutex<Slot<T, E>>,
     changed: Condvar,
+    /// Ends what the thread is at.
+    cancel: OpenCancel,
 }
 
 struct Slot<T, E> {
@@ -110,6 +114,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
         let shared = Arc::new(Shared {
             slot: Mutex::new(slot),
             changed: Condvar::new(),
+            cancel: OpenCancel::default(),
         });
         let ticket = Ticket(shared.clone());
         let thread = std::thread::Builder::new()
@@ -167,9 +172,12 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     pub fn set_flushing(&self, flushing: bool) {
         self.0.change(|slot| slot.flushing = flushing);
     }
+}
 
-    /// Interrupts waiting for good. Says whether the thread is still at it.
+impl<T, E> Loader<T, E> {
+    /// Interrupts waiting for good, and what is being opened. Says whether the thread is still at it.
     pub fn abandon(&self) -> bool {
+        self.0.cancel.cancel();
         self.0.change(|slot| {
             slot.abandoned = true;
             slot.is_pending()
@@ -179,7 +187,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
 
 impl<T, E> Drop for Loader<T, E> {
     fn drop(&mut self) {
-        self.0.change(|slot| slot.abandoned = true);
+        self.abandon();
     }
 }
 
@@ -203,6 +211,11 @@ impl<T, E> Ticket<T, E> {
             slot.outcome = Outcome::Failed(Some(error));
             None
         })
+    }
+
+    /// What ends the thread's work when nobody wants the result any more.
+    pub fn cancel(&self) -> &OpenCancel {
+        &self.0.cancel
     }
 
     /// Whether somebody still wants the result, and hence news of it.

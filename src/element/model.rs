@@ -10,7 +10,7 @@ use super::session::ModelTicket;
 use super::settings::ModelRequest;
 use super::{CAT, DloralVsr, ort_log};
 use crate::pack::Pack;
-use crate::runtime::{Model, telemetry};
+use crate::runtime::{Model, OpenCancel, Progress, telemetry};
 
 /// Code of the PROGRESS messages.
 const PROGRESS_CODE: &str = "open-model";
@@ -33,7 +33,9 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
         }
     };
     tell(gst::ProgressType::Start, "Opening the model");
-    match load(request, &mut |text| tell(gst::ProgressType::Continue, text)) {
+    match load(request, ticket.cancel(), &mut |text| {
+        tell(gst::ProgressType::Continue, text)
+    }) {
         Ok(model) => {
             let text = describe(&model);
             if let Some(element) = element.upgrade().filter(|_| ticket.deliver(model)) {
@@ -70,15 +72,14 @@ pub fn post_cancelled(element: &DloralVsr) {
     post_progress(element, gst::ProgressType::Canceled, "The model is not needed any more");
 }
 
-fn load(request: &ModelRequest, tell: &mut dyn FnMut(&str)) -> Result<Arc<Model>, OpenError> {
+fn load(request: &ModelRequest, cancel: &OpenCancel, tell: &mut dyn FnMut(&str)) -> Result<Arc<Model>, OpenError> {
     ort_log::install();
     let pack = match &request.model {
         Some(model) => Pack::find(model)?,
         None => Pack::embedded()?,
     };
-    Ok(Model::load(&pack, &request.options, &mut |progress| {
-        tell(&format!("{}: {} %", progress.stage, progress.percent))
-    })?)
+    let mut progress = |progress: Progress| tell(&format!("{}: {} %", progress.stage, progress.percent));
+    Ok(Model::load_cancellable(&pack, &request.options, &mut progress, cancel)?)
 }
 
 /// The model and who computes; with `auto` also why nobody faster does.

@@ -96,6 +96,9 @@ pub enum RuntimeError {
         /// In ONNX Runtime's words.
         message: String,
     },
+    /// Nobody waits for the model any more.
+    #[error("opening the model was cancelled")]
+    Cancelled,
     /// A model that opens, but does not restore a frame.
     #[error("{provider} could not restore a frame of a trial: {message}")]
     Trial {

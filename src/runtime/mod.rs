@@ -6,6 +6,7 @@
 
 mod assignment;
 mod cache;
+mod cancel;
 mod device;
 mod environment;
 mod error;
@@ -22,6 +23,7 @@ mod session;
 mod signature;
 pub mod telemetry;
 
+pub use cancel::OpenCancel;
 pub use environment::library_path;
 pub use error::RuntimeError;
 pub use graphs::CancellableModel;

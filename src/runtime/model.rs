@@ -8,7 +8,7 @@ use super::environment::Loaded;
 use super::open::Opener;
 use super::provider;
 use super::session::GraphSession;
-use super::{ModelOptions, Provider, RuntimeError, environment, measure};
+use super::{ModelOptions, OpenCancel, Provider, RuntimeError, environment, measure};
 use crate::pack::{Graph, Manifest, Pack};
 
 static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
@@ -47,8 +47,21 @@ impl Model {
         options: &ModelOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>, RuntimeError> {
+        Model::load_cancellable(pack, options, progress, &OpenCancel::default())
+    }
+
+    /// As [`load`](Self::load), until `cancel` ends it. Those who wait for the same model open it themselves then.
+    ///
+    /// # Errors
+    /// As those of [`load`](Self::load), and [`RuntimeError::Cancelled`].
+    pub fn load_cancellable(
+        pack: &Pack,
+        options: &ModelOptions,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &OpenCancel,
+    ) -> Result<Arc<Model>, RuntimeError> {
         let key = (pack.id().to_owned(), options.clone());
-        let model = MODELS.get_or_make(key, || Model::load_new(pack, options, progress))?;
+        let model = MODELS.get_or_make(key, || Model::load_new(pack, options, progress, cancel))?;
         tell(progress, "Ready".to_owned(), 100);
         Ok(model)
     }
@@ -57,42 +70,46 @@ impl Model {
         pack: &Pack,
         options: &ModelOptions,
         progress: &mut dyn FnMut(Progress),
+        cancel: &OpenCancel,
     ) -> Result<Model, RuntimeError> {
         tell(progress, "Loading ONNX Runtime".to_owned(), 0);
         let loaded = environment::get(provider::preference(pack, options))?;
-        let open =
-            |provider, progress: &mut dyn FnMut(Progress)| Model::open(pack, options, provider, loaded, &[], progress);
+        let source = Source {
+            pack,
+            options,
+            loaded,
+            cancel,
+        };
         let choice = provider::choose(pack, options, loaded, &mut |provider| {
             tell(progress, format!("Trying {provider}"), 5);
-            measure::frame_time(&open(provider, &mut |_| ())?)
+            measure::frame_time(&Model::open(&source, provider, &[], &mut |_| ())?)
         })?;
         let mut refusals = choice.passed_over;
         let (best, last) = split_last(&choice.candidates);
         for provider in best {
-            match Model::open(pack, options, *provider, loaded, &refusals, progress) {
+            match Model::open(&source, *provider, &refusals, progress) {
                 Ok(model) => return Ok(model),
+                Err(RuntimeError::Cancelled) => return Err(RuntimeError::Cancelled),
                 // Whatever the reason: a broken pack fails again on the last one, whose error is then the answer.
                 Err(error) => refusals.push(format!("not {provider}: {error}")),
             }
         }
-        Model::open(pack, options, last, loaded, &refusals, progress)
+        Model::open(&source, last, &refusals, progress)
     }
 
     fn open(
-        pack: &Pack,
-        options: &ModelOptions,
+        source: &Source<'_>,
         provider: Provider,
-        loaded: &'static Loaded,
         refusals: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Model, RuntimeError> {
         let left_to_cpu = Arc::new(LeftToCpu::default());
         Ok(Model {
-            pack: pack.clone(),
-            options: options.clone(),
+            pack: source.pack.clone(),
+            options: source.options.clone(),
             provider,
             provider_note: (!refusals.is_empty()).then(|| refusals.join("; ")),
-            sessions: open_sessions(provider, pack, options, loaded, &left_to_cpu, progress)?,
+            sessions: open_sessions(source, provider, &left_to_cpu, progress)?,
             left_to_cpu,
         })
     }
@@ -108,8 +125,8 @@ impl Model {
     /// so one of more than 256 MiB is given as it is.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
-    pub fn with_half_the_threads(self: &Arc<Self>) -> Result<Arc<Model>, RuntimeError> {
+    /// As [`load_cancellable`](Self::load_cancellable).
+    pub fn with_half_the_threads(self: &Arc<Self>, cancel: &OpenCancel) -> Result<Arc<Model>, RuntimeError> {
         const LARGEST: u64 = 256 << 20;
         if !self.gains_by_pipelining() || self.pack.size() > LARGEST {
             return Ok(self.clone());
@@ -121,7 +138,7 @@ impl Model {
             intra_threads: u32::try_from(half).unwrap_or(u32::MAX),
             ..self.options.clone()
         };
-        Model::load(&self.pack, &options, &mut |_| ())
+        Model::load_cancellable(&self.pack, &options, &mut |_| (), cancel)
     }
 
     /// What the pack says about itself.
@@ -159,6 +176,14 @@ impl std::fmt::Debug for Model {
     }
 }
 
+/// What models are made of, whatever the provider.
+struct Source<'s> {
+    pack: &'s Pack,
+    options: &'s ModelOptions,
+    loaded: &'static Loaded,
+    cancel: &'s OpenCancel,
+}
+
 /// `candidates` is never empty.
 fn split_last(candidates: &[Provider]) -> (&[Provider], Provider) {
     match candidates {
@@ -168,10 +193,8 @@ fn split_last(candidates: &[Provider]) -> (&[Provider], Provider) {
 }
 
 fn open_sessions(
+    source: &Source<'_>,
     provider: Provider,
-    pack: &Pack,
-    options: &ModelOptions,
-    loaded: &'static Loaded,
     left_to_cpu: &Arc<LeftToCpu>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<[GraphSession; 3], RuntimeError> {
@@ -181,15 +204,17 @@ fn open_sessions(
             format!("Loading {} on {provider}", graph.file_name()),
             percent,
         );
-        GraphSession::open(Opener {
+        let Source { pack, options, .. } = source;
+        let opener = Opener {
             graph,
             provider,
             arithmetic: provider::arithmetic(provider, options.precision, pack.manifest(), graph)?,
-            pack: pack.clone(),
-            options: options.clone(),
-            loaded,
+            pack: (*pack).clone(),
+            options: (*options).clone(),
+            loaded: source.loaded,
             left_to_cpu: left_to_cpu.clone(),
-        })
+        };
+        GraphSession::open(opener, source.cancel)
     };
     // The restorer is nearly all of a pack.
     Ok([

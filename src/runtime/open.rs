@@ -12,7 +12,7 @@ use super::device::Device;
 use super::environment::Loaded;
 use super::provider::{self, Arithmetic, Setting};
 use super::signature::names;
-use super::{ModelOptions, Provider, RuntimeError, log, signature};
+use super::{ModelOptions, OpenCancel, Provider, RuntimeError, log, signature};
 use crate::pack::{Graph, GraphSource, Pack};
 
 /// Names and shapes of a graph's inputs.
@@ -69,30 +69,30 @@ impl Opener {
 
     /// Opens what can be opened before the first frame. OpenVINO compiles in a moment, but only for the size of the
     /// stream's tiles: for it the graph is read and its device asked for, and nothing is compiled.
-    pub fn open_first(&self) -> Result<Option<Opened>, RuntimeError> {
+    pub fn open_first(&self, cancel: &OpenCancel) -> Result<Option<Opened>, RuntimeError> {
         let shapes = signature::inputs(self.graph, self.pack.manifest(), self.first_size());
         if !provider::compiles_with_the_stream(self.provider) {
-            return self.open(&shapes).map(Some);
+            return self.open(&shapes, cancel).map(Some);
         }
         self.builder(&shapes, false)?;
         let reader = self
             .configured()?
             .with_optimization_level(GraphOptimizationLevel::Disable);
         let mut reader = reader.map_err(|error| self.refused(error.to_string()))?;
-        self.check(&self.commit(&mut reader)?, None)?;
+        self.check(&self.commit(&mut reader, cancel)?, None)?;
         Ok(None)
     }
 
     /// Opens a session that takes inputs of these shapes; if the provider can, of every other size too.
-    pub fn open(&self, shapes: &Shapes) -> Result<Opened, RuntimeError> {
+    pub fn open(&self, shapes: &Shapes, cancel: &OpenCancel) -> Result<Opened, RuntimeError> {
         let session = match self.provider {
-            Provider::Cuda | Provider::TensorRt => self.session(shapes, true).or_else(|error| {
+            Provider::Cuda | Provider::TensorRt => self.session(shapes, true, cancel).or_else(|error| {
                 // A graph of which some part stays on the CPU cannot be recorded.
                 let graph = self.graph;
                 log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
-                self.session(shapes, false)
+                self.session(shapes, false, cancel)
             }),
-            _ => self.session(shapes, false),
+            _ => self.session(shapes, false, cancel),
         }?;
         let fixed = provider::is_sized(self.provider).then_some(shapes);
         self.check(&session, fixed)?;
@@ -137,8 +137,8 @@ impl Opener {
         })
     }
 
-    fn session(&self, shapes: &Shapes, recorded: bool) -> Result<Session, RuntimeError> {
-        self.commit(&mut self.builder(shapes, recorded)?)
+    fn session(&self, shapes: &Shapes, recorded: bool, cancel: &OpenCancel) -> Result<Session, RuntimeError> {
+        self.commit(&mut self.builder(shapes, recorded)?, cancel)
     }
 
     /// What a session for inputs of these shapes is made by.
@@ -165,8 +165,13 @@ impl Opener {
         configure(self.loaded, &self.options).map_err(|error| self.refused(error.to_string()))
     }
 
-    fn commit(&self, builder: &mut SessionBuilder) -> Result<Session, RuntimeError> {
-        commit(builder, self.pack.graph(self.graph, self.arithmetic.form)).map_err(|message| self.refused(message))
+    fn commit(&self, builder: &mut SessionBuilder, cancel: &OpenCancel) -> Result<Session, RuntimeError> {
+        cancel.watch(builder);
+        let session = commit(builder, self.pack.graph(self.graph, self.arithmetic.form));
+        session.map_err(|message| match cancel.is_cancelled() {
+            true => RuntimeError::Cancelled,
+            false => self.refused(message),
+        })
     }
 
     fn refused(&self, message: String) -> RuntimeError {

@@ -9,7 +9,7 @@ use parking_lot::FairMutex;
 
 use super::open::{Opened, Opener, Shapes};
 use super::run::{Input, Output};
-use super::{RuntimeError, device, provider, run, signature};
+use super::{OpenCancel, RuntimeError, device, provider, run, signature};
 use crate::pack::Graph;
 use crate::restore::{GraphError, GraphErrorKind};
 
@@ -39,9 +39,9 @@ struct Running {
 impl GraphSession {
     /// Loads the graph and compares its inputs and outputs with the manifest. TensorRT builds the engine for the pack's
     /// own tiles; those for other sizes follow with the first frame that needs them, as all of OpenVINO's do.
-    pub fn open(opener: Opener) -> Result<Self, RuntimeError> {
+    pub fn open(opener: Opener, cancel: &OpenCancel) -> Result<Self, RuntimeError> {
         let alone = provider::runs_alone(opener.provider);
-        let opened = exclusively(alone, || opener.open_first())?.into_iter().collect();
+        let opened = exclusively(alone, || opener.open_first(cancel))?.into_iter().collect();
         Ok(GraphSession {
             graph: opener.graph,
             alone,
@@ -125,7 +125,7 @@ impl Running {
                 if self.opened.len() == KEPT {
                     self.opened.remove(0);
                 }
-                self.opened.push(self.opener.open(shapes)?);
+                self.opened.push(self.opener.open(shapes, &OpenCancel::default())?);
             }
         }
         // Both arms above leave the wanted one at the end.

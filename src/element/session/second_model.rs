@@ -43,7 +43,7 @@ impl Session {
 
 /// A ticket that is dropped with nothing delivered has failed: then there is one frame at a time.
 fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, ticket: &Ticket<Arc<Model>, ()>) {
-    match model.with_half_the_threads() {
+    match model.with_half_the_threads(ticket.cancel()) {
         Ok(second) => {
             if let Some(Err(error)) = caps.map(|caps| warm_up(&second, caps)) {
                 // The first frame will say the same to whoever waits for it.

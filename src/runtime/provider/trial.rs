@@ -64,11 +64,15 @@ pub(super) fn run(
 ) -> Result<Verdict, RuntimeError> {
     // In this order: threads that OpenVINO leaves behind wait awake for a while.
     let cpu = measure(Provider::Cpu)?;
-    let openvino = measure(Provider::OpenVino);
-    if let Err(error) = &openvino {
-        log::emit(log::Level::Warning, &format!("OpenVINO is not taken: {error}"));
-    }
-    let openvino = openvino.ok();
+    let openvino = match measure(Provider::OpenVino) {
+        Ok(openvino) => Some(openvino),
+        // Says nothing of OpenVINO.
+        Err(RuntimeError::Cancelled) => return Err(RuntimeError::Cancelled),
+        Err(error) => {
+            log::emit(log::Level::Warning, &format!("OpenVINO is not taken: {error}"));
+            None
+        }
+    };
     let verdict = Verdict { cpu, openvino };
     log::emit(log::Level::Info, &verdict.to_string());
     remember(pack, options, verdict);
