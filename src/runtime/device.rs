@@ -238,7 +238,7 @@ mod tests {
             };
             let bound = run(&mut |inputs, outputs| device.run(&mut session, inputs, outputs).unwrap());
             let plain =
-                run(&mut |inputs, outputs| super::super::run::run_into(&mut session, None, inputs, outputs).unwrap());
+                run(&mut |inputs, outputs| super::super::run::run_into(&session, None, inputs, outputs).unwrap());
             assert_eq!(bound, plain, "side {side}");
             assert!(device.bound.len() <= KEPT);
         }

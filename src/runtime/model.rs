@@ -22,8 +22,8 @@ pub struct Progress {
     pub percent: u32,
 }
 
-/// A pack with one set of options, ready to run. Any number of streams may share it; calls of the same graph are
-/// served one after the other, in the order in which they came.
+/// A pack with one set of options, ready to run. Any number of streams may share it. On the CPU their calls run side by
+/// side; else calls of the same graph are served one after the other, in the order in which they came.
 pub struct Model {
     pack: Pack,
     options: ModelOptions,

@@ -4,13 +4,14 @@ use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{RunOptions, Session};
 
 use super::assignment::{self, LeftToCpu};
 use super::device::Device;
 use super::environment::Loaded;
 use super::provider::{self, Arithmetic, Setting};
+use super::run::{self, Input, Output};
 use super::signature::names;
 use super::{ModelOptions, OpenCancel, Provider, RuntimeError, log, signature};
 use crate::pack::{Graph, GraphSource, Pack};
@@ -32,14 +33,42 @@ pub(super) struct Opener {
 
 /// An open session.
 pub(super) struct Opened {
-    pub session: Session,
-    /// None on the CPU, where graphs use the caller's memory as it is.
-    pub device: Option<Device>,
+    access: Access,
     /// What it takes; none: every size.
     shapes: Option<Shapes>,
 }
 
+/// By how many callers a session is run at a time.
+enum Access {
+    /// Any number, with the callers' memory as it is.
+    Shared(Arc<Session>),
+    /// One; on a device with memory of its own.
+    Exclusive(Session, Option<Device>),
+}
+
 impl Opened {
+    /// The session, if callers need not wait for each other.
+    pub fn shared(&self) -> Option<Arc<Session>> {
+        match &self.access {
+            Access::Shared(session) => Some(session.clone()),
+            Access::Exclusive(..) => None,
+        }
+    }
+
+    /// Runs the graph from and into the caller's memory.
+    pub fn run(
+        &mut self,
+        options: Option<&RunOptions>,
+        inputs: &[Input<'_>],
+        outputs: &mut [Output<'_>],
+    ) -> ort::Result<()> {
+        match &mut self.access {
+            Access::Exclusive(session, Some(device)) => device.run(session, inputs, outputs),
+            Access::Exclusive(session, None) => run::run_into(session, options, inputs, outputs),
+            Access::Shared(session) => run::run_into(session, options, inputs, outputs),
+        }
+    }
+
     /// Whether the session takes inputs of these shapes.
     pub fn takes(&self, shapes: &Shapes) -> bool {
         self.shapes.as_ref().is_none_or(|own| {
@@ -97,16 +126,17 @@ impl Opener {
         let fixed = provider::is_sized(self.provider).then_some(shapes);
         self.check(&session, fixed)?;
         self.note_assignment(&session);
-        let device = match self.provider {
+        let access = match self.provider {
+            Provider::Cpu => Access::Shared(Arc::new(session)),
             Provider::Cuda | Provider::TensorRt => {
                 let id = provider::device_id(&self.options)?;
-                Some(Device::cuda(&session, id).map_err(|error| self.refused(error.to_string()))?)
+                let device = Device::cuda(&session, id).map_err(|error| self.refused(error.to_string()))?;
+                Access::Exclusive(session, Some(device))
             }
-            _ => None,
+            _ => Access::Exclusive(session, None),
         };
         Ok(Opened {
-            session,
-            device,
+            access,
             shapes: fixed.cloned(),
         })
     }

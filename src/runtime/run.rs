@@ -19,7 +19,7 @@ pub(super) type Output<'v> = (&'static CStr, DynValueRefMut<'v>);
 /// What ONNX Runtime says; also if the graph's outputs have other shapes than the given ones, whose content is then
 /// undefined.
 pub(super) fn run_into(
-    session: &mut Session,
+    session: &Session,
     options: Option<&RunOptions>,
     inputs: &[Input<'_>],
     outputs: &mut [Output<'_>],
@@ -28,10 +28,10 @@ pub(super) fn run_into(
     let input_values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
     let output_names: Vec<_> = outputs.iter().map(|(name, _)| name.as_ptr()).collect();
     let mut output_values: Vec<_> = outputs.iter_mut().map(|(_, value)| value.ptr().cast_mut()).collect();
-    // SAFETY: the session is borrowed mutably, so nobody else runs it; options may be ended from another thread meanwhile. Names and values live, with the lengths given,
-    // until the call returns; values that go in as outputs are not null, so ONNX Runtime writes into them (after it has
-    // compared their types and shapes with what the graph gives) and replaces none of them; their memory is borrowed
-    // mutably.
+    // SAFETY: a session may be run by several threads at once, as ONNX Runtime's documentation of Run says, and `options`
+    // may be ended from another thread meanwhile. Names and values live, with the lengths given, until the call returns;
+    // values that go in as outputs are not null, so ONNX Runtime writes into them (after it has compared their types and
+    // shapes with what the graph gives) and replaces none of them; their memory is borrowed mutably.
     ortsys![unsafe Run(
         session.ptr().cast_mut(),
         options.map_or(std::ptr::null(), AsPointer::ptr),

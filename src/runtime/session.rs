@@ -16,7 +16,8 @@ use crate::restore::{GraphError, GraphErrorKind};
 /// Sessions of one graph that are kept where every size of tiles needs its own.
 const KEPT: usize = 2;
 
-/// A loaded graph. ONNX Runtime's sessions are not to be run by two threads at once, so calls queue up.
+/// A loaded graph. On the CPU calls run side by side; those of other providers, which share memory on a device or are
+/// recorded, queue up.
 pub(super) struct GraphSession {
     graph: Graph,
     /// Whether nothing else of the process may run or be opened meanwhile.
@@ -57,30 +58,32 @@ impl GraphSession {
         })
     }
 
-    /// Runs the graph from and into the caller's memory, when all who asked before are done. `options` may cancel it, on the
-    /// CPU.
+    /// Runs the graph from and into the caller's memory, but on the CPU when all who asked before are done. `options` may
+    /// cancel it, on the CPU.
     pub fn run(
         &self,
         options: Option<&RunOptions>,
         inputs: &[Input<'_>],
         outputs: &mut [Output<'_>],
     ) -> Result<(), GraphError> {
-        self.turn(|running| {
-            let shapes: Shapes = inputs
-                .iter()
-                .map(|(name, value)| (*name, device::description(value).1))
-                .collect();
-            let Opened { session, device, .. } = running.session_of(&shapes).map_err(|error| GraphError {
-                graph: self.graph,
-                kind: GraphErrorKind::Other,
-                message: error.to_string(),
-            })?;
-            let outcome = match device {
-                Some(device) => device.run(session, inputs, outputs),
-                None => run::run_into(session, options, inputs, outputs),
-            };
-            outcome.map_err(|error| self.error(&error))
-        })
+        let shapes: Shapes = inputs
+            .iter()
+            .map(|(name, value)| (*name, device::description(value).1))
+            .collect();
+        let shared = self.turn(|running| {
+            let opened = running.session_of(&shapes).map_err(|error| self.not_opened(&error))?;
+            match opened.shared() {
+                Some(session) => Ok(Some(session)),
+                None => match opened.run(options, inputs, outputs) {
+                    Ok(()) => Ok(None),
+                    Err(error) => Err(self.error(&error)),
+                },
+            }
+        })?;
+        match shared {
+            Some(session) => run::run_into(&session, options, inputs, outputs).map_err(|error| self.error(&error)),
+            None => Ok(()),
+        }
     }
 
     /// Does `work` when all who asked before are done.
@@ -104,6 +107,15 @@ impl GraphSession {
     {
         let tensor = TensorRefMut::from_array_view_mut(array).map_err(|error| self.error(&error))?;
         Ok((name, tensor.into_dyn()))
+    }
+
+    /// A session for a stream's tiles that cannot be had.
+    fn not_opened(&self, error: &RuntimeError) -> GraphError {
+        GraphError {
+            graph: self.graph,
+            kind: GraphErrorKind::Other,
+            message: error.to_string(),
+        }
     }
 
     /// A failure of ONNX Runtime, sorted by what a caller can do about it.
