@@ -197,6 +197,31 @@ fn a_pool_that_allows_two_buffers_is_enough() {
     });
 }
 
+/// Frames in flight hold buffers of the pool, so downstream is told of that many.
+#[test]
+fn buffers_that_are_held_are_asked_for() {
+    let picture = Picture::moving(VideoFormat::Rgb, 16, 16, 0);
+    let output = picture.enlarged_blank();
+    let size = output.info().size() as u32;
+    for (offered, asked_for) in [((2, 0), (6, 0)), ((2, 20), (6, 20)), ((1, 3), (3, 3))] {
+        let pool = gst_video::VideoBufferPool::new();
+        let configured = pool.clone();
+        let mut rig = Rig::new("nearest");
+        let sink = rig.harness.sinkpad().unwrap();
+        sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+            if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
+                query.add_allocation_pool(Some(&pool), size, offered.0, offered.1);
+                return gst::PadProbeReturn::Handled;
+            }
+            gst::PadProbeReturn::Ok
+        });
+        rig.harness.set_src_caps(picture.caps());
+        rig.push_and_pull(picture.buffer(0));
+        let (_, _, min, max) = configured.config().params().unwrap();
+        assert_eq!((min, max), asked_for, "of {offered:?}");
+    }
+}
+
 #[test]
 fn as_many_frames_leave_as_come_with_their_times() {
     let pictures = moving(VideoFormat::Bgrx, 24, 16, 12);

@@ -27,11 +27,9 @@ impl DloralVsr {
         session: &Session,
         input: &gst::BufferRef,
     ) -> Result<GenerateOutputSuccess, gst::FlowError> {
-        // Before the frame's time is taken.
-        if let Err(error) = session.wait_for_slot() {
-            self.stats.lock().dropped();
-            return Err(self.fail(&error));
-        }
+        let output = self
+            .reserve(session, input)
+            .inspect_err(|_| self.stats.lock().dropped())?;
         let request = self.begin(input);
         let (planned, messages) = FrameFlow::new(session, &self.timing, &request).plan(input);
         let (frame, plan) = match planned {
@@ -53,7 +51,7 @@ impl DloralVsr {
             return Ok(GenerateOutputSuccess::Dropped);
         }
         self.tell(&messages, &request);
-        let submitted = self.carry_out(session, &frame, plan, input, request);
+        let submitted = self.carry_out(session, &frame, plan, output, request);
         submitted
             .map(|()| GenerateOutputSuccess::NoOutput)
             .inspect_err(|_| self.stats.lock().dropped())
@@ -64,16 +62,19 @@ impl DloralVsr {
         session: &Session,
         frame: &Arc<Frame>,
         plan: Plan,
-        input: &gst::BufferRef,
+        mut output: gst::Buffer,
         request: Request,
     ) -> Result<(), gst::FlowError> {
         let budget = match plan {
             Plan::Restore { budget, .. } => budget,
             Plan::Bypass { .. } | Plan::Drop => None,
         };
+        if session.take_discont() {
+            output.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
         let times = request.times;
         let context = FrameContext {
-            output: self.prepare_output(session, input)?,
+            output,
             caps: session.caps().ok_or(gst::FlowError::NotNegotiated)?,
             request,
             budget,
@@ -86,17 +87,15 @@ impl DloralVsr {
         submitted.map_err(|error| self.fail(&error))
     }
 
-    /// The buffer for what becomes of the frame in `input`, with its times, flags and metas.
-    fn prepare_output(&self, session: &Session, input: &gst::BufferRef) -> Result<gst::Buffer, gst::FlowError> {
-        let mut output = match self.parent_prepare_output_buffer(InputBuffer::Readable(input))? {
-            PrepareOutputBufferSuccess::Buffer(output) => output,
+    /// What the frame in `input` has to wait for before its time is taken: a slot in the pipeline, and the buffer for what
+    /// becomes of it, with its times, flags and metas, which a small pool has to get back first.
+    fn reserve(&self, session: &Session, input: &gst::BufferRef) -> Result<gst::Buffer, gst::FlowError> {
+        session.wait_for_slot().map_err(|error| self.fail(&error))?;
+        match self.parent_prepare_output_buffer(InputBuffer::Readable(input))? {
+            PrepareOutputBufferSuccess::Buffer(output) => Ok(output),
             // Only in place, which this element never is.
-            PrepareOutputBufferSuccess::InputBuffer => return Err(gst::FlowError::NotSupported),
-        };
-        if session.take_discont() {
-            output.make_mut().set_flags(gst::BufferFlags::DISCONT);
+            PrepareOutputBufferSuccess::InputBuffer => Err(gst::FlowError::NotSupported),
         }
-        Ok(output)
     }
 
     /// Pushes a frame that the pipeline has finished.

@@ -17,7 +17,7 @@ use super::session::{ModelTicket, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, caps, messages, metas, model, navigation};
+use super::{CAT, allocation, caps, messages, metas, model, navigation};
 use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
@@ -26,7 +26,7 @@ pub struct DloralVsr {
     pub(super) settings: Mutex<Settings>,
     pub(super) stats: Mutex<Stats>,
     pub(super) timing: Mutex<Timing>,
-    /// For the next start.
+    /// For the next start; only tests set one.
     hook: Mutex<Option<Hook>>,
     /// Why caps were refused last, as it was told.
     refused: Mutex<Option<String>>,
@@ -46,6 +46,7 @@ impl DloralVsr {
         self.session.lock().clone()
     }
 
+    #[cfg(feature = "pipelines")]
     pub(super) fn set_hook(&self, hook: Option<Hook>) {
         *self.hook.lock() = hook;
     }
@@ -321,9 +322,14 @@ impl BaseTransformImpl for DloralVsr {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         self.parent_propose_allocation(decide_query, query)?;
-        // Applied where a frame is read: no copy has to be made upstream. The parent class has offered video metas.
-        query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
+        // The parent class has offered video metas.
+        allocation::offer_crop(query);
         Ok(())
+    }
+
+    fn decide_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
+        allocation::announce_held(query);
+        self.parent_decide_allocation(query)
     }
 
     fn transform_caps(

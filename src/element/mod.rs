@@ -65,6 +65,7 @@
 //! | `caps` | what is accepted, and which caps follow from which |
 //! | `colorimetry` | what caps say of colours, part by part |
 //! | `formats` | accepted formats, and the core's words for what their samples mean |
+//! | `allocation` | what ALLOCATION queries say about buffers |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
 //! | `navigation` | pointers in the enlarged picture, as places in the input |
 //! | `model`, `loader` | opening the model on a thread beside the stream, and what the bus is told of it |
@@ -80,10 +81,13 @@ use std::sync::LazyLock;
 
 use gst::glib;
 use gst::prelude::*;
+#[cfg(feature = "pipelines")]
 use gst::subclass::prelude::ObjectSubclassIsExt;
 
+#[cfg(feature = "pipelines")]
 use crate::restore::Hook;
 
+mod allocation;
 mod buffers;
 mod caps;
 pub mod colorimetry;
@@ -121,9 +125,10 @@ glib::wrapper! {
         @extends gst_video::VideoFilter, gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
+#[cfg(feature = "pipelines")]
 impl DloralVsr {
     /// Has `hook` called before each graph is run, from the next start on: for tests of how slow or failing models are
-    /// dealt with.
+    /// dealt with. What is installed is built without it.
     pub fn set_hook(&self, hook: Option<Hook>) {
         self.imp().set_hook(hook);
     }

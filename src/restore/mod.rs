@@ -56,7 +56,7 @@ pub use hooked::{Hook, Hooked};
 pub use job::{Job, Limit, Outcome, Restored};
 pub use output_writer::OutputWriter;
 pub use picture::{PictureView, PictureViewMut};
-pub use pipeline::{Completion, FinishedFrame, FramePipeline, Refusal};
+pub use pipeline::{Completion, FRAMES_IN_FLIGHT, FinishedFrame, FramePipeline, Refusal};
 pub use pixels::{PixelLayout, PixelView, PixelViewMut};
 pub use settings::{ColorFix, MemoryFallback, Report, Settings, Timings};
 pub use stream::Stream;

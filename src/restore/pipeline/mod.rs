@@ -19,6 +19,7 @@ use std::{fmt, io};
 
 use parking_lot::MutexGuard;
 
+pub use self::state::FRAMES_IN_FLIGHT;
 use self::state::{Shared, State};
 use super::frame::Frame;
 use super::job::{Job, Limit, Outcome};

@@ -14,7 +14,7 @@ use crate::restore::job::{Job, Outcome};
 use crate::restore::padded_input::PaddedInput;
 
 /// Frames that may be in flight: one that is handed over, one in each half, and one that waits for them.
-const SLOTS: usize = 4;
+pub const FRAMES_IN_FLIGHT: usize = 4;
 
 /// What the threads share: everything behind one lock.
 pub struct Shared<T> {
@@ -140,7 +140,7 @@ impl<T> State<T> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.queue.len() + usize::from(self.handing_over.is_some()) >= SLOTS
+        self.queue.len() + usize::from(self.handing_over.is_some()) >= FRAMES_IN_FLIGHT
     }
 
     /// Whether there are frames that will come out.
