@@ -61,6 +61,29 @@ fn a_rate_that_only_bounds_the_frames_makes_no_gaps() {
     }
 }
 
+/// Between two restored frames each has the detail of the first; the second goes with the first.
+#[test]
+fn one_frame_in_an_interval_is_restored() {
+    let mut rig = Rig::new("nearest");
+    rig.element.set_property("restore-interval", 3_u32);
+    rig.harness.set_src_caps(frame(0).caps());
+    let mut previous = 0;
+    for time in 0..7 {
+        if time % 3 == 0 {
+            check(&mut rig, time, previous);
+            previous = time;
+        } else {
+            rig.restore_buffer(frame(time).buffer(time as u64));
+        }
+    }
+    // The first frame after a discontinuity is restored, wherever in the interval it comes.
+    let mut buffer = frame(7).buffer(7);
+    buffer.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    check_buffer(&mut rig, buffer, 7, 7);
+    let counts = ["frames-in", "restored", "bypassed", "propagated"].map(|name| rig.count(name));
+    assert_eq!(counts, [8, 4, 4, 4]);
+}
+
 #[test]
 fn a_discontinuity_begins_anew() {
     let mut rig = started();

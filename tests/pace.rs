@@ -62,6 +62,8 @@ impl Simulation {
             slack: Some(deadline - signed(self.now)),
             frame: Some(FRAME),
             ready: true,
+            interval: 1,
+            propagates: false,
         };
         let plan = self.controller.plan(&arrival);
         let fate = self.carry_out(plan, cost);
@@ -95,12 +97,12 @@ impl Simulation {
                 assert!(!matches!(plan, Plan::Restore { .. }), "that would never end");
                 self.carry_out(plan, cost)
             }
-            Plan::Bypass { trial } => {
+            Plan::Bypass { trial, .. } => {
                 if trial && self.busy.is_none() {
                     self.busy = Some((self.now + cost, cost));
                 }
                 self.now += PLAIN;
-                self.controller.bypassed(self.now, PLAIN);
+                self.controller.bypassed(self.now, PLAIN, false);
                 Fate::Bypassed
             }
             Plan::Drop => Fate::Dropped,
@@ -118,6 +120,14 @@ impl Simulation {
 
     fn states(&self) -> Vec<State> {
         self.changes.iter().map(|(_, state, _)| *state).collect()
+    }
+}
+
+/// A bicubic picture without the detail of another.
+fn bypass(trial: bool) -> Plan {
+    Plan::Bypass {
+        trial,
+        propagates: false,
     }
 }
 
@@ -298,13 +308,15 @@ fn frames_that_come_late_themselves_are_exceptions_too() {
             slack: Some(slack),
             frame: Some(FRAME),
             ready: true,
+            interval: 1,
+            propagates: false,
         })
     };
     for index in 0..4 {
         let restores = matches!(plan(10 + index, 60_000_000), Plan::Restore { .. });
         assert!(restores, "{index}");
         // Close upon each other: the fourth is no exception any more.
-        assert_eq!(plan(20 + index, -1), Plan::Bypass { trial: index == 3 });
+        assert_eq!(plan(20 + index, -1), bypass(index == 3));
     }
     assert_eq!(controller.state(), Some(State::Bypassing));
 }
@@ -375,12 +387,14 @@ fn while_the_model_is_opened_frames_are_bypassed() {
         slack: Some(20_000_000),
         frame: Some(FRAME),
         ready,
+        interval: 1,
+        propagates: false,
     };
-    assert_eq!(controller.plan(&arrival(FRAME, false)), Plan::Bypass { trial: false });
+    assert_eq!(controller.plan(&arrival(FRAME, false)), bypass(false));
     let change = controller.take_change().unwrap();
     assert_eq!((change.state, change.reason), (State::Bypassing, Reason::Loading));
     // It has come, but is too slow, which is another reason.
-    assert_eq!(controller.plan(&arrival(FRAME * 2, true)), Plan::Bypass { trial: true });
+    assert_eq!(controller.plan(&arrival(FRAME * 2, true)), bypass(true));
     assert_eq!(controller.take_change(), None);
     controller.measured(FRAME * 4, alone(FRAME));
     let change = controller.take_change().unwrap();
@@ -399,13 +413,15 @@ fn a_model_that_has_just_come_may_be_cold() {
             slack: Some(60_000_000),
             frame: Some(FRAME),
             ready,
+            interval: 1,
+            propagates: false,
         };
         controller.plan(&arrival)
     };
-    assert_eq!(plan(&mut controller, 0, false), Plan::Bypass { trial: false });
+    assert_eq!(plan(&mut controller, 0, false), bypass(false));
     for (index, cost) in (1..5).zip([60, 30, 30, 30]) {
         let probed = plan(&mut controller, index, true);
-        assert_eq!(probed, Plan::Bypass { trial: true }, "{index}");
+        assert_eq!(probed, bypass(true), "{index}");
         controller.measured(FRAME * index, alone(milliseconds(cost)));
     }
     assert!(matches!(plan(&mut controller, 5, true), Plan::Restore { .. }));
@@ -439,6 +455,8 @@ fn without_a_clock_nothing_is_late() {
             slack: None,
             frame: None,
             ready: false,
+            interval: 1,
+            propagates: false,
         };
         let plan = controller.plan(&arrival);
         assert!(
@@ -480,7 +498,7 @@ proptest! {
             let (now, cost) = (Duration::from_nanos(time), Duration::from_nanos(span.unsigned_abs()));
             match what % 9 {
                 0 => controller.restored(now, Cost { whole: cost, turn: cost / 2 }),
-                1 => controller.bypassed(now, cost),
+                1 => controller.bypassed(now, cost, span % 2 == 0),
                 2 => { controller.missed(now, cost); }
                 3 => controller.measured(now, alone(cost)),
                 4 => controller.trial_failed(now),
@@ -489,13 +507,81 @@ proptest! {
                 _ => {
                     let frame = frame.map(|frame| Duration::from_nanos(u64::from(frame)));
                     let slack = (what > 20).then_some(span);
-                    controller.plan(&Arrival { now, slack, frame, ready: what > 40 });
+                    let (interval, propagates) = (u32::from(what) % 5, what % 2 == 0);
+                    controller.plan(&Arrival { now, slack, frame, ready: what > 40, interval, propagates });
                 }
             }
             controller.take_change();
             controller.proportion();
         }
     }
+}
+
+/// A frame that comes in time, with a model.
+fn in_time(index: u32, interval: u32, propagates: bool) -> Arrival {
+    Arrival {
+        now: FRAME * index,
+        slack: Some(60_000_000),
+        frame: Some(FRAME),
+        ready: true,
+        interval,
+        propagates,
+    }
+}
+
+#[test]
+fn one_frame_in_an_interval_is_restored() {
+    for policy in [Policy::Wait, Policy::Bypass] {
+        let mut controller = OverloadController::new(policy);
+        let restored = |controller: &mut OverloadController, index| match controller.plan(&in_time(index, 3, false)) {
+            Plan::Restore { .. } => true,
+            Plan::Bypass { trial, propagates } => {
+                assert!(propagates && !trial, "{index}");
+                false
+            }
+            Plan::Drop => panic!("frame {index} is dropped"),
+        };
+        let frames: Vec<bool> = (0..7).map(|index| restored(&mut controller, index)).collect();
+        assert_eq!(frames, [true, false, false, true, false, false, true], "{policy:?}");
+        // What follows nothing begins anew.
+        assert!(matches!(controller.plan(&in_time(7, 1, false)), Plan::Restore { .. }));
+        assert!(!restored(&mut controller, 8));
+    }
+}
+
+/// Of each frame: whether it is a trial, and whether it has the detail of another, which then takes `cost`.
+fn bypassed_with_detail(cost: Duration) -> (usize, usize) {
+    let mut controller = OverloadController::new(Policy::Bypass);
+    controller.plan(&in_time(0, 1, true));
+    for _ in 0..20 {
+        controller.missed(FRAME, FRAME * 2);
+    }
+    assert_eq!(controller.state(), Some(State::Bypassing));
+    let (mut trials, mut propagated) = (0, 0);
+    for index in 1..101 {
+        let Plan::Bypass { trial, propagates } = controller.plan(&in_time(index, 1, true)) else {
+            panic!("frame {index} is restored")
+        };
+        trials += usize::from(trial);
+        propagated += usize::from(propagates);
+        let took = if propagates { cost } else { PLAIN };
+        controller.bypassed(FRAME * index, took, propagates);
+        if trial {
+            controller.measured(FRAME * index, alone(FRAME * 5));
+        }
+    }
+    (trials, propagated)
+}
+
+#[test]
+fn bypassed_frames_have_detail_where_there_is_time_for_it() {
+    assert_eq!(bypassed_with_detail(FRAME / 4), (100, 100));
+    // There is time for it, but not for what else takes time while trials are made one after the other.
+    let (trials, propagated) = bypassed_with_detail(FRAME * 3 / 4);
+    assert!(trials < 50 && propagated > 90, "{trials} {propagated}");
+    // Tried now and then.
+    let (_, propagated) = bypassed_with_detail(FRAME * 3);
+    assert!((1..20).contains(&propagated), "{propagated}");
 }
 
 /// The table of docs/live.md: 500 frames at 25 frames/s, given 80 ms each. `cargo test --test pace -- --nocapture table`

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::CAT;
-use super::session::{FrameError, Session, VideoCaps};
+use super::session::{FrameError, Session, VideoCaps, WriteSettings};
 use super::timing::{FrameTimes, Timing};
 use crate::pace::{Change, Cost, Plan, Policy};
 use crate::restore::{Completion, FinishedFrame, Frame, Limit, MemoryFallback, Report, Settings};
@@ -20,18 +20,28 @@ pub struct Request {
     pub settings: Settings,
     /// Failures in a row that end the stream; 0: none do.
     pub max_errors: u32,
+    /// Whether what it is restored to is kept, for the detail of bypassed frames.
+    pub is_kept: bool,
 }
 
 /// What goes through the pipeline with a frame.
 pub struct FrameContext {
     /// The buffer that it is to be written to, with times, flags and metas.
     pub output: gst::Buffer,
+    /// How.
+    pub treatment: Treatment,
+}
+
+/// How a frame is to be written.
+pub struct Treatment {
     /// The caps that it came with.
     pub caps: Arc<VideoCaps>,
     /// What it is to be treated by.
     pub request: Request,
     /// The time that it was given.
     pub budget: Option<Duration>,
+    /// Whether it is bypassed with the detail of a restored one.
+    pub propagates: bool,
 }
 
 /// What became of a frame.
@@ -39,8 +49,13 @@ pub struct FrameContext {
 pub enum Fate {
     /// It is in the output, restored.
     Restored(Report),
-    /// Its bicubic picture is in the output, which took so long.
-    Bypassed(Duration),
+    /// Its bicubic picture is in the output.
+    Bypassed {
+        /// How long that took.
+        took: Duration,
+        /// Whether it has the detail of a restored one.
+        propagated: bool,
+    },
     /// It is left out: it would come late.
     Dropped,
     /// It is left out: its buffer does not hold what the caps say.
@@ -94,18 +109,21 @@ impl<'s> FrameFlow<'s> {
     pub fn complete(
         mut self,
         finished: FinishedFrame<()>,
-        caps: &VideoCaps,
-        budget: Option<Duration>,
+        treatment: &Treatment,
         output: &mut gst::BufferRef,
     ) -> (Option<Result<Fate, FrameError>>, FrameMessages) {
-        let frame = &finished.frame;
+        let (frame, caps) = (&finished.frame, &*treatment.caps);
         let fate = match finished.completion {
             Completion::Done(outcome) => {
-                let written = self.session.write(caps, frame, outcome, self.is_blended(), output);
+                let ways = WriteSettings {
+                    blended: self.is_blended(),
+                    kept: treatment.request.is_kept,
+                };
+                let written = self.session.write(caps, frame, outcome, ways, output);
                 Some(self.conclude(written, caps, frame, output))
             }
-            Completion::Late => Some(self.miss(budget, caps, frame, output)),
-            Completion::Bypassed => Some(self.bypass(caps, frame, output)),
+            Completion::Late => Some(self.miss(treatment, frame, output)),
+            Completion::Bypassed => Some(self.bypass(caps, frame, treatment.propagates, output)),
             Completion::Flushed => None,
         };
         (fate, self.end())
@@ -155,7 +173,7 @@ impl<'s> FrameFlow<'s> {
 
     /// What a trial took at another depth than frames have now says nothing of times.
     fn learn_from_trial(&mut self) -> Result<(), FrameError> {
-        let Some(outcome) = self.session.take_trial() else {
+        let Some(outcome) = self.session.take_trial(self.request.is_kept) else {
             return Ok(());
         };
         let pipelined = self.session.is_pipelined();
@@ -178,20 +196,15 @@ impl<'s> FrameFlow<'s> {
     }
 
     /// The frame was not restored within its budget.
-    fn miss(
-        &mut self,
-        budget: Option<Duration>,
-        caps: &VideoCaps,
-        frame: &Frame,
-        output: &mut gst::BufferRef,
-    ) -> Result<Fate, FrameError> {
+    fn miss(&mut self, treatment: &Treatment, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
         let mut timing = self.timing();
         let now = timing.now();
-        let plan = timing.controller.missed(now, budget.unwrap_or_default());
+        let plan = timing.controller.missed(now, treatment.budget.unwrap_or_default());
         drop(timing);
         match plan {
             Plan::Drop => Ok(Fate::Dropped),
-            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(caps, frame, output),
+            // Of its time is left what a bicubic picture takes.
+            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(&treatment.caps, frame, false, output),
         }
     }
 
@@ -214,20 +227,26 @@ impl<'s> FrameFlow<'s> {
             }
             Err(FrameError::Restore(error)) => {
                 self.fail(error.into())?;
-                self.bypass(caps, frame, output)
+                self.bypass(caps, frame, false, output)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn bypass(&mut self, caps: &VideoCaps, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
+    fn bypass(
+        &mut self,
+        caps: &VideoCaps,
+        frame: &Frame,
+        propagates: bool,
+        output: &mut gst::BufferRef,
+    ) -> Result<Fate, FrameError> {
         let started = Instant::now();
-        self.session.write_bypass(caps, frame, output)?;
+        let propagated = self.session.write_bypass(caps, frame, propagates, output)?;
         let took = started.elapsed();
         let mut timing = self.timing();
         let now = timing.now();
-        timing.controller.bypassed(now, took);
-        Ok(Fate::Bypassed(took))
+        timing.controller.bypassed(now, took, propagated);
+        Ok(Fate::Bypassed { took, propagated })
     }
 
     fn succeed(&mut self, report: &Report) {

@@ -11,12 +11,13 @@ use gst_base::subclass::base_transform::{
     BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
 };
 
-use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request};
+use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request, Treatment};
 use super::imp::DloralVsr;
 use super::session::{FrameError, Session};
+use super::settings::Settings;
 use super::timing;
 use super::{CAT, failure, messages};
-use crate::pace::{Nanoseconds, Plan};
+use crate::pace::{Nanoseconds, Plan, Policy};
 use crate::restore::{FinishedFrame, Frame};
 
 /// In and out.
@@ -65,23 +66,25 @@ impl DloralVsr {
         mut output: gst::Buffer,
         request: Request,
     ) -> Result<(), gst::FlowError> {
-        let budget = match plan {
-            Plan::Restore { budget, .. } => budget,
-            Plan::Bypass { .. } | Plan::Drop => None,
+        let (budget, propagates) = match plan {
+            Plan::Restore { budget, .. } => (budget, false),
+            Plan::Bypass { propagates, .. } => (None, propagates),
+            Plan::Drop => (None, false),
         };
         if session.take_discont() {
             output.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
         let times = request.times;
-        let context = FrameContext {
-            output,
+        let treatment = Treatment {
             caps: session.caps().ok_or(gst::FlowError::NotNegotiated)?,
             request,
             budget,
+            propagates,
         };
+        let context = FrameContext { output, treatment };
         let submitted = match plan {
             Plan::Restore { budget, least } => session.submit(frame, context, frame_flow::limit(&times, budget, least)),
-            Plan::Bypass { trial } => session.bypass(frame, context, trial),
+            Plan::Bypass { trial, .. } => session.bypass(frame, context, trial),
             Plan::Drop => Ok(()),
         };
         submitted.map_err(|error| self.fail(&error))
@@ -105,12 +108,8 @@ impl DloralVsr {
             frame,
             completion,
         } = finished;
-        let FrameContext {
-            mut output,
-            caps,
-            request,
-            budget,
-        } = context;
+        let FrameContext { mut output, treatment } = context;
+        let request = &treatment.request;
         if !session.src_result.is_ok() {
             self.stats.lock().dropped();
             return;
@@ -120,20 +119,20 @@ impl DloralVsr {
             frame,
             completion,
         };
-        let flow = FrameFlow::new(session, &self.timing, &request);
-        let (fate, messages) = flow.complete(finished, &caps, budget, output.make_mut());
+        let flow = FrameFlow::new(session, &self.timing, request);
+        let (fate, messages) = flow.complete(finished, &treatment, output.make_mut());
         let Some(fate) = fate else {
             self.stats.lock().dropped();
             return;
         };
-        self.account(&fate, &messages, &request);
+        self.account(&fate, &messages, request);
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {
                 session.left_out_in_flight.store(true, Ordering::Relaxed);
-                self.tell_drop(&output, &request);
+                self.tell_drop(&output, request);
                 return;
             }
-            Ok(Fate::Restored(_) | Fate::Bypassed(_)) => {
+            Ok(Fate::Restored(_) | Fate::Bypassed { .. }) => {
                 if session.left_out_in_flight.swap(false, Ordering::Relaxed) {
                     output.make_mut().set_flags(gst::BufferFlags::DISCONT);
                 }
@@ -209,14 +208,24 @@ impl DloralVsr {
         self.settings.lock().processing_latency.into()
     }
 
+    /// Whether frames may be bypassed, and then have the detail of restored ones.
+    fn is_propagating(&self, settings: &Settings) -> bool {
+        settings.propagate_detail && self.timing.lock().controller.policy() == Policy::Bypass
+    }
+
     /// What the frame in `buffer` is to be treated by.
     fn request(&self, buffer: &gst::BufferRef) -> Request {
         let settings = self.settings.lock().clone();
         let own = self.own_latency();
+        let mut times = self.timing.lock().of_frame(&self.obj(), buffer, own);
+        // The first frame of a stream has none before it to take detail from.
+        times.arrival.interval = if times.follows { settings.restore_interval } else { 1 };
+        times.arrival.propagates = settings.propagate_detail;
         Request {
-            times: self.timing.lock().of_frame(&self.obj(), buffer, own),
+            times,
             settings: settings.restore_settings(),
             max_errors: settings.max_errors,
+            is_kept: settings.restore_interval > 1 || self.is_propagating(&settings),
         }
     }
 }
@@ -249,7 +258,7 @@ impl DloralVsr {
         let mut first = false;
         match fate {
             Ok(Fate::Restored(report)) => first = stats.restored(report),
-            Ok(Fate::Bypassed(took)) => stats.bypassed(*took),
+            Ok(Fate::Bypassed { took, propagated }) => stats.bypassed(*took, *propagated),
             Ok(Fate::Dropped | Fate::Refused) | Err(_) => stats.dropped(),
         }
         drop(stats);

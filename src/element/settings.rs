@@ -14,6 +14,8 @@ const MAX_TILE: u32 = 16_384;
 
 /// Most threads of a graph: each costs memory and time to start, and no machine has more cores.
 const MAX_THREADS: u32 = 1024;
+/// Largest restore interval: over more frames too much has moved.
+const MAX_INTERVAL: u32 = 8;
 /// Longest time in ns that a frame may be given, an hour: sinks that are told to wait for centuries cannot be stopped.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 
@@ -31,6 +33,10 @@ pub struct Settings {
     tile_size: u32,
     tile_overlap: u32,
     scene_threshold: f64,
+    /// One frame in so many is restored.
+    pub restore_interval: u32,
+    /// Whether frames that are bypassed for want of time have the detail of restored ones.
+    pub propagate_detail: bool,
     /// What is done with frames that would come late.
     pub overload: Overload,
     /// Added to the answer of the LATENCY query.
@@ -53,6 +59,8 @@ impl Default for Settings {
             tile_size: 0,
             tile_overlap: 0,
             scene_threshold: restore::Settings::default().scene_threshold,
+            restore_interval: 1,
+            propagate_detail: true,
             overload: Overload::default(),
             processing_latency: gst::ClockTime::ZERO,
             max_errors: 5,
@@ -84,6 +92,8 @@ impl Settings {
             "tile-size" => self.tile_size = get(value),
             "tile-overlap" => self.tile_overlap = get(value),
             "scene-threshold" => self.scene_threshold = get(value),
+            "restore-interval" => self.restore_interval = get(value),
+            "propagate-detail" => self.propagate_detail = get(value),
             "overload" => self.overload = get(value),
             "processing-latency" => self.processing_latency = gst::ClockTime::from_nseconds(get(value)),
             "max-errors" => self.max_errors = get(value),
@@ -106,6 +116,8 @@ impl Settings {
             "tile-size" => self.tile_size.to_value(),
             "tile-overlap" => self.tile_overlap.to_value(),
             "scene-threshold" => self.scene_threshold.to_value(),
+            "restore-interval" => self.restore_interval.to_value(),
+            "propagate-detail" => self.propagate_detail.to_value(),
             "overload" => self.overload.to_value(),
             "processing-latency" => self.processing_latency.nseconds().to_value(),
             "max-errors" => self.max_errors.to_value(),
@@ -241,6 +253,26 @@ fn running_properties() -> Vec<glib::ParamSpec> {
             .default_value(defaults.scene_threshold)
             .mutable_playing()
             .build(),
+        glib::ParamSpecUInt::builder("restore-interval")
+            .nick("Restore interval")
+            .blurb(
+                "One frame in so many is restored; the others are bicubic with its detail, moved along the optical flow. \
+                 1: all are restored",
+            )
+            .minimum(1)
+            .maximum(MAX_INTERVAL)
+            .default_value(defaults.restore_interval)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("propagate-detail")
+            .nick("Propagate detail")
+            .blurb(
+                "Whether frames that are bypassed because restoring is too slow have the detail of the last restored one, \
+                 where there is time for that",
+            )
+            .default_value(defaults.propagate_detail)
+            .mutable_playing()
+            .build(),
         glib::ParamSpecEnum::builder_with_default("overload", Overload::default())
             .nick("Overload")
             .blurb("What to do with frames that would come late")
@@ -274,7 +306,7 @@ fn readings() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Frames in, out, restored, bypassed, dropped and late, scene cuts, ms of each stage, provider in use",
+                "Frames in, out, restored, bypassed (with detail: propagated), dropped and late, scene cuts, ms of each stage, provider in use",
             )
             .read_only()
             .build(),

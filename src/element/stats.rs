@@ -27,6 +27,7 @@ pub struct Stats {
     frames_in: u64,
     restored: u64,
     bypassed: u64,
+    propagated: u64,
     dropped: u64,
     errors: u64,
     scene_cuts: u64,
@@ -49,9 +50,10 @@ impl Stats {
         self.restored == 1
     }
 
-    /// Its bicubic picture left, which took so long.
-    pub fn bypassed(&mut self, took: Duration) {
+    /// Its bicubic picture left, which took so long; `propagated`: with the detail of a restored one.
+    pub fn bypassed(&mut self, took: Duration, propagated: bool) {
         self.bypassed += 1;
+        self.propagated += u64::from(propagated);
         remember(&mut self.recent_bypassed, took);
     }
 
@@ -85,6 +87,7 @@ impl Stats {
             .field("frames-out", self.restored + self.bypassed)
             .field("restored", self.restored)
             .field("bypassed", self.bypassed)
+            .field("propagated", self.propagated)
             // The name of 0.1.
             .field("degraded", self.bypassed)
             .field("dropped", self.dropped)
@@ -162,7 +165,7 @@ mod tests {
         stats.frame_in();
         stats.dropped();
         stats.frame_in();
-        stats.bypassed(Duration::from_millis(4));
+        stats.bypassed(Duration::from_millis(4), true);
         let structure = stats.to_structure("restoring", "cpu", 2, Some(1_500_000));
         let count = |field: &str| structure.get::<u64>(field).unwrap();
         assert_eq!(
@@ -171,11 +174,12 @@ mod tests {
                 "frames-out",
                 "restored",
                 "bypassed",
+                "propagated",
                 "dropped",
                 "scene-cuts"
             ]
             .map(count),
-            [5, 4, 3, 1, 1, 1]
+            [5, 4, 3, 1, 1, 1, 1]
         );
         assert_eq!(structure.get::<f64>("bypass-ms-median").unwrap(), 4.0);
         assert_eq!(structure.get::<&str>("state").unwrap(), "restoring");

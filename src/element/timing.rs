@@ -271,6 +271,8 @@ impl Timing {
                 slack,
                 frame,
                 ready: false,
+                interval: 1,
+                propagates: false,
             },
             taken,
             follows,

@@ -38,6 +38,7 @@ mod picture;
 mod pipeline;
 mod pixels;
 pub mod plan;
+mod propagation;
 pub mod scene;
 mod settings;
 mod stream;

@@ -1,8 +1,11 @@
 //! From a picture to the output's bytes: a restored one, or the bicubic enlargement of the frame where there is none.
 
+use std::sync::Arc;
+
 use super::color_transition::ColorTransition;
 use super::frame::Frame;
 use super::picture::PictureViewMut;
+use super::propagation::Propagation;
 use super::upscale::{Samples, Upscaler};
 use super::yuv::Packer;
 use super::{RestoreError, SCALE, convert};
@@ -17,6 +20,7 @@ pub struct OutputWriter {
     alpha: Vec<u8>,
     yuv: Packer,
     transition: ColorTransition,
+    propagation: Propagation,
 }
 
 impl OutputWriter {
@@ -61,32 +65,43 @@ impl OutputWriter {
         self.write(frame, picture, output)
     }
 
+    /// Keeps what a frame was restored to, for its detail: see [`write_bypass`](Self::write_bypass). Gives back memory
+    /// that is not needed any more.
+    pub fn keep(&mut self, frame: Arc<Frame>, picture: Vec<u8>) -> Option<Vec<u8>> {
+        self.propagation.keep(frame, picture)
+    }
+
     /// Writes the frame upscaled by [`Upscaler`]: bypassed, with the mean colours that the restored frames before it
-    /// had, which go over to its own within some frames.
+    /// had, which go over to its own within some frames. If it `propagates`, with the detail of the frame that was
+    /// [kept](Self::keep) last, moved along the optical flow; says whether there was one.
     ///
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_bypass<'o>(
         &mut self,
         frame: &Frame,
+        propagates: bool,
         output: impl Into<PictureViewMut<'o>>,
-    ) -> Result<(), RestoreError> {
+    ) -> Result<bool, RestoreError> {
         let mut bicubic = std::mem::take(&mut self.bicubic);
         bicubic.resize(frame.rgb().len() * SCALE * SCALE, 0);
         let upscaled = self
             .upscaler
             .upscale(frame.rgb(), frame.width(), frame.height(), Samples::Rgb, &mut bicubic);
         let written = upscaled.and_then(|()| {
+            let propagated = propagates && self.propagation.add(&mut self.upscaler, frame, &mut bicubic)?;
             self.transition.bypassed(&mut bicubic);
-            self.write(frame, &bicubic, output)
+            self.write(frame, &bicubic, output)?;
+            Ok(propagated)
         });
         self.bicubic = bicubic;
         written
     }
 
-    /// What comes next has nothing to do with what was before: colours are not carried over.
+    /// What comes next has nothing to do with what was before: neither colours nor detail are carried over.
     pub fn reset(&mut self) {
         self.transition = ColorTransition::default();
+        self.propagation = Propagation::default();
     }
 
     /// Upscales the input's alpha plane where both sides have one.

@@ -84,6 +84,8 @@ impl Model {
 pub fn element_with(pack: &str, model: &Arc<Model>) -> gst::Element {
     let element = super::element(pack);
     element.set_property("intra-threads", 1_u32);
+    // What is bypassed is to be told from what is restored.
+    element.set_property("propagate-detail", false);
     element
         .downcast_ref::<DloralVsr>()
         .unwrap()

@@ -33,6 +33,9 @@ pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// A frame further back than this is not the previous one of another.
+const FARTHEST_PREVIOUS: u32 = 8;
+
 /// How long a model that is being opened may hold up the end of a run.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -68,8 +71,21 @@ struct StreamState {
     holds_previous: bool,
     /// Whether a frame was left out before the next one.
     discont: bool,
+    /// Bypassed frames since one was begun.
+    since_begun: u32,
+    /// The last frame that was restored on trial, for the detail of those that are bypassed.
+    tried: Option<(Arc<Frame>, Vec<u8>)>,
     /// Memory for restored pictures.
     spare: Vec<Vec<u8>>,
+}
+
+/// How a restored frame is written.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteSettings {
+    /// In a stream that has bypassed frames as well.
+    pub blended: bool,
+    /// Its picture is kept, for the detail of those.
+    pub kept: bool,
 }
 
 /// What the caps say.
@@ -286,7 +302,9 @@ impl Session {
 
     /// The next frame has no previous one.
     pub fn reset(&self) {
-        self.stream().holds_previous = false;
+        let mut stream = self.stream();
+        (stream.holds_previous, stream.tried) = (false, None);
+        drop(stream);
         self.writer().reset();
     }
 
@@ -328,25 +346,31 @@ impl Session {
     /// # Errors
     /// [`FrameError`] if the frame was not submitted.
     pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
-        let job = self.job(&self.wait_for_model()?, frame, &context.request.settings)?;
+        let job = self.job(&self.wait_for_model()?, frame, &context.treatment.request.settings)?;
         // Until it is known that the frame was begun.
         self.stream().holds_previous = false;
         let begun = self.pipeline().submit(job, context, limit)?;
-        self.stream().holds_previous = begun;
+        let mut stream = self.stream();
+        (stream.holds_previous, stream.since_begun) = (begun, 0);
         Ok(())
     }
 
-    /// Submits a frame that is not to be restored, or on trial only, which does not come out.
+    /// Submits a frame that is not to be restored, or on trial only, which does not come out. With the detail of restored
+    /// frames, those are some frames apart, and each is the next one's previous frame.
     ///
     /// # Errors
     /// [`FrameError`] if the frame was not submitted.
     pub fn bypass(&self, frame: &Arc<Frame>, context: FrameContext, trial: bool) -> Result<(), FrameError> {
         let model = self.model().filter(|_| trial);
-        let job = model.map(|model| self.job(&model, frame, &context.request.settings));
+        let job = model.map(|model| self.job(&model, frame, &context.treatment.request.settings));
         let job = job.transpose()?;
+        let propagates = context.treatment.propagates;
         self.pipeline().bypass(frame.clone(), context)?;
         let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
-        self.stream().holds_previous = begun;
+        let mut stream = self.stream();
+        stream.since_begun = if begun { 0 } else { stream.since_begun.saturating_add(1) };
+        let is_near = propagates && stream.since_begun < FARTHEST_PREVIOUS;
+        stream.holds_previous = begun || (is_near && stream.holds_previous);
         Ok(())
     }
 
@@ -367,12 +391,17 @@ impl Session {
         std::mem::take(&mut self.stream().discont)
     }
 
-    /// What a trial came to, once.
-    pub fn take_trial(&self) -> Option<Result<Report, RestoreError>> {
-        let outcome = self.pipeline().take_trial()?;
-        Some(outcome.map(|restored| {
-            self.stream().spare.push(restored.picture);
-            restored.report
+    /// What a trial came to, once. If it is `kept`, bypassed frames have its detail from now on.
+    pub fn take_trial(&self, kept: bool) -> Option<Result<Report, RestoreError>> {
+        let (frame, outcome) = self.pipeline().take_trial()?;
+        Some(outcome.map(|Restored { picture, report }| {
+            let mut stream = self.stream();
+            let spare = match kept {
+                true => stream.tried.replace((frame, picture)).map(|(_, picture)| picture),
+                false => Some(picture),
+            };
+            stream.spare.extend(spare);
+            report
         }))
     }
 
@@ -399,41 +428,57 @@ impl Session {
 
 /// Frames out.
 impl Session {
-    /// Writes what a frame was restored to into the output. `blended`: in a stream that has bypassed frames as well.
+    /// Writes what a frame was restored to into the output.
     ///
     /// # Errors
     /// [`FrameError`]; the output's pixels are undefined then.
     pub fn write(
         &self,
         caps: &VideoCaps,
-        frame: &Frame,
+        frame: &Arc<Frame>,
         outcome: Outcome,
-        blended: bool,
+        settings: WriteSettings,
         output: &mut gst::BufferRef,
     ) -> Result<Report, FrameError> {
         let Restored { mut picture, report } = outcome?;
-        self.write_with(caps, output, |writer, output| match blended {
+        self.write_with(caps, output, |writer, output| match settings.blended {
             true => writer.write_blended(frame, &mut picture, output),
             false => writer.write(frame, &picture, output),
         })?;
-        self.stream().spare.push(picture);
+        let spare = match settings.kept {
+            true => self.writer().keep(frame.clone(), picture),
+            false => Some(picture),
+        };
+        self.stream().spare.extend(spare);
         Ok(report)
     }
 
-    /// Writes the bicubic picture of a frame into the output.
+    /// Writes the bicubic picture of a frame into the output, if it `propagates` with the detail of the last restored one.
+    /// Says whether there was one.
     ///
     /// # Errors
     /// [`FrameError`] if the output cannot be written.
-    pub fn write_bypass(&self, caps: &VideoCaps, frame: &Frame, output: &mut gst::BufferRef) -> Result<(), FrameError> {
-        self.write_with(caps, output, |writer, output| writer.write_bypass(frame, output))
+    pub fn write_bypass(
+        &self,
+        caps: &VideoCaps,
+        frame: &Frame,
+        propagates: bool,
+        output: &mut gst::BufferRef,
+    ) -> Result<bool, FrameError> {
+        let tried = self.stream().tried.take();
+        let spare = tried.and_then(|(frame, picture)| self.writer().keep(frame, picture));
+        self.stream().spare.extend(spare);
+        self.write_with(caps, output, |writer, output| {
+            writer.write_bypass(frame, propagates, output)
+        })
     }
 
-    fn write_with(
+    fn write_with<R>(
         &self,
         caps: &VideoCaps,
         output: &mut gst::BufferRef,
-        write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<(), RestoreError>,
-    ) -> Result<(), FrameError> {
+        write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<R, RestoreError>,
+    ) -> Result<R, FrameError> {
         let target = Picture::of_output(output, &caps.output, caps.layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
         Ok(write(&mut self.writer(), target.view_mut(&mut bytes)?)?)

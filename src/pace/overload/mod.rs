@@ -12,6 +12,13 @@
 //! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
 //! would come late, and the next one would have to wait for it in turn.
 //!
+//! Bypassed frames may have the detail of the last restored one, where there is time for that. Trials are then made one
+//! after the other, and each is what the detail is taken from until the next one is done: so pictures stay nearly as sharp
+//! as restored ones, and no frame waits for the model.
+//!
+//! A stream may ask for one frame in several to be restored, and the others to have its detail, whatever there is time
+//! for.
+//!
 //! With the policy to drop, the first frame that would come late makes the state dropping. Then every frame for which
 //! there seems to be time is restored, and a frame that comes out late is shown all the same if none has been shown for a
 //! second.
@@ -127,6 +134,10 @@ pub struct Arrival {
     pub frame: Option<Duration>,
     /// Whether there is a model to restore it with.
     pub ready: bool,
+    /// One frame in so many is restored, at least 1.
+    pub interval: u32,
+    /// Whether bypassed frames may have the detail of a restored one.
+    pub propagates: bool,
 }
 
 /// What is to be done with a frame.
@@ -143,10 +154,18 @@ pub enum Plan {
     Bypass {
         /// Whether a trial is due.
         trial: bool,
+        /// Whether there is time for the detail of a restored frame.
+        propagates: bool,
     },
     /// Leave it out.
     Drop,
 }
+
+/// A bicubic picture and nothing else.
+const PLAIN: Plan = Plan::Bypass {
+    trial: false,
+    propagates: false,
+};
 
 /// A state with what is known in it alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -188,8 +207,12 @@ pub struct OverloadController {
     margin: Nanoseconds,
     /// Whether frames come too late already, which the sink then says as well.
     behind: bool,
-    /// What a bicubic picture takes.
+    /// What a bicubic picture takes, and what it takes with the detail of a restored one.
     bypass_cost: Duration,
+    propagated_cost: Duration,
+    /// Of how many frames one is restored, and how many have come since one was.
+    interval: u32,
+    since_restored: u32,
     /// When a frame was shown last.
     shown: Option<Duration>,
 }
@@ -215,6 +238,9 @@ impl OverloadController {
             margin: 0,
             behind: false,
             bypass_cost: Duration::ZERO,
+            propagated_cost: Duration::ZERO,
+            interval: 1,
+            since_restored: 0,
             shown: None,
         }
     }
@@ -271,7 +297,15 @@ impl OverloadController {
     /// What is to be done with the frame that comes.
     pub fn plan(&mut self, arrival: &Arrival) -> Plan {
         let now = arrival.now;
-        self.frame = arrival.frame;
+        (self.frame, self.interval) = (arrival.frame, arrival.interval.max(1));
+        if self.is_between() {
+            self.since_restored += 1;
+            return Plan::Bypass {
+                trial: false,
+                propagates: true,
+            };
+        }
+        self.since_restored = 0;
         let Some(slack) = arrival.slack.filter(|_| self.policy != Policy::Wait) else {
             if self.mode == Mode::Idle || self.policy == Policy::Wait {
                 self.enter(State::Restoring, Reason::Begin, now);
@@ -284,14 +318,19 @@ impl OverloadController {
         self.behind = slack <= 0;
         if !arrival.ready {
             self.enter(State::Bypassing, Reason::Loading, now);
-            return Plan::Bypass { trial: false };
+            return PLAIN;
         }
         let budget = self.budget(slack);
         self.given = Some(budget);
         match self.policy {
             Policy::Drop => self.plan_dropping(now, budget),
-            Policy::Bypass | Policy::Wait => self.plan_bypassing(now, budget),
+            Policy::Bypass | Policy::Wait => self.plan_bypassing(now, budget, slack, arrival.propagates),
         }
+    }
+
+    /// Whether the frame that comes lies between two that are restored.
+    fn is_between(&self) -> bool {
+        matches!(self.mode, Mode::Restoring { .. }) && self.since_restored + 1 < self.interval
     }
 
     /// How long to wait for a frame so that a bicubic one still comes in time, if the wait is in vain.
@@ -304,7 +343,7 @@ impl OverloadController {
         duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
     }
 
-    fn plan_bypassing(&mut self, now: Duration, budget: Duration) -> Plan {
+    fn plan_bypassing(&mut self, now: Duration, budget: Duration, slack: Nanoseconds, propagates: bool) -> Plan {
         // While restoring every frame is tried, whatever the last one took: only a wait in vain shows that it does not
         // fit.
         let reason = match &self.mode {
@@ -317,11 +356,25 @@ impl OverloadController {
             return self.restore_within(budget);
         }
         if matches!(self.mode, Mode::Restoring { .. }) && self.tolerates(now) {
-            return Plan::Bypass { trial: false };
+            return PLAIN;
         }
         self.enter(State::Bypassing, self.slow(budget), now);
-        let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if trials.is_due(now));
-        Plan::Bypass { trial }
+        let propagates = propagates && self.has_time_to_propagate(slack, 1);
+        let refreshes = propagates && self.has_time_to_propagate(slack, 2);
+        let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if refreshes || trials.is_due(now));
+        Plan::Bypass { trial, propagates }
+    }
+
+    /// Whether a bicubic picture with detail, of which `times` the cost is reckoned, fits before its deadline and the next
+    /// frame. Where it does not, it is tried again after a while.
+    fn has_time_to_propagate(&mut self, slack: Nanoseconds, times: u32) -> bool {
+        let cost = self.propagated_cost * times;
+        let available = duration(slack.saturating_sub(self.margin.max(SMALLEST_MARGIN)));
+        let fits = cost <= available && self.frame.is_none_or(|frame| cost <= frame);
+        if !fits {
+            self.propagated_cost -= self.propagated_cost / 16;
+        }
+        fits
     }
 
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
@@ -388,7 +441,7 @@ impl OverloadController {
                 if !self.tolerates(now) {
                     self.enter(State::Bypassing, self.slow(budget), now);
                 }
-                Plan::Bypass { trial: false }
+                PLAIN
             }
         }
     }
@@ -401,20 +454,26 @@ impl OverloadController {
         }
     }
 
-    /// A bicubic picture was made, which took so long, and is shown.
-    pub fn bypassed(&mut self, now: Duration, cost: Duration) {
+    /// A bicubic picture was made, which took so long, and is shown; `propagated`: with the detail of a restored one.
+    pub fn bypassed(&mut self, now: Duration, cost: Duration, propagated: bool) {
         self.shown = Some(now);
         // Follows growth at once, and falls slowly: it is what has to be left of a frame's time.
-        self.bypass_cost = cost.max(self.bypass_cost - self.bypass_cost / 8);
+        let known = if propagated {
+            &mut self.propagated_cost
+        } else {
+            &mut self.bypass_cost
+        };
+        *known = cost.max(*known - *known / 8);
     }
 
     /// What restoring a frame on trial took.
     pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
         // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
+        let beside = self.bypass_cost.max(self.propagated_cost);
         let cost = Cost {
-            whole: cost.whole.saturating_sub(self.bypass_cost),
-            turn: cost.turn.saturating_sub(self.bypass_cost),
+            whole: cost.whole.saturating_sub(beside),
+            turn: cost.turn.saturating_sub(beside),
         };
         let (fits, would_fit) = (self.fits_in(cost, 1), self.fits_in(cost, COLD));
         let Mode::Bypassing { trials, loading } = &mut self.mode else {
@@ -436,7 +495,12 @@ impl OverloadController {
         let fits = |cost: Duration, limit: Option<Duration>| {
             limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * f64::from(times) * limit.as_secs_f64())
         };
-        fits(cost.turn, self.frame) && fits(cost.whole, self.given)
+        fits(cost.turn, self.turn()) && fits(cost.whole, self.given)
+    }
+
+    /// The time from one frame that is restored to the next.
+    fn turn(&self) -> Option<Duration> {
+        self.frame.map(|frame| frame.saturating_mul(self.interval))
     }
 
     /// The model has come, and does not help: that is another reason than before.
@@ -504,13 +568,13 @@ impl OverloadController {
     fn tightest(&self) -> (Option<Duration>, Duration, Bound) {
         let given = self.given.unwrap_or_default();
         let Some(cost) = self.cost else {
-            return match self.frame {
-                Some(frame) if frame < given => (None, frame, Bound::Rate),
+            return match self.turn() {
+                Some(turn) if turn < given => (None, turn, Bound::Rate),
                 _ => (None, given, Bound::Deadline),
             };
         };
-        match self.frame {
-            Some(frame) if share(cost.turn, frame) > share(cost.whole, given) => (Some(cost.turn), frame, Bound::Rate),
+        match self.turn() {
+            Some(turn) if share(cost.turn, turn) > share(cost.whole, given) => (Some(cost.turn), turn, Bound::Rate),
             _ => (Some(cost.whole), given, Bound::Deadline),
         }
     }

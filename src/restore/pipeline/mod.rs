@@ -151,8 +151,8 @@ impl<T: Send + 'static> FramePipeline<T> {
         free
     }
 
-    /// The outcome of a [trial](Self::submit_trial), once.
-    pub fn take_trial(&self) -> Option<Outcome> {
+    /// The frame and the outcome of a [trial](Self::submit_trial), once.
+    pub fn take_trial(&self) -> Option<(Arc<Frame>, Outcome)> {
         self.shared.lock().take_trial()
     }
 

@@ -97,8 +97,8 @@ impl<T> Entry<T> {
 enum Trial {
     #[default]
     None,
-    Working,
-    Done(Outcome),
+    Working(Arc<Frame>),
+    Done(Arc<Frame>, Outcome),
 }
 
 impl<T> Default for Shared<T> {
@@ -227,7 +227,10 @@ impl<T> State<T> {
         match step.serial {
             None => {
                 let of_now = outcome.filter(|_| step.generation == self.generation);
-                self.trial = of_now.map_or(Trial::None, Trial::Done);
+                self.trial = match (std::mem::take(&mut self.trial), of_now) {
+                    (Trial::Working(frame), Some(outcome)) => Trial::Done(frame, outcome),
+                    _ => Trial::None,
+                };
             }
             Some(serial) => {
                 let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
@@ -259,13 +262,13 @@ impl<T> State<T> {
     }
 
     pub fn begin_trial(&mut self, job: Job) {
-        self.trial = Trial::Working;
+        self.trial = Trial::Working(job.frame.clone());
         self.begin(None, job);
     }
 
-    pub fn take_trial(&mut self) -> Option<Outcome> {
+    pub fn take_trial(&mut self) -> Option<(Arc<Frame>, Outcome)> {
         match std::mem::take(&mut self.trial) {
-            Trial::Done(outcome) => Some(outcome),
+            Trial::Done(frame, outcome) => Some((frame, outcome)),
             trial => {
                 self.trial = trial;
                 None

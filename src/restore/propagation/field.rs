@@ -1,0 +1,104 @@
+//! A flow at the frame's size, with how far it is to be believed.
+
+use super::flow::Flow;
+use super::plane::Plane;
+
+/// Samples on either side over which differences are averaged.
+const REACH: usize = 2;
+/// Mean difference, in levels, from which on a place is believed less.
+const GOOD: f32 = 4.0;
+/// Mean difference from which on it is not believed.
+const BAD: f32 = 12.0;
+
+/// Where each pixel of a frame lies in another, and from 0 to 1 whether it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Place {
+    pub across: f32,
+    pub down: f32,
+    pub confidence: f32,
+}
+
+/// The places of all pixels of `from` in `to`.
+pub fn field(flow: &Flow, from: &Plane, to: &Plane) -> Vec<Place> {
+    let mut field = enlarged(flow, from.width, from.height);
+    let mut differences = vec![0.0; field.len()];
+    for y in 0..from.height {
+        for x in 0..from.width {
+            let at = y * from.width + x;
+            let there = to.at(x as f32 + field[at].across, y as f32 + field[at].down);
+            differences[at] = (there - from.values[at]).abs();
+        }
+    }
+    let means = averaged(&differences, from.width, from.height);
+    for (place, mean) in field.iter_mut().zip(means) {
+        place.confidence = ((BAD - mean) / (BAD - GOOD)).clamp(0.0, 1.0);
+    }
+    field
+}
+
+/// The flow's vectors between its samples, in pixels.
+fn enlarged(flow: &Flow, width: usize, height: usize) -> Vec<Place> {
+    let axis = |length: usize, samples: usize| -> Vec<(usize, usize, f32)> {
+        (0..length)
+            .map(|at| {
+                let place = ((at as f32 + 0.5) / flow.scale - 0.5).clamp(0.0, (samples - 1) as f32);
+                let first = place as usize;
+                (first, (first + 1).min(samples - 1), place - first as f32)
+            })
+            .collect()
+    };
+    let (columns, rows) = (axis(width, flow.width), axis(height, flow.height));
+    let mut places = Vec::with_capacity(width * height);
+    for (top, bottom, down) in rows {
+        let upper = &flow.vectors[top * flow.width..][..flow.width];
+        let lower = &flow.vectors[bottom * flow.width..][..flow.width];
+        places.extend(columns.iter().map(|(left, right, across)| {
+            let mix = |part: usize| {
+                let upper = upper[*left][part] + (upper[*right][part] - upper[*left][part]) * across;
+                let lower = lower[*left][part] + (lower[*right][part] - lower[*left][part]) * across;
+                (upper + (lower - upper) * down) * flow.scale
+            };
+            Place {
+                across: mix(0),
+                down: mix(1),
+                confidence: 0.0,
+            }
+        }));
+    }
+    places
+}
+
+/// The mean around each value, of those that there are.
+fn averaged(values: &[f32], width: usize, height: usize) -> Vec<f32> {
+    let mut across = vec![0.0; values.len()];
+    for (row, sums) in values.chunks_exact(width).zip(across.chunks_exact_mut(width)) {
+        average(width, |at| row[at], |at, mean| sums[at] = mean);
+    }
+    let mut means = vec![0.0; values.len()];
+    for x in 0..width {
+        average(
+            height,
+            |at| across[at * width + x],
+            |at, mean| means[at * width + x] = mean,
+        );
+    }
+    means
+}
+
+/// A running mean along an axis.
+fn average(length: usize, value: impl Fn(usize) -> f32, mut set: impl FnMut(usize, f32)) {
+    let (mut sum, mut count) = (0.0, 0);
+    for at in 0..length + REACH {
+        if at < length {
+            sum += value(at);
+            count += 1;
+        }
+        if at > 2 * REACH {
+            sum -= value(at - 2 * REACH - 1);
+            count -= 1;
+        }
+        if at >= REACH {
+            set(at - REACH, sum / count as f32);
+        }
+    }
+}
