@@ -242,7 +242,7 @@ fn a_trial_does_not_come_out() {
     );
     go.send(()).unwrap();
     let outcome = std::iter::repeat_with(|| rig.pipeline.take_trial()).flatten().next();
-    assert!(outcome.unwrap().unwrap().report.paired_with_itself);
+    assert!(outcome.unwrap().1.unwrap().report.paired_with_itself);
     rig.submit(rig.job(1, true), 1);
     go.send(()).unwrap();
     assert_restored(out.recv().unwrap(), 1, 0);

@@ -95,7 +95,7 @@ fn detail_moves_with_the_picture() {
     // further than a patch is wide.
     for (shift, share) in [
         ([0, 0], 0.1),
-        ([8, -4], 0.4),
+        ([8, -4], 0.5),
         ([3, 1], 0.8),
         ([10, -7], 0.8),
         ([-46, 30], 0.9),
@@ -120,7 +120,7 @@ fn detail_is_that_of_the_frame_that_was_kept_last() {
     assert!(memory.is_none(), "the first picture's memory was used");
     let (frame, truth) = (scene.frame([404, 0]), scene.truth([404, 0]));
     let (output, _) = bypass(&mut writer, &frame, true);
-    assert!(distance(&output, &truth) < distance(&plain(&frame), &truth) * 0.4);
+    assert!(distance(&output, &truth) < distance(&plain(&frame), &truth) * 0.5);
 }
 
 #[test]

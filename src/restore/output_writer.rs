@@ -89,7 +89,7 @@ impl OutputWriter {
             .upscaler
             .upscale(frame.rgb(), frame.width(), frame.height(), Samples::Rgb, &mut bicubic);
         let written = upscaled.and_then(|()| {
-            let propagated = propagates && self.propagation.add(&mut self.upscaler, frame, &mut bicubic)?;
+            let propagated = propagates && self.propagation.show(frame, &mut bicubic);
             self.transition.bypassed(&mut bicubic);
             self.write(frame, &bicubic, output)?;
             Ok(propagated)

@@ -1,32 +1,30 @@
-//! What a model has added to a frame's bicubic picture, moved to where another frame shows it.
+//! A restored frame's luma, moved to where another frame shows it.
 
 use super::field::Place;
 use crate::restore::SCALE;
 
-/// Luma of a restored picture less that of the bicubic one, less its mean: in levels, of 4W×4H pixels.
+/// Luma of a restored picture, of 4W×4H pixels.
 #[derive(Debug)]
 pub struct Detail {
     width: usize,
     height: usize,
-    values: Vec<i16>,
+    values: Vec<u8>,
 }
 
 impl Detail {
-    /// Of tight RGB pictures of `width`×`height` pixels.
-    pub fn new(restored: &[u8], bicubic: &[u8], width: usize, height: usize) -> Detail {
-        let luma =
-            |[red, green, blue]: &[u8; 3]| 77 * i32::from(*red) + 150 * i32::from(*green) + 29 * i32::from(*blue);
-        let pairs = restored.as_chunks::<3>().0.iter().zip(bicubic.as_chunks::<3>().0);
-        // Within ±255: the weights' sum is 256.
-        let mut values: Vec<i16> = pairs.map(|(a, b)| ((luma(a) - luma(b)) >> 8) as i16).collect();
-        let sum: i64 = values.iter().map(|value| i64::from(*value)).sum();
-        let mean = (sum as f64 / values.len().max(1) as f64).round() as i16;
-        values.iter_mut().for_each(|value| *value -= mean);
-        Detail { width, height, values }
+    /// Of a tight RGB picture of `width`×`height` pixels.
+    pub fn new(restored: &[u8], width: usize, height: usize) -> Detail {
+        // The weights' sum is 256: no overflow.
+        let luma = |pixel: &[u8; 3]| (luma(pixel) >> 8) as u8;
+        Detail {
+            width,
+            height,
+            values: restored.as_chunks::<3>().0.iter().map(luma).collect(),
+        }
     }
 
-    /// Adds it to the bicubic picture of another frame, whose pixels lie at `field` in this one's.
-    pub fn add(&self, field: &[Place], bicubic: &mut [u8]) {
+    /// Gives the bicubic picture of another frame this luma, where its pixels lie at `field` in this one's.
+    pub fn show(&self, field: &[Place], bicubic: &mut [u8]) {
         let columns = self.width / SCALE;
         let mut places = vec![Place::default(); columns];
         for (y, row) in bicubic.chunks_exact_mut(self.width * 3).enumerate() {
@@ -35,9 +33,10 @@ impl Detail {
                 let place = between_columns(&places, x);
                 if place.confidence > 0.0 {
                     let (across, down) = (place.across * SCALE as f32, place.down * SCALE as f32);
-                    let value = self.at(x as f32 + across, y as f32 + down) * place.confidence;
-                    let value = value.round() as i16;
-                    *pixel = pixel.map(|channel| (i16::from(channel) + value).clamp(0, 255) as u8);
+                    let wanted = self.at(x as f32 + across, y as f32 + down) + place.brighter;
+                    let change = (wanted - luma(pixel) as f32 / 256.0) * place.confidence;
+                    let change = change.round() as i16;
+                    *pixel = pixel.map(|channel| (i16::from(channel) + change).clamp(0, 255) as u8);
                 }
             }
         }
@@ -54,10 +53,15 @@ impl Detail {
         let start = top * self.width + left;
         let upper = &self.values[start..start + 2];
         let lower = &self.values[start + self.width..start + self.width + 2];
-        let mix = |pair: &[i16]| f32::from(pair[0]) + f32::from(pair[1] - pair[0]) * across;
+        let mix = |pair: &[u8]| f32::from(pair[0]) + (f32::from(pair[1]) - f32::from(pair[0])) * across;
         let upper = mix(upper);
         upper + (mix(lower) - upper) * down
     }
+}
+
+/// In 256ths of a level.
+fn luma([red, green, blue]: &[u8; 3]) -> u32 {
+    77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue)
 }
 
 /// Where output sample `at` lies between the frame's samples: the first one of two, and how far it is to the second.
@@ -71,6 +75,7 @@ fn mix(a: Place, b: Place, share: f32) -> Place {
     Place {
         across: mix(a.across, b.across),
         down: mix(a.down, b.down),
+        brighter: mix(a.brighter, b.brighter),
         confidence: mix(a.confidence, b.confidence),
     }
 }

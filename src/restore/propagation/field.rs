@@ -3,18 +3,24 @@
 use super::flow::Flow;
 use super::plane::Plane;
 
-/// Samples on either side over which differences are averaged.
+/// Samples on either side that say whether a place is the same.
 const REACH: usize = 2;
+/// Samples on either side that say how bright it is. With none the noise of both frames would show; with more, pictures
+/// would be further from the truth where something moves fast.
+const AROUND: usize = 1;
 /// Mean difference, in levels, from which on a place is believed less.
-const GOOD: f32 = 4.0;
+const GOOD: f32 = 3.0;
 /// Mean difference from which on it is not believed.
-const BAD: f32 = 12.0;
+const BAD: f32 = 9.0;
 
-/// Where each pixel of a frame lies in another, and from 0 to 1 whether it does.
+/// Where each pixel of a frame lies in another.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Place {
     pub across: f32,
     pub down: f32,
+    /// By how much it is brighter here, in levels, with what is around it.
+    pub brighter: f32,
+    /// From 0 to 1, whether it lies there.
     pub confidence: f32,
 }
 
@@ -26,12 +32,17 @@ pub fn field(flow: &Flow, from: &Plane, to: &Plane) -> Vec<Place> {
         for x in 0..from.width {
             let at = y * from.width + x;
             let there = to.at(x as f32 + field[at].across, y as f32 + field[at].down);
-            differences[at] = (there - from.values[at]).abs();
+            differences[at] = from.values[at] - there;
         }
     }
-    let means = averaged(&differences, from.width, from.height);
-    for (place, mean) in field.iter_mut().zip(means) {
-        place.confidence = ((BAD - mean) / (BAD - GOOD)).clamp(0.0, 1.0);
+    let brighter = averaged(&differences, from.width, from.height, AROUND);
+    differences
+        .iter_mut()
+        .for_each(|difference| *difference = difference.abs());
+    let unlike = averaged(&differences, from.width, from.height, REACH);
+    for (place, (brighter, unlike)) in field.iter_mut().zip(brighter.into_iter().zip(unlike)) {
+        place.brighter = brighter;
+        place.confidence = ((BAD - unlike) / (BAD - GOOD)).clamp(0.0, 1.0);
     }
     field
 }
@@ -61,23 +72,24 @@ fn enlarged(flow: &Flow, width: usize, height: usize) -> Vec<Place> {
             Place {
                 across: mix(0),
                 down: mix(1),
-                confidence: 0.0,
+                ..Place::default()
             }
         }));
     }
     places
 }
 
-/// The mean around each value, of those that there are.
-fn averaged(values: &[f32], width: usize, height: usize) -> Vec<f32> {
+/// The mean around each value, so many on either side, of those that there are.
+fn averaged(values: &[f32], width: usize, height: usize, reach: usize) -> Vec<f32> {
     let mut across = vec![0.0; values.len()];
     for (row, sums) in values.chunks_exact(width).zip(across.chunks_exact_mut(width)) {
-        average(width, |at| row[at], |at, mean| sums[at] = mean);
+        average(width, reach, |at| row[at], |at, mean| sums[at] = mean);
     }
     let mut means = vec![0.0; values.len()];
     for x in 0..width {
         average(
             height,
+            reach,
             |at| across[at * width + x],
             |at, mean| means[at * width + x] = mean,
         );
@@ -86,19 +98,19 @@ fn averaged(values: &[f32], width: usize, height: usize) -> Vec<f32> {
 }
 
 /// A running mean along an axis.
-fn average(length: usize, value: impl Fn(usize) -> f32, mut set: impl FnMut(usize, f32)) {
+fn average(length: usize, reach: usize, value: impl Fn(usize) -> f32, mut set: impl FnMut(usize, f32)) {
     let (mut sum, mut count) = (0.0, 0);
-    for at in 0..length + REACH {
+    for at in 0..length + reach {
         if at < length {
             sum += value(at);
             count += 1;
         }
-        if at > 2 * REACH {
-            sum -= value(at - 2 * REACH - 1);
+        if at > 2 * reach {
+            sum -= value(at - 2 * reach - 1);
             count -= 1;
         }
-        if at >= REACH {
-            set(at - REACH, sum / count as f32);
+        if at >= reach {
+            set(at - reach, sum / count as f32);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Detail of a restored frame for those after it that are not restored: what the model has added to the bicubic picture is
-//! moved along the optical flow and added to theirs.
+//! Detail of a restored frame for those after it that are not restored: its luma is moved along the optical flow into their
+//! bicubic pictures.
 //!
 //! On the validation clips, with every second frame restored and the detail moved on to the ones between, pictures are
-//! as sharp as with every frame restored, and nearly as close to the truth and as steady (`docs/live.md` has the
-//! figures). Only luma is moved: it has nearly all of the detail. A place that looks otherwise in the two frames, as after
-//! a cut or behind what has moved away, keeps the bicubic picture.
+//! nearly as sharp as with every frame restored, as close to the truth and as steady (`docs/live.md` has the figures).
+//! Luma alone is moved, which has nearly all of the detail, as bright as the new frame shows it there. A place that looks
+//! otherwise in the two frames, as after a cut or behind what has moved away, keeps the bicubic picture.
 
 mod detail;
 mod field;
@@ -17,17 +17,14 @@ use self::detail::Detail;
 use self::field::field;
 use self::flow::{SMALLEST, flow};
 use self::plane::{Plane, Pyramid};
+use super::SCALE;
 use super::frame::Frame;
-use super::upscale::{Samples, Upscaler};
-use super::{RestoreError, SCALE};
 
 /// The last restored frame, and its detail once that is wanted.
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     restored: Option<(Arc<Frame>, Vec<u8>)>,
     source: Option<Source>,
-    /// Memory for the restored frame's bicubic picture.
-    bicubic: Vec<u8>,
 }
 
 /// What detail is taken from.
@@ -44,38 +41,31 @@ impl Propagation {
         before.map(|(_, picture)| picture)
     }
 
-    /// Adds the last restored frame's detail to the bicubic picture of another, tight RGB of 4W×4H. Says whether there
+    /// Gives the bicubic picture of another frame, tight RGB of 4W×4H, the last restored frame's detail. Says whether there
     /// was one of its size.
-    ///
-    /// # Errors
-    /// As those of [`Upscaler::upscale`].
-    pub fn add(&mut self, upscaler: &mut Upscaler, frame: &Frame, bicubic: &mut [u8]) -> Result<bool, RestoreError> {
+    pub fn show(&mut self, frame: &Frame, bicubic: &mut [u8]) -> bool {
         if let Some((restored, picture)) = self.restored.take() {
-            self.source = Some(self.prepare(upscaler, &restored, &picture)?);
+            self.source = Some(Source::new(&restored, &picture));
         }
         let pyramid = pyramid(frame);
         let Some(source) = self.source.as_ref().filter(|source| source.fits(&pyramid)) else {
-            return Ok(false);
+            return false;
         };
         let flow = flow(&pyramid, &source.pyramid);
-        source
-            .detail
-            .add(&field(&flow, &pyramid.0[0], &source.pyramid.0[0]), bicubic);
-        Ok(true)
-    }
-
-    fn prepare(&mut self, upscaler: &mut Upscaler, frame: &Frame, picture: &[u8]) -> Result<Source, RestoreError> {
-        let (width, height) = (frame.width(), frame.height());
-        self.bicubic.resize(picture.len(), 0);
-        upscaler.upscale(frame.rgb(), width, height, Samples::Rgb, &mut self.bicubic)?;
-        Ok(Source {
-            pyramid: pyramid(frame),
-            detail: Detail::new(picture, &self.bicubic, width * SCALE, height * SCALE),
-        })
+        let field = field(&flow, &pyramid.0[0], &source.pyramid.0[0]);
+        source.detail.show(&field, bicubic);
+        true
     }
 }
 
 impl Source {
+    fn new(frame: &Frame, picture: &[u8]) -> Source {
+        Source {
+            pyramid: pyramid(frame),
+            detail: Detail::new(picture, frame.width() * SCALE, frame.height() * SCALE),
+        }
+    }
+
     fn fits(&self, pyramid: &Pyramid) -> bool {
         let size = |pyramid: &Pyramid| (pyramid.0[0].width, pyramid.0[0].height);
         size(pyramid) == size(&self.pyramid) && self.pyramid.0[0].width.min(self.pyramid.0[0].height) >= SMALLEST
