@@ -11,7 +11,7 @@ mod arguments;
 mod clip;
 mod options;
 mod system;
-mod ways;
+mod runner;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use options::{HELP, Options, parse};
 use system::{cpu_time, gpu_memory, peak_rss};
-use ways::Way;
+use runner::Runner;
 
 fn main() -> Result<(), Box<dyn Error>> {
     gstdloralvsr::runtime::telemetry::disable();
@@ -56,25 +56,25 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
     let mut next = || clip.next().ok_or("the clip is empty");
 
     let first = Instant::now();
-    let way = if options.pipelined {
-        Way::pipelined
+    let runner = if options.pipelined {
+        Runner::pipelined
     } else {
-        Way::in_turn
+        Runner::sequential
     };
-    let mut way = way(&model, &options.settings, options.width, options.height)?;
-    way.give(next()?)?;
-    way.finish()?;
+    let mut runner = runner(&model, &options.settings, options.width, options.height)?;
+    runner.submit(next()?)?;
+    runner.finish()?;
     let first = first.elapsed();
     for _ in 0..options.warm_up {
-        way.give(next()?)?;
+        runner.submit(next()?)?;
     }
-    way.finish()?;
+    runner.finish()?;
     let (cpu_before, wall) = (cpu_time(), Instant::now());
     for _ in 0..options.frames {
         std::thread::sleep(options.idle);
-        way.give(next()?)?;
+        runner.submit(next()?)?;
     }
-    let reports = way.finish()?;
+    let reports = runner.finish()?;
     let (wall, cpu) = (
         wall.elapsed(),
         cpu_time().zip(cpu_before).map(|(after, before)| after - before),

@@ -62,8 +62,8 @@ class Batches(Dataset[Batch]):
                 clean = gray(clean)
             lq = self.degradation.apply(clean, rng)
             windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
-        lqs, cleans = zip(*windows[: self.shape.size], strict=True)
-        return Batch(stacked(lqs), stacked(cleans))
+        lqs, targets = zip(*windows[: self.shape.size], strict=True)
+        return Batch(stacked(lqs), stacked(targets))
 
     def _clean(self, rng: Generator) -> Frames:
         shape = self.shape

@@ -67,10 +67,10 @@ class TaughtBatches(Dataset[TaughtBatch]):
             clean, taught = self._window(rng)
             lq = self.degradation.apply(clean, rng)
             cut += [self._cut(lq, clean, taught, rng) for _ in range(self.shape.windows_per_clip)]
-        lqs, cleans, taughts = zip(*cut[: self.shape.size], strict=True)
-        flows, visible = zip(*(fast_motion(clean[-1], clean[-2]) for clean in cleans), strict=True)
+        lqs, targets, teachers = zip(*cut[: self.shape.size], strict=True)
+        flows, visible = zip(*(fast_motion(clean[-1], clean[-2]) for clean in targets), strict=True)
         motion = torch.from_numpy(np.stack(flows)), torch.from_numpy(np.stack(visible))
-        return TaughtBatch(stacked(lqs), stacked(cleans), stacked(taughts), *motion)
+        return TaughtBatch(stacked(lqs), stacked(targets), stacked(teachers), *motion)
 
     def _window(self, rng: Generator) -> tuple[Frames, Frames]:
         contents = self.cache.contents
