@@ -10,8 +10,8 @@
 mod arguments;
 mod clip;
 mod options;
-mod system;
 mod runner;
+mod system;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ use gstdloralvsr::runtime::{Model, Provider, library_path};
 use serde_json::{Value, json};
 
 use options::{HELP, Options, parse};
-use system::{cpu_time, gpu_memory, peak_rss};
 use runner::Runner;
+use system::{cpu_time, gpu_memory, peak_rss};
 
 fn main() -> Result<(), Box<dyn Error>> {
     gstdloralvsr::runtime::telemetry::disable();
