@@ -1,4 +1,4 @@
-"""Batches of a teacher's windows: degraded frames, the truth, what the teacher makes, and the truth's motion."""
+"""Batches of a teacher's windows: degraded frames, the truth, the teacher's output, and the truth's motion."""
 
 from typing import NamedTuple
 
@@ -74,14 +74,14 @@ class TaughtBatches(Dataset[TaughtBatch]):
 
     def _window(self, rng: Generator) -> tuple[Frames, Frames]:
         contents = self.cache.contents
-        # Without shades nothing is drawn for them, so that runs from before they were there stay what they are.
+        # Without shades no random number is drawn for them, so that older runs stay reproducible.
         if self.shape.shade_share > 0.0 and rng.random() < self.shape.shade_share:
             plain = shade(rng, contents.frames, contents.size)
             return plain, plain
         clean, taught = self.cache.read(int(rng.integers(self.windows)))
         if rng.random() < self.text_share:
             clean = written(np.array(clean), rng)
-            # A prior garbles small letters: here the truth teaches.
+            # Priors garble small letters, so the truth is the target here.
             taught = clean
         if rng.random() < self.shape.gray_share:
             clean, taught = gray(clean), gray(taught)

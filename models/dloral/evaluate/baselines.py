@@ -1,4 +1,4 @@
-"""Small public upscalers, for comparison: what a user would take on a CPU instead. They work frame by frame."""
+"""Baselines: small public upscalers that a user could take on a CPU instead. They work frame by frame."""
 
 from collections.abc import Callable
 from pathlib import Path

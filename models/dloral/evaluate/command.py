@@ -123,7 +123,7 @@ def load_perceptual(backbone: Path | None) -> Perceptual:
         raise UserError(
             f"the perceptual distance needs the Python package {error.name!r}: pip install it, or add --no-perceptual"
         ) from error
-    # Frames are measured side by side; threads inside of each would only be in each other's way.
+    # Frames are measured in parallel; threads inside each measurement would only compete.
     torch.set_num_threads(1)
     try:
         distance = PerceptualDistance(backbone)

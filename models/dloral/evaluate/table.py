@@ -10,7 +10,7 @@ from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Measure, Row, mean_ro
 
 KEPT_LEVEL = "medium"
 KEPT = ("haarpsi", "gmsd", "ssim", "psnr", "tof", "perceptual")
-"""What a pack says of itself."""
+"""Figures that go into a pack's manifest."""
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""What is made for the eye while clips are measured: details, temporal profiles, videos, the clips of a page."""
+"""Visualisations made while clips are measured: details, temporal profiles, videos, the clips of a page."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,7 @@
 """Dual LoRA Learning on a restorer: flow, warp, retrieval and fusion in front of its body, branches in it.
 
 The latent is the restorer's first convolution, the body its prior, the decoder its upsampling half; they take the place
-of SD's VAE and UNet. Everything new starts as nothing, so that the model starts as its base. "Sample" is one of the
+of SD's VAE and UNet. Everything new starts at zero effect, so that the model starts as its base. "Sample" is one of the
 latent: a pixel of the input where the network's ``factor`` is 4, 2×2 of them where it is 8.
 """
 

@@ -1,4 +1,4 @@
-"""What the tasks of all bases share: whose turn it is at a step, the perceptual network, batches of video."""
+"""What the tasks of all bases share: the stage of a step, the perceptual network, batches of video."""
 
 from dataclasses import replace
 
