@@ -14,6 +14,7 @@ import runnable
 from markdown import Document, Problem
 
 PATTERNS = ("README.md", "CHANGELOG.md", "docs/*.md", "models/README.md", "models/*/MODEL_CARD.md", "measurements/*.md")
+PATTERNS += ("examples/*/README.md",)
 # Its tables name every property of the element.
 PROPERTIES = "docs/element.md"
 # Each names every option of the program.
