@@ -13,8 +13,15 @@ import program
 import runnable
 from markdown import Document, Problem
 
-PATTERNS = ("README.md", "CHANGELOG.md", "docs/*.md", "models/README.md", "models/*/MODEL_CARD.md", "measurements/*.md")
-PATTERNS += ("examples/*/README.md",)
+PATTERNS = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "examples/*/README.md",
+    "measurements/*.md",
+    "models/README.md",
+    "models/*/MODEL_CARD.md",
+)
 # Its tables name every property of the element.
 PROPERTIES = "docs/element.md"
 # Each names every option of the program.
