@@ -79,11 +79,11 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
         wall.elapsed(),
         cpu_time().zip(cpu_before).map(|(after, before)| after - before),
     );
-    // A tool of its own, and slow: asked when nothing is measured any more. ONNX Runtime gives nothing back before.
+    // A slow tool of its own, so it is asked after the measurement. ONNX Runtime frees nothing before.
     let gpu = gpu_memory(device)
         .zip(gpu_before)
         .map(|(after, before)| after.saturating_sub(before));
-    // Frames in pipelined overlap: there it is the time from the first to the last, pauses included.
+    // Pipelined frames overlap, so this is the time from the first to the last, pauses included.
     let busy: Duration = reports.iter().map(|report| report.timings.total).sum();
     let seconds = if options.pipelined { wall } else { busy }.as_secs_f64();
     let output_pixels = (options.width * options.height * SCALE * SCALE * options.frames) as f64;

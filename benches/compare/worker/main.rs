@@ -29,7 +29,7 @@ struct Options {
     pack: Pack,
     provider: Provider,
     threads: u32,
-    /// Tight RGB, one frame after the other.
+    /// Packed RGB, one frame after the other.
     frames: Vec<Vec<u8>>,
     width: usize,
     height: usize,
