@@ -36,12 +36,12 @@ def main(truths: Path, degraded: Path, count: int) -> None:
 
 def compare(truth: Path, degraded: Path, way: str, count: int) -> tuple[float, float]:
     """PSNR and mean difference of a clip's luma."""
-    twin = degraded / f"{truth.stem}.medium.mp4"
-    width, height = (4 * side for side in size_of(twin))
+    lq = degraded / f"{truth.stem}.medium.mp4"
+    width, height = (4 * side for side in size_of(lq))
     crop = f"crop={width}:{height}:0:0"
     command = ["ffmpeg", "-v", "error", "-i", truth, "-vf", crop, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
     wanted = lumas(command, width, height, count)
-    pipeline = f"filesrc location={twin} ! decodebin ! {way} ! identity eos-after={count + 1} ! fdsink fd=1"
+    pipeline = f"filesrc location={lq} ! decodebin ! {way} ! identity eos-after={count + 1} ! fdsink fd=1"
     given = lumas(["gst-launch-1.0", "-q", *pipeline.split()], width, height, count)
     difference = given - wanted
     errors = np.square(difference).mean(axis=1)

@@ -40,7 +40,7 @@ def row(clean: Frames, left: int, top: int) -> list[Frames]:
     """The same detail of the shown frame, of every column."""
     low = degraded(clean, "medium")
     packs = {name: SHIPPED / name for name in PACKS}
-    methods = [make_method(name, packs=packs, peers=None, threads=0) for name in (BICUBIC, *PACKS)]
+    methods = [make_method(name, packs=packs, baselines=None, threads=0) for name in (BICUBIC, *PACKS)]
     restored = [list(method(iter(low)))[SHOWN] for method in methods]
     columns = [low[SHOWN].repeat(4, axis=0).repeat(4, axis=1), *restored, clean[SHOWN]]
     height = min(SIDE, clean.shape[1] - top)

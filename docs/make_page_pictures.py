@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> None:
 
 
 def write_clip(folder: Path, name: str, picture: np.ndarray) -> None:
-    """A pan from left to right, and its twin of a quarter of the size, noisy and coded."""
+    """A pan from left to right, and its low-quality version of a quarter of the size, noisy and coded."""
     rng = np.random.default_rng(0)
     width = (picture.shape[1] - FRAMES) // 8 * 8
     frames = [np.ascontiguousarray(picture[:, shift : shift + width]) for shift in range(FRAMES)]

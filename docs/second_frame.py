@@ -31,8 +31,8 @@ def main(truths: Path, degraded: Path, count: int) -> None:
     print("|---|---|--:|--:|--:|")
     for level, blur in BLUR.items():
         for truth in sorted(truths.glob("*.mp4")):
-            twin = read_frames(degraded / f"{truth.stem}.{level}.mp4")
-            lq = [frame.astype(np.float32) for frame in islice(twin, count)]
+            lq_frames = read_frames(degraded / f"{truth.stem}.{level}.mp4")
+            lq = [frame.astype(np.float32) for frame in islice(lq_frames, count)]
             clean = [reduced(frame, blur, lq[0].shape) for frame in islice(read_frames(truth), count)]
             each = [errors(*pair) for pair in pairwise(zip(lq, clean, strict=True))]
             alone, aligned, unaligned = np.mean(each, axis=0)

@@ -1,4 +1,4 @@
-//! Restores raw frames without GStreamer: tight RGB frames on standard input, four times as large ones on standard
+//! Restores raw frames without GStreamer: packed RGB frames on standard input, four times as large ones on standard
 //! output.
 //!
 //! ```text

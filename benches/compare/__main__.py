@@ -3,7 +3,7 @@
 From the root of the repository, with the package ``dloral`` installed and nothing else running:
 
     cargo build --release --no-default-features --example compare_worker
-    python benches/compare --peers ../shared/peers --json compare.json
+    python benches/compare --baselines ../shared/peers --json compare.json
 
 Every method restores the same frames, some at a time, and then the next method has its turn; a round is one turn of
 each. Printed are the median of each method's milliseconds per frame, and the median over the rounds of its time over
@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 import clip
-import contestants
 import torch_baselines
+import upscalers
 
 from dloral.errors import UserError
 
@@ -62,7 +62,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--clip-frames", type=int, default=24, help="of the clip, which is played again and again")
     parser.add_argument("--frames", type=int, default=12, help="of one turn")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--peers", type=Path, help="folder of FSRCNN, ESPCN and Real-ESRGAN")
+    parser.add_argument("--baselines", type=Path, help="folder of FSRCNN, ESPCN and Real-ESRGAN")
     parser.add_argument("--without", nargs="+", default=[], metavar="NAME", help="methods to leave out")
     parser.add_argument("--torch", action="store_true", help="the Stable Diffusion 2.1 baselines too (needs a GPU)")
     parser.add_argument("--json", type=Path, help="write the results to this file too")
@@ -70,27 +70,27 @@ def _parse() -> argparse.Namespace:
 
 
 def _compare(options: argparse.Namespace, frames: clip.Clip) -> dict[str, object]:
-    methods: dict[str, contestants.Method] = {}
+    methods: dict[str, upscalers.Method] = {}
     left_out: dict[str, str] = {}
 
-    def add(name: str, make: contestants.Maker) -> None:
+    def add(name: str, make: upscalers.Maker) -> None:
         if name in options.without:
             left_out[name] = "asked for by --without"
             return
         try:
             methods[name] = make()
-        except contestants.MissingError as missing:
+        except upscalers.MissingError as missing:
             left_out[name] = str(missing)
 
     with frames.on_disk() as path:
-        worker = contestants.worker_command(ROOT, options, path, frames)
-        add(FLOOR, lambda: contestants.Worker("floor", worker))
-        add("dloralvsr core", lambda: contestants.Worker("core", worker))
-        add("dloralvsr, two frames in flight", lambda: contestants.Worker("pipelined", worker))
-        add("plain Python", lambda: contestants.plain_python(options.pack, options.threads, frames))
-        add("FFmpeg lanczos", lambda: contestants.ffmpeg_lanczos(path, frames))
-        for peer in ("fsrcnn", "espcn", "realesrgan"):
-            add(peer, lambda peer=peer: contestants.peer(peer, options.peers, options.threads, frames))
+        worker = upscalers.worker_command(ROOT, options, path, frames)
+        add(FLOOR, lambda: upscalers.Worker("floor", worker))
+        add("dloralvsr core", lambda: upscalers.Worker("core", worker))
+        add("dloralvsr, two frames in flight", lambda: upscalers.Worker("pipelined", worker))
+        add("plain Python", lambda: upscalers.plain_python(options.pack, options.threads, frames))
+        add("FFmpeg lanczos", lambda: upscalers.ffmpeg_lanczos(path, frames))
+        for name in ("fsrcnn", "espcn", "realesrgan"):
+            add(name, lambda name=name: upscalers.baseline(name, options.baselines, options.threads, frames))
         if options.torch:
             add("PyTorch, reference", lambda: torch_baselines.reference(frames))
             add("PyTorch, best", lambda: torch_baselines.best(frames))
@@ -101,7 +101,7 @@ def _compare(options: argparse.Namespace, frames: clip.Clip) -> dict[str, object
             for name, method in methods.items():
                 times[name].append(method(options.frames) / options.frames)
         for method in methods.values():
-            if isinstance(method, contestants.Worker):
+            if isinstance(method, upscalers.Worker):
                 method.close()
     return {
         "size": [frames.width, frames.height],

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clip import Clip
-from contestants import Method, MissingError
+from upscalers import Method, MissingError
 
 from dloral.manifest import GraphSizes
 from dloral.tiles import plan_tiles, window_weights

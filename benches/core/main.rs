@@ -33,7 +33,7 @@ fn at_every_size<F: FnMut()>(criterion: &mut Criterion, name: &str, mut prepare:
     group.finish();
 }
 
-/// Smooth values with some grain, tight RGB.
+/// Smooth values with some grain, packed RGB.
 fn picture(width: usize, height: usize, number: usize) -> Vec<u8> {
     let value = |at: usize| {
         let (y, x, c) = (at / 3 / width, at / 3 % width, at % 3);

@@ -3,7 +3,7 @@
 /// Frames that are made before anything is measured, and given again and again.
 const LENGTH: usize = 16;
 
-/// A clip of frames of this size, in tight RGB.
+/// A clip of frames of this size, in packed RGB.
 pub fn make(width: usize, height: usize) -> Vec<Vec<u8>> {
     (0..LENGTH).map(|at| frame(width, height, there_and_back(at))).collect()
 }
@@ -13,7 +13,7 @@ fn there_and_back(at: usize) -> usize {
     at.min(LENGTH - at)
 }
 
-/// Waves of several lengths that move, with noise on them: tight RGB.
+/// Waves of several lengths that move, with noise on them: packed RGB.
 fn frame(width: usize, height: usize, time: usize) -> Vec<u8> {
     let mut noise = 0x9e37_79b9_u32.wrapping_add(time as u32);
     let mut rgb = Vec::with_capacity(width * height * 3);

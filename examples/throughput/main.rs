@@ -10,8 +10,8 @@
 mod arguments;
 mod clip;
 mod options;
+mod runner;
 mod system;
-mod ways;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ use gstdloralvsr::runtime::{Model, Provider, library_path};
 use serde_json::{Value, json};
 
 use options::{HELP, Options, parse};
+use runner::Runner;
 use system::{cpu_time, gpu_memory, peak_rss};
-use ways::Way;
 
 fn main() -> Result<(), Box<dyn Error>> {
     gstdloralvsr::runtime::telemetry::disable();
@@ -56,34 +56,34 @@ fn measure(options: &Options, started: Instant) -> Result<Value, Box<dyn Error>>
     let mut next = || clip.next().ok_or("the clip is empty");
 
     let first = Instant::now();
-    let way = if options.pipelined {
-        Way::pipelined
+    let runner = if options.pipelined {
+        Runner::pipelined
     } else {
-        Way::in_turn
+        Runner::sequential
     };
-    let mut way = way(&model, &options.settings, options.width, options.height)?;
-    way.give(next()?)?;
-    way.finish()?;
+    let mut runner = runner(&model, &options.settings, options.width, options.height)?;
+    runner.submit(next()?)?;
+    runner.finish()?;
     let first = first.elapsed();
     for _ in 0..options.warm_up {
-        way.give(next()?)?;
+        runner.submit(next()?)?;
     }
-    way.finish()?;
+    runner.finish()?;
     let (cpu_before, wall) = (cpu_time(), Instant::now());
     for _ in 0..options.frames {
         std::thread::sleep(options.idle);
-        way.give(next()?)?;
+        runner.submit(next()?)?;
     }
-    let reports = way.finish()?;
+    let reports = runner.finish()?;
     let (wall, cpu) = (
         wall.elapsed(),
         cpu_time().zip(cpu_before).map(|(after, before)| after - before),
     );
-    // A tool of its own, and slow: asked when nothing is measured any more. ONNX Runtime gives nothing back before.
+    // A slow tool of its own, so it is asked after the measurement. ONNX Runtime frees nothing before.
     let gpu = gpu_memory(device)
         .zip(gpu_before)
         .map(|(after, before)| after.saturating_sub(before));
-    // Frames in pipelined overlap: there it is the time from the first to the last, pauses included.
+    // Pipelined frames overlap, so this is the time from the first to the last, pauses included.
     let busy: Duration = reports.iter().map(|report| report.timings.total).sum();
     let seconds = if options.pipelined { wall } else { busy }.as_secs_f64();
     let output_pixels = (options.width * options.height * SCALE * SCALE * options.frames) as f64;

@@ -1,4 +1,4 @@
-//! What the system says of this process, and of the GPU.
+//! CPU time and memory of this process, and memory of the GPU, as the system reports them.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ pub fn peak_rss() -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
-/// Seconds that all threads of this process have computed; none where the system does not say.
+/// CPU seconds of all threads of this process; `None` where the system does not say.
 pub fn cpu_time() -> Option<f64> {
     /// Of Linux on every processor that ONNX Runtime has.
     const TICKS_PER_SECOND: f64 = 100.0;

@@ -24,7 +24,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "evaluate": Command("dloral.evaluate.command", "evaluate", "measure packs and other upscalers on clips"),
-    "study": Command("dloral.study.command", "evaluate", "let people compare packs without knowing which is which"),
+    "study": Command("dloral.study.command", "evaluate", "let people compare packs blindly"),
     "train": Command("dloral.train.command", "train", "train a model"),
     "export": Command("dloral.export.command", "train", "export a trained model as a pack"),
     "skeleton": Command(
@@ -35,7 +35,7 @@ COMMANDS = {
     "inspect": Command("dloral.export.inspect", "train", "show what is in a pack"),
     "base": Command("dloral.bases.command", "bases", "make a base out of a public restorer, or of a run"),
     "recipe": Command("dloral.recipe.command", "train", "make a pack from scratch, step by step"),
-    "teach": Command("dloral.teacher.command", "bases", "make the cache of what a base teaches"),
+    "teach": Command("dloral.teacher.command", "bases", "make the cache of a teacher's output"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The error that a user is meant to read."""
+"""Errors that users read."""
 
 
 class UserError(Exception):

@@ -19,10 +19,10 @@ from dloral.data.text import written
 from dloral.errors import UserError
 from dloral.export.based import based_parts
 from dloral.export.pack import write_pack
-from dloral.model.arms import ARMS
-from dloral.model.based import BasedModel, add_branches, merged, select_arm
+from dloral.model.based import BasedModel, add_branches, merged, select_variant
 from dloral.model.bases import NETWORKS, Compact, Dense, Restorer, Rrdb
 from dloral.model.branches import LoraConfig
+from dloral.model.variants import VARIANTS
 from dloral.runner import PackRunner
 from dloral.train.checkpoint import Checkpoint, load_checkpoint
 from dloral.train.dual.based import based_losses, trained_state
@@ -42,7 +42,7 @@ LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=2
 CONFIG = """
 architecture = "{name}"
 stage = "dual"
-solo = 0.5
+single_branch_probability = 0.5
 windows = 2
 text_share = 0.5
 [lora]
@@ -87,8 +87,8 @@ def test_it_starts_as_its_base_and_every_arm_does(name: str) -> None:
     expected = based.network(picture)
     (latent, guide), (latent_before, guide_before) = based.encode(picture), based.encode(before)
     flow = based.motion(guide, guide_before)
-    for arm in ARMS.values():
-        select_arm(based, arm)
+    for variant in VARIANTS.values():
+        select_variant(based, variant)
         paired = based.decode(based.restore(latent, latent_before, flow), picture)
         torch.testing.assert_close(paired, expected)
         torch.testing.assert_close(based.decode(based.restore_single(latent), picture), expected)
@@ -99,9 +99,9 @@ def test_branches_merge_into_plain_weights(name: str) -> None:
     for parameter in based.parameters():
         parameter.add_(0.02 * torch.randn_like(parameter))
     picture = torch.rand(1, 3, 8, 8)
-    select_arm(based, ARMS["both"], 0.5)
+    select_variant(based, VARIANTS["both"], 0.5)
     expected = based.network(picture)
-    assert torch.allclose(merged(based, ARMS["both"], 0.5).network(picture), expected, atol=1e-5)
+    assert torch.allclose(merged(based, VARIANTS["both"], 0.5).network(picture), expected, atol=1e-5)
     assert not any(".changes." in key for key in based.state_dict())
 
 
@@ -165,7 +165,7 @@ def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: 
     base = load_base(tmp_path / "base")
     state = trained_state(add_branches(BasedModel(base.network), LORA))
     checkpoint = Checkpoint(1, 0, {"lora": asdict(LORA)}, state, state, {}, base.sha256)
-    write_pack(based_parts(tmp_path / "base", checkpoint, ARMS["both"], "p", {}, {}), tmp_path / "pack")
+    write_pack(based_parts(tmp_path / "base", checkpoint, VARIANTS["both"], "p", {}, {}), tmp_path / "pack")
     frames = default_rng(2).integers(0, 256, (2, 80, 96, 3), np.uint8)
     whole, tiled = (
         np.stack(list(PackRunner(tmp_path / "pack", tile_size=4 * tile, tile_overlap=128).restore(frames))).astype(int)
@@ -176,7 +176,7 @@ def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: 
 
 def test_sharpness_is_the_teachers_and_colour_the_truths() -> None:
     based = add_branches(model("compact"), LORA)
-    select_arm(based, ARMS["none"])
+    select_variant(based, VARIANTS["none"])
     lq = torch.randint(0, 256, (1, 3, 3, 16, 16), dtype=torch.uint8)
     taught = torch.stack([based.network(lq[:, t].float() / 255.0) for t in range(3)], dim=1).clamp(0.0, 1.0)
     taught = (taught * 255.0).round().byte()

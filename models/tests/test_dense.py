@@ -19,10 +19,10 @@ from dloral.export.folder import digests  # noqa: E402
 from dloral.export.move_bytes import move_bytes  # noqa: E402
 from dloral.export.pack import write_pack  # noqa: E402
 from dloral.export.quantise import PRODUCT, quantise  # noqa: E402
-from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.based import BasedModel, add_branches  # noqa: E402
 from dloral.model.bases import NETWORKS, Dense  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
+from dloral.model.variants import VARIANTS  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.checkpoint import Checkpoint  # noqa: E402
 from dloral.train.dual.based import trained_state  # noqa: E402
@@ -50,7 +50,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.normal_(model.fuse.weight, std=0.1)
     state = trained_state(add_branches(model, lora))
     checkpoint = Checkpoint(1, 0, {"lora": asdict(lora)}, state, state, {}, base.sha256)
-    write_pack(based_parts(folder / "base", checkpoint, ARMS["both"], "plain", {}, {}), folder / "plain")
+    write_pack(based_parts(folder / "base", checkpoint, VARIANTS["both"], "plain", {}, {}), folder / "plain")
     return folder / "plain"
 
 

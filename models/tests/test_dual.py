@@ -1,4 +1,4 @@
-"""Dual LoRA Learning on a restorer: stages train what is theirs, runs resume exactly, and arms differ."""
+"""Dual LoRA Learning on a restorer: stages train what is theirs, runs resume exactly, and variants differ."""
 
 import itertools
 import sys
@@ -21,10 +21,10 @@ from dloral.cli import main  # noqa: E402
 from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
 from dloral.export.based import based_parts  # noqa: E402
-from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.based import BasedModel  # noqa: E402
 from dloral.model.bases import NETWORKS, Dense  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
+from dloral.model.variants import VARIANTS  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
 from dloral.train.base_config import base_from_table  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
@@ -48,7 +48,7 @@ LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=3
 SMALL = DualConfig(
     architecture="dense",
     lora=LORA,
-    solo=0.5,
+    single_branch_probability=0.5,
     schedule=Schedule(first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0),
     consistency=AuxLossWeights(teacher=1.0, pixel=1.0, temporal=1.0, motion=0.1),
     detail=AuxLossWeights(teacher=1.0, grid=1.0, block=0.1, detail=0.1),
@@ -141,16 +141,16 @@ def test_arms_differ_and_none_is_the_base(base: Path, trained: Path) -> None:
     torch.manual_seed(0)
     frame, before = (255.0 * torch.rand(2, 1, 16, 24, 3)).byte()
     pictures = {}
-    for arm in ARMS:
-        parts = based_parts(base, load_checkpoint(trained), ARMS[arm], "arm", {}, {})
+    for variant in VARIANTS:
+        parts = based_parts(base, load_checkpoint(trained), VARIANTS[variant], "variant", {}, {})
         with torch.no_grad():
             now = parts.encoder(frame)
-            pictures[arm] = parts.decoder(parts.restorer(*now, *parts.encoder(before)), frame)
+            pictures[variant] = parts.decoder(parts.restorer(*now, *parts.encoder(before)), frame)
             alone = parts.decoder(parts.restorer(*now, *now), frame)
         # Without the consistency branch the frame before makes no difference.
-        assert torch.equal(alone, pictures[arm]) != ARMS[arm].consistency, arm
-    for arm, other in itertools.combinations(ARMS, 2):
-        assert not torch.equal(pictures[arm], pictures[other]), f"{arm} and {other} give the same"
+        assert torch.equal(alone, pictures[variant]) != VARIANTS[variant].consistency, variant
+    for variant, other in itertools.combinations(VARIANTS, 2):
+        assert not torch.equal(pictures[variant], pictures[other]), f"{variant} and {other} give the same"
     model = BasedModel(load_base(base).network)
     expected = model.network(frame.float().permute(0, 3, 1, 2) / 255.0).permute(0, 2, 3, 1) * 255.0
     assert (pictures["none"] - expected.clamp(0.0, 255.0)).abs().max() < 0.51
@@ -206,7 +206,7 @@ def test_another_base_or_configuration_is_refused(base: Path, cache: Path, tmp_p
     with pytest.raises(UserError, match="branches of another base"):
         trainer(other, cache, tmp_path / "run")
     with pytest.raises(UserError, match="another configuration"):
-        trainer(base, cache, tmp_path / "run", replace(SMALL, solo=0.0))
+        trainer(base, cache, tmp_path / "run", replace(SMALL, single_branch_probability=0.0))
     with pytest.raises(UserError, match="for the base compact"):
         trainer(base, cache, tmp_path / "more", replace(SMALL, architecture="compact"))
 
@@ -277,6 +277,9 @@ NO_SCORE = {"csd": 0.0, "perceptual": 0.0}
 
 def test_configurations() -> None:
     assert dual_from_table(SMALL.to_table()) == SMALL
+    former = SMALL.to_table()
+    former["solo"] = former.pop("single_branch_probability")
+    assert dual_from_table(former) == SMALL
     with pytest.raises(ValueError, match="no score to distil"):
         dual_from_table({"architecture": "dense"})
     with pytest.raises(ValueError, match="perceptual_network 'vgg' is none of mobilenet, lpips"):

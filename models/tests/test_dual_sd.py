@@ -1,4 +1,4 @@
-"""Dual LoRA Learning on a Stable Diffusion base of reduced width: arms, stages, resuming, score distillation."""
+"""Dual LoRA Learning on a Stable Diffusion base of reduced width: variants, stages, resuming, score distillation."""
 
 import shutil
 from dataclasses import replace
@@ -23,8 +23,8 @@ from dloral.errors import UserError  # noqa: E402
 from dloral.export.reference import read_base  # noqa: E402
 from dloral.export.sd import SdOptions, sd_parts  # noqa: E402
 from dloral.export.sd_trained import trained_restorer  # noqa: E402
-from dloral.model.arms import ARMS  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
+from dloral.model.variants import VARIANTS  # noqa: E402
 from dloral.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from dloral.train.config import OptimizerConfig, parse_config  # noqa: E402
 from dloral.train.dual.config import AuxLossWeights, DualConfig, dual_from_table  # noqa: E402
@@ -39,7 +39,7 @@ torch.set_num_threads(1)
 # Step 0 is of the first consistency stage, 1 of the first detail stage, 2 of the second consistency stage, 3 is detail.
 SMALL = DualConfig(
     architecture="sd",
-    solo=0.5,
+    single_branch_probability=0.5,
     checkpointing=True,
     flow=0.1,
     lora=LoraConfig(rank_consistency=2, rank_detail=2, train_flow=True),
@@ -121,14 +121,14 @@ def test_arms_start_as_the_base_and_differ_when_trained(folder: Path, tmp_path: 
     results = {}
     with torch.no_grad():
         expected = latent - unet(latent, torch.tensor([1]), encoder_hidden_states=prompt).sample
-        for arm in ARMS:
-            restorer = trained_restorer(fresh, base, prompt, ARMS[arm], blocks=1)
+        for variant in VARIANTS:
+            restorer = trained_restorer(fresh, base, prompt, VARIANTS[variant], blocks=1)
             torch.testing.assert_close(restorer(latent, guide, before, guide), expected, rtol=1e-4, atol=1e-4)
-            restorer = trained_restorer(checkpoint, base, prompt, ARMS[arm], blocks=1)
-            results[arm] = restorer(latent, guide, before, guide)
+            restorer = trained_restorer(checkpoint, base, prompt, VARIANTS[variant], blocks=1)
+            results[variant] = restorer(latent, guide, before, guide)
     torch.testing.assert_close(results["none"], expected, rtol=1e-4, atol=1e-4)
-    for arm in ("consistency", "detail", "both"):
-        assert not torch.allclose(results[arm], expected, atol=1e-3), arm
+    for variant in ("consistency", "detail", "both"):
+        assert not torch.allclose(results[variant], expected, atol=1e-3), variant
 
 
 def test_an_export_of_a_run_tells_and_weighs_its_branches(folder: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_another_base_is_refused(folder: Path, tmp_path: Path) -> None:
         trainer(folder, tmp_path / "run", replace(SMALL, optimizer=replace(SMALL.optimizer, steps=1)), "other")
     prompt = torch.from_numpy(np.load(folder / "prompt.npy"))
     with pytest.raises(UserError, match="trained on another base than"):
-        trained_restorer(load_checkpoint(tmp_path / "run"), read_base(folder / "other"), prompt, ARMS["both"], 1)
+        trained_restorer(load_checkpoint(tmp_path / "run"), read_base(folder / "other"), prompt, VARIANTS["both"], 1)
 
 
 def test_another_autoencoder_or_prompt_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_another_autoencoder_or_prompt_is_refused(folder: Path, tmp_path: Path) 
         trainer(folder, tmp_path / "run", config, str(tmp_path / "mixed"))
     prompt = torch.from_numpy(np.load(folder / "prompt.npy"))
     with pytest.raises(UserError, match="trained on another base than"):
-        trained_restorer(load_checkpoint(tmp_path / "run"), read_base(tmp_path / "mixed"), prompt, ARMS["both"], 1)
+        trained_restorer(load_checkpoint(tmp_path / "run"), read_base(tmp_path / "mixed"), prompt, VARIANTS["both"], 1)
     swapped = Prompts(embedding=folder / "negative.npy", negative_embedding=folder / "prompt.npy")
     task = SdDual(config, folder / "base", swapped, Places([folder / "stills"], tmp_path / "run", None))
     with pytest.raises(UserError, match=r"another prompt, .* --init"):

@@ -103,14 +103,14 @@ def test_numbers_are_those_of_the_measures(folder: Path, truth: list[np.ndarray]
     assert evaluate(folder, *options) == 0
     rows = {(row["clip"], row["method"]): row for row in csv.DictReader(table.open())}
     assert [method for clip, method in rows if clip == "cat"] == ["bicubic", "lanczos", "pack", "ground truth"]
-    assert evaluate(folder, *options, "--method", "pack,alone") == 0
+    assert evaluate(folder, *options, "--method", "pack,self_paired") == 0
     rows = {(row["clip"], row["method"]): row for row in csv.DictReader(table.open())}
-    assert [method for clip, method in rows if clip == "cat"] == ["bicubic", "pack", "alone", "ground truth"]
+    assert [method for clip, method in rows if clip == "cat"] == ["bicubic", "pack", "self_paired", "ground truth"]
     cropped = [frame[:160, :176] for frame in truth]
     for method, results in (
         ("bicubic", [np.asarray(Image.fromarray(f).resize((176, 160), Image.Resampling.BICUBIC)) for f in low]),
         ("pack", list(PackRunner(PACK).restore(low))),
-        ("alone", [picture for frame in low for picture in PackRunner(PACK).restore([frame])]),
+        ("self_paired", [picture for frame in low for picture in PackRunner(PACK).restore([frame])]),
     ):
         row = rows["cat", method]
         pairs = list(zip(results, cropped, strict=True))
@@ -139,7 +139,7 @@ def test_prints_tables_and_writes_pictures(
     assert evaluate(folder, *options, "--png", str(tmp_path / "png"), "--markdown", str(tmp_path / "table.md")) == 0
     text = capsys.readouterr().out
     assert "### medium" in text
-    assert "medium, lanczos against bicubic: PSNR +" in text
+    assert "medium, lanczos against bicubic: HaarPSI +" in text
     assert "perceptual" in text
     assert (tmp_path / "table.md").read_text() == text.removesuffix("\n")
     sheet, profile = sorted((tmp_path / "png").iterdir())
@@ -155,8 +155,8 @@ def test_prints_tables_and_writes_pictures(
         (["--only", "dog"], "no clip dog"),
         (["--levels", "heavy"], "versions are missing"),
         (["--method", "pack"], "needs --pack"),
-        (["--method", "espcn"], "needs --peers"),
-        (["--method", "realesrgan", "--peers", "nowhere"], "ncnn|there is no"),
+        (["--method", "espcn"], "needs --baselines"),
+        (["--method", "realesrgan", "--baselines", "nowhere"], "ncnn|there is no"),
         (["--pack", "nowhere"], "there is no model 'nowhere'"),
         (["--backbone", "nowhere.onnx"], "(no perceptual backbone|needs the Python package).*--no-perceptual"),
     ],
@@ -210,7 +210,9 @@ def test_a_pack_s_figures_are_kept(folder: Path, tmp_path: Path, capsys: pytest.
     options = ["--no-perceptual", "--pack", str(PACK), "--quality", str(file)]
     assert evaluate(folder, *options) == 0
     figures = read_quality(file)
-    assert set(figures) == {f"{key}_medium{of}" for key in ("psnr", "ssim", "tof") for of in ("", "_bicubic")}
+    assert set(figures) == {
+        f"{key}_medium{of}" for key in ("haarpsi", "gmsd", "ssim", "psnr", "tof") for of in ("", "_bicubic")
+    }
     assert figures["psnr_medium"] != figures["psnr_medium_bicubic"]
     assert evaluate(folder, *options, "--pack", str(PACK), str(TINY)) == 1
     assert "give --clips and one --pack" in capsys.readouterr().err
@@ -249,8 +251,8 @@ def test_table_text() -> None:
     ]
     lines = markdown(rows).splitlines()
     assert lines[2].split("|")[3].strip() == "PSNR ↑ dB"
-    assert [cell.strip() for cell in lines[-2].split("|")[1:-1]] == ["a", "pack", "25.25", "0.1500", "-"]
-    assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == ["a", "ground truth", "-", "-", "0.123"]
+    assert [cell.strip() for cell in lines[-2].split("|")[1:-1]] == ["a", "pack", "25.25", "-", "0.1500"]
+    assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == ["a", "ground truth", "-", "0.123", "-"]
     assert against_bicubic(rows) == ["mild, pack against bicubic: PSNR +0.25 dB, perceptual distance -25.0 %"]
 
 
@@ -278,5 +280,5 @@ def test_a_video_that_ffmpeg_cannot_write_is_an_error(tmp_path: Path) -> None:
 
 def test_methods_are_pillows() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    result = list(make_method("lanczos", packs={}, peers=None, threads=1)([frame]))
+    result = list(make_method("lanczos", packs={}, baselines=None, threads=1)([frame]))
     np.testing.assert_array_equal(result[0], Image.fromarray(frame).resize((28, 36), Image.Resampling.LANCZOS))

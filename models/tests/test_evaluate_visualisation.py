@@ -121,10 +121,10 @@ def test_several_packs_go_by_their_folders_names(folder: Path, capsys: pytest.Ca
     assert evaluate(folder, *packs, "--method", "pack", "--bootstrap", "50") == 0
     text = capsys.readouterr().out
     assert "### medium, against base (95 % intervals)" in text
-    assert evaluate(folder, *packs, "--method", "pack,alone") == 0
+    assert evaluate(folder, *packs, "--method", "pack,self_paired") == 0
     text_alone = capsys.readouterr().out
-    assert "| base alone" in text_alone
-    assert "| both alone" in text_alone
+    assert "| base self_paired" in text_alone
+    assert "| both self_paired" in text_alone
     # Two packs that are the same do not differ, whatever is drawn.
     line = next(line for line in text.splitlines() if line.startswith("| both | +0.00"))
     assert "+0.00 [+0.00, +0.00]" in line

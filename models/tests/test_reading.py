@@ -63,7 +63,7 @@ def test_tesseract_reads_what_can_be_read(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(reading, "READ", (4,))
     monkeypatch.setattr(reading, "SIZES", (30,))
     monkeypatch.setattr(reading, "LINES", reading.LINES[:2])
-    bicubic = make_method(BICUBIC, packs={}, peers=None, threads=1)
+    bicubic = make_method(BICUBIC, packs={}, baselines=None, threads=1)
     reads = {(read.level, read.method): read.share for read in read_text({BICUBIC: bicubic, "hidden": hidden})}
     assert reads["mild", "ground truth"] > 0.97
     assert reads["mild", BICUBIC] > 0.9

@@ -1,4 +1,4 @@
-"""Recipes: lines with names in braces, run one after the other, gone on with, and refused where they differ."""
+"""Recipes: lines with names in braces, run one after the other, resumed, and refused where they differ."""
 
 import argparse
 import subprocess

@@ -1,4 +1,4 @@
-"""The teacher's cache: made window by window, gone on with, and never mixed with another."""
+"""The teacher's cache: made window by window, resumed, and never mixed with another."""
 
 from pathlib import Path
 

@@ -13,7 +13,17 @@ import program
 import runnable
 from markdown import Document, Problem
 
-PATTERNS = ("README.md", "CHANGELOG.md", "docs/*.md", "models/README.md", "models/*/MODEL_CARD.md", "measurements/*.md")
+PATTERNS = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "examples/*/README.md",
+    "measurements/*.md",
+    "models/README.md",
+    "models/*/MODEL_CARD.md",
+)
+# Its tables name every property of the element.
+PROPERTIES = "docs/element.md"
 # Each names every option of the program.
 COMPLETE = ("packaging/dloralvsr.1", "packaging/completions/*")
 DEMO = "examples/demo/demo.mp4"
@@ -68,7 +78,7 @@ def _read(documents: list[Document], root: Path, environment: dict[str, str]) ->
         problems += program.check_uses(document, options)
     for path in (path for pattern in COMPLETE for path in sorted(root.glob(pattern))):
         problems += program.check_complete(path, path.read_text(encoding="utf-8"), options)
-    return problems + element.check_documented(Document.read(root / "README.md"), properties)
+    return problems + element.check_documented(Document.read(root / PROPERTIES), properties)
 
 
 def _run(documents: list[Document], root: Path, folder: Path, environment: dict[str, str]) -> list[Problem]:

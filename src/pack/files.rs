@@ -123,7 +123,7 @@ fn check_graph(path: &Path, source: impl Read + Seek, size: u64, manifest: &Mani
     Ok(())
 }
 
-/// Only plain relative names of plain characters. ONNX Runtime gives some locations with other characters a meaning
+/// Only relative names of ordinary characters. ONNX Runtime gives some locations with other characters a meaning
 /// of its own (addresses in memory, for one), so this is a list of what is allowed.
 fn check_name(named_in: &Path, name: &str) -> Result<(), PackError> {
     let refuse = |reason: &str| {

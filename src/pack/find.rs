@@ -41,7 +41,7 @@ fn name_in(model: &Path) -> Option<&str> {
     (is_name && !model.is_dir()).then_some(name)
 }
 
-/// Folders whose folders are packs, those that count first in front.
+/// Folders whose folders are packs, in the order of precedence.
 pub(super) fn search_folders() -> Vec<PathBuf> {
     let named = env::var_os(PATH_VARIABLE).unwrap_or_default();
     let mut folders: Vec<PathBuf> = env::split_paths(&named)

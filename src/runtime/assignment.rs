@@ -13,7 +13,7 @@ use crate::pack::Graph;
 
 /// The CPU provider, as ONNX Runtime calls it.
 const CPU: &str = "CPUExecutionProvider";
-/// Operators by which graphs reckon with sizes. ONNX Runtime leaves those to the CPU on purpose, wherever it can tell.
+/// Operators that compute sizes. ONNX Runtime leaves those to the CPU on purpose, wherever it can tell.
 const SIZES: [&str; 22] = [
     "Add",
     "Cast",
@@ -44,14 +44,14 @@ const SIZES: [&str; 22] = [
 pub(super) struct LeftToCpu(Mutex<BTreeMap<Graph, BTreeMap<String, usize>>>);
 
 impl LeftToCpu {
-    /// Takes down what a session of `graph` leaves to the CPU.
+    /// Records what a session of `graph` leaves to the CPU.
     pub fn note(&self, graph: Graph, operators: BTreeMap<String, usize>) {
         if !operators.is_empty() {
             self.0.lock().insert(graph, operators);
         }
     }
 
-    /// What is said of it; none where everything runs where it should.
+    /// The text for people; `None` where everything runs on the provider.
     pub fn text(&self) -> Option<String> {
         let graphs = self.0.lock();
         let texts: Vec<String> = graphs.iter().map(|(graph, nodes)| describe(*graph, nodes)).collect();
@@ -70,7 +70,7 @@ fn describe(graph: Graph, operators: &BTreeMap<String, usize>) -> String {
     format!("{}: {count} {nodes} ({})", graph.file_name(), names.join(", "))
 }
 
-/// Has ONNX Runtime take down who computes what.
+/// Has ONNX Runtime record which provider computes each node.
 pub(super) fn record(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
     Ok(builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?)
 }

@@ -1,4 +1,4 @@
-//! Models of the process, shared by those who ask for the same.
+//! Models of the process, shared by all who ask for the same one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -37,7 +37,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     fn slot(&self, key: K) -> Slot<V> {
         let mut slots = self.slots.lock();
         let slots = slots.get_or_insert_default();
-        // Slots that nobody is at, and whose value is gone, are of no use any more.
+        // Slots that nobody uses and whose value is gone.
         slots.retain(|_, slot| Arc::strong_count(slot) > 1 || is_alive(slot));
         slots.entry(key).or_default().clone()
     }

@@ -74,7 +74,7 @@ impl Device {
             .bound(session, inputs, outputs)
             .and_then(|bound| bound.run(session, inputs, outputs));
         if outcome.is_err() {
-            // What ran out of memory is not to keep any.
+            // After running out of memory, keep none.
             self.bound.pop();
         }
         outcome
@@ -138,7 +138,7 @@ impl Device {
     }
 
     /// The number of a graph to record, or −1 for none: ONNX Runtime keeps every recorded graph for good, so where sizes
-    /// come and go only the first ones are recorded.
+    /// change only the first ones are recorded.
     fn next_graph(&mut self) -> i32 {
         if self.recorded == KEPT as i32 {
             return -1;
@@ -155,7 +155,7 @@ impl Bound {
             upload(value, &mut pair.host)?;
             pair.host.copy_into(&mut pair.device)?;
         }
-        // Comes back when the outputs are there.
+        // Returns when the outputs are there.
         session.run_binding_with_options(&self.binding, &self.options)?;
         for (pair, (_, value)) in self.outputs.iter_mut().zip(outputs) {
             pair.device.copy_into(&mut pair.host)?;

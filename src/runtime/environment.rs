@@ -25,7 +25,7 @@ pub fn library_path() -> Option<PathBuf> {
     LOADED.get().map(|loaded| loaded.library.path.clone())
 }
 
-/// Loads the library and makes the environment, once: the first preference in a process decides. A failure leaves nothing
+/// Loads the library and creates the environment, once: the first preference in a process decides. A failure leaves nothing
 /// behind, so that a later attempt may find another library.
 pub(super) fn get(preference: Preference) -> Result<&'static Loaded, RuntimeError> {
     LOADED.get_or_try_init(|| load(preference))

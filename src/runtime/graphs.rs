@@ -66,7 +66,7 @@ pub struct CancellableModel {
 impl CancellableModel {
     /// The graphs of `model`.
     pub fn new(model: Arc<Model>) -> CancellableModel {
-        // Fails only where there is no memory for some bytes; then what runs is waited for.
+        // Fails only where memory for some bytes is missing; then a running graph is waited for.
         let options = RunOptions::new().ok();
         CancellableModel { model, options }
     }
@@ -88,7 +88,7 @@ impl Graphs for CancellableModel {
         self.model.restorer_batch()
     }
 
-    /// Between two nodes of a graph. What a GPU or OpenVINO is at goes on: to ONNX Runtime it is one node.
+    /// Takes effect between two nodes of a graph. A GPU or OpenVINO finishes its part: to ONNX Runtime it is one node.
     fn cancel(&self) {
         if let Some(Err(error)) = self.options.as_ref().map(RunOptions::terminate) {
             log::emit(log::Level::Warning, &format!("a run could not be cancelled: {error}"));

@@ -32,12 +32,12 @@ pub struct Library {
 }
 
 impl Library {
-    /// How long threads of sessions are to wait awake for their next operation, before they sleep: 100 µs; none, not at
-    /// all, where the library cannot be told how long, and would have them wait for milliseconds.
+    /// How long threads of sessions spin for their next operation before they sleep: 100 µs; `None`, not at all, where
+    /// the library cannot be told how long, and would let them spin for milliseconds.
     ///
-    /// Operations follow each other within some microseconds, and waking a thread takes tens of them. But each session
-    /// has threads of its own, which waiting for longer would take the cores from those of another: a frame of 320×180
-    /// on two cores took 156 ms of CPU time in place of 51, and 91 where they slept after each run.
+    /// Operations follow each other within microseconds, and waking a thread takes tens of them. But each session has
+    /// threads of its own, and spinning for longer takes the cores from those of another: a frame of 320×180 on two cores
+    /// took 156 ms of CPU time instead of 51, and 91 where they spun until each run ended.
     pub fn spinning(&self) -> Option<Duration> {
         const FIRST_TO_BE_TOLD: u32 = 26;
         let spins = self.minor_version()? >= FIRST_TO_BE_TOLD;
@@ -70,8 +70,8 @@ pub(super) enum Preference {
 
 /// Finds ONNX Runtime: `ORT_DYLIB_PATH` if it is set, and then nothing else; otherwise the first usable one beside
 /// this library, in the data folders (the user's is where `dloralvsr --install-runtime` puts it), in Python's
-/// `onnxruntime` packages, and in the system's library folders. Loads candidates to ask for their version, and lets go
-/// of those that are not usable.
+/// `onnxruntime` packages, and in the system's library folders. Loads candidates to ask for their version, and unloads
+/// those that are not usable.
 ///
 /// # Errors
 /// [`RuntimeError::LibraryNotFound`] if there is none; otherwise what is wrong with the first one found.
@@ -79,7 +79,7 @@ pub fn find_library() -> Result<Library, RuntimeError> {
     find_preferred(Preference::Plain)
 }
 
-/// As [`find_library`], with a wish.
+/// As [`find_library`], with a preference.
 pub(super) fn find_preferred(preference: Preference) -> Result<Library, RuntimeError> {
     if let Some(named) = env::var_os(PATH_VARIABLE).filter(|value| !value.is_empty()) {
         return named_library(Path::new(&named));

@@ -19,7 +19,7 @@ pub enum Level {
     Warning,
     /// What failed.
     Error,
-    /// What cannot be gone on from.
+    /// What ends the program.
     Fatal,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn level() -> Level {
     ALL[usize::from(THRESHOLD.load(Ordering::Relaxed))]
 }
 
-/// Hands one line on.
+/// Passes one line to the sink.
 pub(super) fn emit(level: Level, text: &str) {
     if level as u8 >= THRESHOLD.load(Ordering::Relaxed) {
         let sink = *SINK.read();

@@ -1,4 +1,4 @@
-//! How long a model takes for a small frame: what `auto` chooses by.
+//! How long a model takes for a small frame, by which `auto` chooses.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::restore::{GraphError, Graphs};
 /// Input pixels, before they are rounded to what the pack takes.
 const HEIGHT: u32 = 96;
 const WIDTH: u32 = 160;
-/// Frames before the first that counts: memory is laid out, and threads have come up.
+/// Warm-up: memory is allocated and threads are started.
 const WARM_UP: u32 = 2;
-/// Most frames that count.
+/// Most frames that are measured.
 const FRAMES: u32 = 8;
-/// No further frame is begun after this.
+/// No further frame is measured after this.
 const TIME: Duration = Duration::from_millis(120);
 
-/// ms of the fastest of some frames: others have the cores now and then.
+/// ms of the fastest frame: other work takes the cores now and then.
 pub(super) fn frame_time(model: &Model) -> Result<f64, RuntimeError> {
     let failed = |error: GraphError| RuntimeError::Trial {
         provider: model.provider(),
@@ -47,7 +47,7 @@ struct Frames {
     encoded: Array4<u8>,
 }
 
-/// Pictures with something to see, of a size that every graph takes.
+/// Pictures with some structure, of a size that every graph takes.
 fn picture(manifest: &Manifest) -> Frames {
     let factor = manifest.input_factor();
     let sizes = Graph::ALL.map(|graph| manifest.sizes(graph));

@@ -13,7 +13,7 @@ use crate::pack::{Graph, Manifest, Pack};
 
 static MODELS: Shared<(String, ModelOptions), Model> = Shared::new();
 
-/// How far the loading of a model is.
+/// Progress of loading a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// What is being done, for people.
@@ -114,15 +114,15 @@ impl Model {
         })
     }
 
-    /// Whether two graphs side by side, on half of the threads each, are done sooner than one after the other on all of
-    /// them: on the CPU, which seldom keeps several threads busy with one graph. A GPU is full with one, and CUDA graphs
-    /// are captured while nothing else is called.
+    /// Whether two graphs side by side, on half of the threads each, are faster than one after the other on all of them:
+    /// on the CPU, where one graph seldom keeps several threads busy. A GPU is busy with one, and CUDA graphs are captured
+    /// while nothing else is called.
     pub fn gains_by_pipelining(&self) -> bool {
         self.provider == Provider::Cpu && self.options.thread_count() > 1
     }
 
-    /// The model with half of the threads for each graph, to be run side by side. It has its own copy of the weights,
-    /// so one of more than 256 MiB is given as it is.
+    /// The model with half of the threads for each graph, for running two side by side. It has its own copy of the
+    /// weights, so a model of more than 256 MiB is returned as it is.
     ///
     /// # Errors
     /// As [`load_cancellable`](Self::load_cancellable).
@@ -156,8 +156,8 @@ impl Model {
         self.provider_note.as_deref()
     }
 
-    /// Which nodes run on the CPU though another provider was asked for, but for arithmetic on sizes; `None`: no others. Of a
-    /// provider that compiles graphs for the stream's tiles it is known after the first frame.
+    /// Which nodes run on the CPU though another provider was asked for, except arithmetic on sizes; `None`: none. Known
+    /// after the first frame for a provider that compiles graphs for the stream's tiles.
     pub fn left_to_cpu(&self) -> Option<String> {
         self.left_to_cpu.text()
     }

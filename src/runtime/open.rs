@@ -19,7 +19,7 @@ use crate::pack::{Graph, GraphSource, Pack};
 /// Names and shapes of a graph's inputs.
 pub(super) type Shapes = Vec<(&'static CStr, Vec<i64>)>;
 
-/// What it takes to open a session of a graph, also later.
+/// Everything that opening a session of a graph needs, also later.
 pub(super) struct Opener {
     pub graph: Graph,
     pub provider: Provider,
@@ -116,7 +116,7 @@ impl Opener {
     pub fn open(&self, shapes: &Shapes, cancel: &OpenCancel) -> Result<Opened, RuntimeError> {
         let session = match self.provider {
             Provider::Cuda | Provider::TensorRt => self.session(shapes, true, cancel).or_else(|error| {
-                // A graph of which some part stays on the CPU cannot be recorded.
+                // A graph that leaves a part to the CPU cannot be recorded.
                 let graph = self.graph;
                 log::emit(log::Level::Info, &format!("{graph} runs without a CUDA graph: {error}"));
                 self.session(shapes, false, cancel)
@@ -141,7 +141,7 @@ impl Opener {
         })
     }
 
-    /// Takes down what is left to the CPU though another provider was asked for.
+    /// Records what is left to the CPU though another provider was asked for.
     fn note_assignment(&self, session: &Session) {
         if self.provider == Provider::Cpu {
             return;

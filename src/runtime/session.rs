@@ -22,18 +22,17 @@ pub(super) struct GraphSession {
     graph: Graph,
     /// Whether nothing else of the process may run or be opened meanwhile.
     alone: bool,
-    /// Fair: two streams that share a session would starve each other, since whoever has just finished a frame asks again at
-    /// once.
+    /// Fair: otherwise two streams that share a session would starve each other, since the one that has just finished a
+    /// frame asks again at once.
     running: FairMutex<Running>,
 }
 
-/// Held while a session that has to be alone is opened or run.
+/// Held while a session that must run alone is opened or run.
 static ALONE: FairMutex<()> = FairMutex::new(());
 
 struct Running {
     opener: Opener,
-    /// The one used last at the end. One for all sizes, but of providers whose sessions are for a size each: a stream needs
-    /// one for its tiles.
+    /// The one used last at the end. One for all sizes, except with providers whose sessions are for one size each.
     opened: Vec<Opened>,
 }
 

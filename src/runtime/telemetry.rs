@@ -1,5 +1,5 @@
 //! ONNX Runtime from 1.32 on reports its use to its maker, over the network and in files of the user's cache folder, and
-//! does so although it is asked not to through its interface. An environment variable keeps it from that.
+//! does so although its interface is asked not to. An environment variable stops it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ pub const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 /// Sets [`VARIABLE`] for this process, unless the user has set it to whatever, where that is sound: while the process has
 /// no thread but this one. Programs call it first thing in `main`; GStreamer's plugin does when it is loaded.
 ///
-/// Says whether ONNX Runtime will keep silent.
+/// Returns whether ONNX Runtime will report nothing.
 pub fn disable() -> bool {
     if std::env::var_os(VARIABLE).is_none() && is_only_thread() {
         // SAFETY: no other thread exists that could read or write the environment at the same time, and none can come
@@ -19,12 +19,12 @@ pub fn disable() -> bool {
     is_disabled()
 }
 
-/// Whether ONNX Runtime will keep silent, or does so.
+/// Whether ONNX Runtime reports nothing.
 pub fn is_disabled() -> bool {
     std::env::var_os(VARIABLE).is_some_and(|value| value == "1")
 }
 
-/// What to tell who has not decided: the process had threads already when the library came.
+/// Advice where the user has not decided, and the process already had threads when the library was loaded.
 pub fn advice() -> Option<&'static str> {
     std::env::var_os(VARIABLE).is_none().then_some(
         "ONNX Runtime may report its use to its maker: set ORT_DISABLE_TELEMETRY=1 before the program starts to keep it \
@@ -32,7 +32,7 @@ pub fn advice() -> Option<&'static str> {
     )
 }
 
-/// Where the system does not tell, there may be others.
+/// `false` also where the system does not tell.
 fn is_only_thread() -> bool {
     fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }

@@ -22,7 +22,7 @@ struct Bound {
     runs: usize,
 }
 
-/// Runs every graph as often as the frames take.
+/// Runs every graph as often as restoring the frames does.
 pub fn prepare(options: &Options) -> Result<Restore<'_>, Box<dyn Error>> {
     let environment = ort::init_from(find_library()?.path)?.build()?;
     let geometry = Geometry::try_from(options.pack.manifest())?;
@@ -141,7 +141,7 @@ fn allocator(options: &Options, session: &Session) -> Result<Allocator, Box<dyn 
     Ok(Allocator::new(session, device)?)
 }
 
-/// Bytes and values as pictures and latents have them; time does not depend on more than that.
+/// Bytes and values like those of pictures and latents; the time depends on nothing else.
 fn filled(element: TensorElementType, shape: [usize; 4]) -> Result<DynTensor, Box<dyn Error>> {
     let count = shape.iter().product();
     Ok(if element == TensorElementType::Uint8 {

@@ -5,13 +5,12 @@
 //! compare_worker core|pipelined|floor PACK PROVIDER THREADS CLIP WIDTHxHEIGHT
 //! ```
 //!
-//! `core` is the restoration core as the element calls it in live streams, one frame after the other; `pipelined` as it does
-//! in others, two frames at a time. `floor` calls the same graphs, on tiles of the same sizes, one
-//! after the other with nothing around them: what is left if everything else costs nothing.
+//! `core` is the restoration core with one frame at a time, `pipelined` with two in flight. `floor` calls the same graphs,
+//! on tiles of the same sizes, with nothing around them: what is left if everything else costs nothing.
 
 mod floor;
-#[path = "../../../examples/throughput/ways.rs"]
-mod ways;
+#[path = "../../../examples/throughput/runner.rs"]
+mod runner;
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -23,14 +22,14 @@ use std::{env, fs};
 use gstdloralvsr::pack::Pack;
 use gstdloralvsr::restore::Settings;
 use gstdloralvsr::runtime::{Model, ModelOptions, Provider};
-use ways::Way;
+use runner::Runner;
 
 /// What the command line says.
 struct Options {
     pack: Pack,
     provider: Provider,
     threads: u32,
-    /// Tight RGB, one frame after the other.
+    /// Packed RGB, one frame after the other.
     frames: Vec<Vec<u8>>,
     width: usize,
     height: usize,
@@ -38,8 +37,8 @@ struct Options {
 
 /// Restores so many frames of the clip, from its first one on, again and again.
 type Restore<'a> = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>> + 'a>;
-/// Makes one of the core's ways.
-type MakeWay = fn(&Arc<Model>, &Settings, usize, usize) -> Result<Way, Box<dyn Error>>;
+/// Makes the core, sequential or pipelined.
+type MakeRunner = fn(&Arc<Model>, &Settings, usize, usize) -> Result<Runner, Box<dyn Error>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     gstdloralvsr::runtime::telemetry::disable();
@@ -62,8 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("the clip has no whole frame of that size".into());
     }
     match method.as_str() {
-        "core" => serve(core(&options, Way::in_turn)?),
-        "pipelined" => serve(core(&options, Way::pipelined)?),
+        "core" => serve(core(&options, Runner::sequential)?),
+        "pipelined" => serve(core(&options, Runner::pipelined)?),
         "floor" => serve(floor::prepare(&options)?),
         _ => Err("the method is core, pipelined or floor".into()),
     }
@@ -83,19 +82,19 @@ fn serve(mut restore: Restore<'_>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn core(options: &Options, make: MakeWay) -> Result<Restore<'_>, Box<dyn Error>> {
+fn core(options: &Options, make: MakeRunner) -> Result<Restore<'_>, Box<dyn Error>> {
     let runtime = ModelOptions {
         provider: options.provider,
         intra_threads: options.threads,
         ..ModelOptions::default()
     };
     let model = Model::load(&options.pack, &runtime, &mut |_| {})?;
-    let mut way = make(&model, &Settings::default(), options.width, options.height)?;
+    let mut runner = make(&model, &Settings::default(), options.width, options.height)?;
     Ok(Box::new(move |count| {
         for frame in options.frames.iter().cycle().take(count) {
-            way.give(frame)?;
+            runner.submit(frame)?;
         }
-        way.finish()?;
+        runner.finish()?;
         Ok(())
     }))
 }

@@ -62,12 +62,12 @@ class Batches(Dataset[Batch]):
                 clean = gray(clean)
             lq = self.degradation.apply(clean, rng)
             windows += [self._window(lq, clean, rng) for _ in range(self.shape.windows_per_clip)]
-        lqs, cleans = zip(*windows[: self.shape.size], strict=True)
-        return Batch(stacked(lqs), stacked(cleans))
+        lqs, targets = zip(*windows[: self.shape.size], strict=True)
+        return Batch(stacked(lqs), stacked(targets))
 
     def _clean(self, rng: Generator) -> Frames:
         shape = self.shape
-        # Without shades nothing is drawn for them, so that runs from before they were there stay what they are.
+        # Without shades no random number is drawn for them, so that older runs stay reproducible.
         if shape.shade_share > 0.0 and rng.random() < shape.shade_share:
             return shade(rng, shape.clip_frames, shape.clip_size)
         return self.sources.sample(rng, shape.clip_frames, shape.clip_size, shape.still_share)

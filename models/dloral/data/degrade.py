@@ -58,7 +58,7 @@ class Degradation:
 
     def apply(self, clip: Frames, rng: Generator) -> Frames:
         """Clean u8 [T, H, W, 3] to degraded u8 [T, H/4, W/4, 3]; H and W multiples of 8."""
-        # Blur and noise tend to come together (cheap cameras, old tape), so that both follow one severity in part.
+        # Blur and noise tend to come together (cheap cameras, old tape), so both partly follow one severity.
         severity = rng.random()
         blur = self._blur(clip, rng, severity)
         low = _resize(blur, 1.0 / SCALE, int(rng.choice(self.resizers)))
@@ -114,7 +114,7 @@ class Degradation:
 
 
 def _happens(probability: float, rng: Generator) -> bool:
-    """Without a chance nothing is drawn, so that runs from before a kind was there stay what they are."""
+    """At probability 0 no random number is drawn, so that older runs stay reproducible."""
     return probability > 0.0 and rng.random() < probability
 
 
@@ -125,7 +125,7 @@ def _uniform(bounds: tuple[float, float], position: float) -> float:
 def _resize(clip: FloatFrames, factor: float, interpolation: int) -> FloatFrames:
     size = (round(clip.shape[2] * factor), round(clip.shape[1] * factor))
     if interpolation != cv2.INTER_AREA and factor < 1.0:
-        # OpenCV's other filters do not low-pass when they shrink; half the factor by area first keeps them honest.
+        # OpenCV's other filters do not low-pass when they shrink; halving by area first avoids aliasing.
         clip = np.stack([cv2.resize(f, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for f in clip])
     return np.stack([cv2.resize(frame, size, interpolation=interpolation) for frame in clip]).astype(np.float32)
 

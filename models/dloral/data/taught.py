@@ -1,4 +1,4 @@
-"""Batches of a teacher's windows: degraded frames, the truth, what the teacher makes, and the truth's motion."""
+"""Batches of a teacher's windows: degraded frames, the truth, the teacher's output, and the truth's motion."""
 
 from typing import NamedTuple
 
@@ -67,21 +67,21 @@ class TaughtBatches(Dataset[TaughtBatch]):
             clean, taught = self._window(rng)
             lq = self.degradation.apply(clean, rng)
             cut += [self._cut(lq, clean, taught, rng) for _ in range(self.shape.windows_per_clip)]
-        lqs, cleans, taughts = zip(*cut[: self.shape.size], strict=True)
-        flows, visible = zip(*(fast_motion(clean[-1], clean[-2]) for clean in cleans), strict=True)
+        lqs, targets, teachers = zip(*cut[: self.shape.size], strict=True)
+        flows, visible = zip(*(fast_motion(clean[-1], clean[-2]) for clean in targets), strict=True)
         motion = torch.from_numpy(np.stack(flows)), torch.from_numpy(np.stack(visible))
-        return TaughtBatch(stacked(lqs), stacked(cleans), stacked(taughts), *motion)
+        return TaughtBatch(stacked(lqs), stacked(targets), stacked(teachers), *motion)
 
     def _window(self, rng: Generator) -> tuple[Frames, Frames]:
         contents = self.cache.contents
-        # Without shades nothing is drawn for them, so that runs from before they were there stay what they are.
+        # Without shades no random number is drawn for them, so that older runs stay reproducible.
         if self.shape.shade_share > 0.0 and rng.random() < self.shape.shade_share:
             plain = shade(rng, contents.frames, contents.size)
             return plain, plain
         clean, taught = self.cache.read(int(rng.integers(self.windows)))
         if rng.random() < self.text_share:
             clean = written(np.array(clean), rng)
-            # A prior garbles small letters: here the truth teaches.
+            # Priors garble small letters, so the truth is the target here.
             taught = clean
         if rng.random() < self.shape.gray_share:
             clean, taught = gray(clean), gray(taught)

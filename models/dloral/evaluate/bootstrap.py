@@ -1,4 +1,4 @@
-"""How sure differences between methods are: the bootstrap, over clips and over the frames of each."""
+"""Confidence intervals of differences between methods: the bootstrap, over clips and over the frames of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

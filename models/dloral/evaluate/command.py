@@ -19,7 +19,7 @@ from dloral.errors import UserError
 from dloral.evaluate.bootstrap import differences
 from dloral.evaluate.clips import LEVELS, Clip, find_clips, find_no_reference, read_frames
 from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
-from dloral.evaluate.methods import ALONE, BICUBIC, METHODS, PACK, Method, alone, make_method, name_packs
+from dloral.evaluate.methods import BICUBIC, METHODS, PACK, SELF_PAIRED, Method, make_method, name_packs, self_paired
 from dloral.evaluate.no_reference import measure_no_reference, no_reference_frames
 from dloral.evaluate.reading import markdown as text_table
 from dloral.evaluate.reading import read_text, require_tools
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--levels", type=_names(LEVELS), default=list(LEVELS), help="levels, with commas")
     parser.add_argument("--method", type=_names(METHODS), help="of " + ",".join(METHODS) + " (default: all given)")
-    parser.add_argument("--peers", type=Path, help="folder of other upscalers' files, for realesrgan, fsrcnn, espcn")
+    parser.add_argument("--baselines", type=Path, help="folder of other upscalers' files: realesrgan, fsrcnn, espcn")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="names of clips, with commas")
     parser.add_argument("--max-frames", type=positive, help="measure the first frames only, for a quick look")
     parser.add_argument("--backbone", type=Path, help="network of the perceptual distance (default: shared folder's)")
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         require_tools()
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     without_truth = find_no_reference(args.lq, args.only) if clips is None else []
-    methods = {name: make_method(name, packs=packs, peers=args.peers, threads=args.jobs) for name in names}
+    methods = {name: make_method(name, packs=packs, baselines=args.baselines, threads=args.jobs) for name in names}
     perceptual = None if args.no_perceptual or clips is None else load_perceptual(args.backbone)
     speed = _speed(methods, _first_input(clips, without_truth), args.jobs) if args.html else None
     visualisations = Visualisations(args.png, args.video, args.row, page=args.html is not None)
@@ -123,7 +123,7 @@ def load_perceptual(backbone: Path | None) -> Perceptual:
         raise UserError(
             f"the perceptual distance needs the Python package {error.name!r}: pip install it, or add --no-perceptual"
         ) from error
-    # Frames are measured side by side; threads inside of each would only be in each other's way.
+    # Frames are measured in parallel; threads inside each measurement would only compete.
     torch.set_num_threads(1)
     try:
         distance = PerceptualDistance(backbone)
@@ -193,11 +193,11 @@ def _speed(methods: Mapping[str, Method], path: Path, threads: int) -> Speed:
 def _chosen_methods(args: argparse.Namespace, packs: Mapping[str, Path]) -> list[str]:
     """Methods asked for, else those that something is given for; bicubic first, because all is compared with it.
 
-    ``pack`` stands for all the packs, and ``alone`` for all of them as well.
+    ``pack`` stands for all the packs, and ``self_paired`` for all of them as well.
     """
-    given = {PACK: packs, "realesrgan": args.peers}
+    given = {PACK: packs, "realesrgan": args.baselines}
     names = args.method or [BICUBIC, "lanczos", *(name for name, value in given.items() if value)]
-    of_packs = {PACK: list(packs), ALONE: [alone(pack) for pack in packs]} if packs else {}
+    of_packs = {PACK: list(packs), SELF_PAIRED: [self_paired(pack) for pack in packs]} if packs else {}
     spread = [method for name in names for method in of_packs.get(name, [name])]
     return list(dict.fromkeys([BICUBIC, *spread]))
 

@@ -1,7 +1,7 @@
 """Measures one clip: all methods at all levels in step, frame by frame, so that little memory is held.
 
 What depends on the ground truth alone (its motion, its features) is computed once per frame. Frames are measured by a
-pool of threads; OpenCV, NumPy, PyTorch and ONNX Runtime all let go of Python's lock where it takes time.
+pool of threads; OpenCV, NumPy, PyTorch and ONNX Runtime all release Python's lock where it takes time.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Instant:
-    """All pictures of one moment: the low-quality frame of each level, and what came out."""
+    """All pictures of one frame number: the low-quality frame of each level, and the results."""
 
     index: int
     low: dict[str, Picture]

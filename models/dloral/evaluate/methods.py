@@ -18,10 +18,10 @@ SCALE = 4
 BICUBIC = "bicubic"
 PACK = "pack"
 """Name of a pack where there is one; several have the names of their folders."""
-ALONE = "alone"
-"""A pack whose frames are each paired with themselves: what it lacks to the pack is what the frame before brings."""
-PEERS = ("realesrgan", "fsrcnn", "espcn")
-METHODS = (BICUBIC, "lanczos", PACK, ALONE, *PEERS)
+SELF_PAIRED = "self_paired"
+"""A pack whose frames are each paired with themselves: its distance to the pack is what the previous frame brings."""
+BASELINES = ("realesrgan", "fsrcnn", "espcn")
+METHODS = (BICUBIC, "lanczos", PACK, SELF_PAIRED, *BASELINES)
 
 
 def name_packs(packs: Sequence[Path]) -> dict[str, Path]:
@@ -32,33 +32,33 @@ def name_packs(packs: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def alone(pack: str) -> str:
-    """The method ``ALONE`` of one of the packs."""
-    return ALONE if pack == PACK else f"{pack} {ALONE}"
+def self_paired(pack: str) -> str:
+    """Name of the method ``SELF_PAIRED`` of one of the packs."""
+    return SELF_PAIRED if pack == PACK else f"{pack} {SELF_PAIRED}"
 
 
-def make_method(name: str, *, packs: Mapping[str, Path], peers: Path | None, threads: int) -> Method:
-    """The method ``name``, one of ``METHODS`` or of ``packs``, or one of these :func:`alone`.
+def make_method(name: str, *, packs: Mapping[str, Path], baselines: Path | None, threads: int) -> Method:
+    """The method ``name``, one of ``METHODS`` or of ``packs``, or one of these :func:`self_paired`.
 
     Raises :class:`UserError` if what it needs is not given or not installed.
     """
     if name in packs:
         return PackRunner(packs[name], threads=threads).restore
-    if (pack := {alone(pack): packs[pack] for pack in packs}.get(name)) is not None:
+    if (pack := {self_paired(pack): packs[pack] for pack in packs}.get(name)) is not None:
         runner = PackRunner(pack, threads=threads)
         return each_frame(lambda frame: next(runner.restore([frame])))
     if name == BICUBIC:
         return each_frame(lambda frame: resized(frame, Image.Resampling.BICUBIC))
     if name == "lanczos":
         return each_frame(lambda frame: resized(frame, Image.Resampling.LANCZOS))
-    if name in (PACK, ALONE):
+    if name in (PACK, SELF_PAIRED):
         raise UserError(f"the method {name} needs --pack FOLDER")
-    if name in PEERS:
-        if peers is None:
-            raise UserError(f"the method {name} needs --peers FOLDER")
-        from dloral.evaluate.peers import make_peer
+    if name in BASELINES:
+        if baselines is None:
+            raise UserError(f"the method {name} needs --baselines FOLDER")
+        from dloral.evaluate.baselines import make_baseline
 
-        return each_frame(make_peer(name, peers, threads))
+        return each_frame(make_baseline(name, baselines, threads))
     raise UserError(f"no method {name!r}; there are {', '.join(METHODS)}")
 
 

@@ -1,6 +1,6 @@
-"""How much of small moving text is still read: clips made by code, restored, and read by tesseract.
+"""Legibility of small moving text: clips made by code, restored, and read by tesseract.
 
-Figures of pictures hardly see letters that were swapped for others, and readers see little else.
+Metrics hardly notice swapped letters, and readers notice little else.
 """
 
 import importlib.util

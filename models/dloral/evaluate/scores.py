@@ -18,15 +18,16 @@ class Measure(NamedTuple):
     digits: int
 
 
+# Those that no loss of the training uses come first; the perceptual distance is of the network in the losses.
 MEASURES = (
-    Measure("psnr", "PSNR ↑ dB", 2),
-    Measure("ssim", "SSIM ↑", 4),
-    Measure("gmsd", "GMSD ↓", 4),
     Measure("haarpsi", "HaarPSI ↑", 4),
-    Measure("perceptual", "perceptual ↓", 4),
+    Measure("gmsd", "GMSD ↓", 4),
+    Measure("ssim", "SSIM ↑", 4),
+    Measure("psnr", "PSNR ↑ dB", 2),
     Measure("sharpness", "sharpness", 3),
     Measure("warp_error", "E*warp ↓", 3),
     Measure("tof", "tOF ↓ px", 3),
+    Measure("perceptual", "perceptual ↓", 4),
     Measure("flicker", "flicker ↓", 3),
     *(Measure(f"grid{period}", f"grid {period} dB", 1) for period in PERIODS),
     *(Measure(f"block{period}", f"block {period} dB", 1) for period in PERIODS),

@@ -1,4 +1,4 @@
-"""What is made for the eye while clips are measured: details, temporal profiles, videos, the clips of a page."""
+"""Visualisations made while clips are measured: details, temporal profiles, videos, the clips of a page."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,13 +28,13 @@ class Visualisations:
     """Of the clips so far, what a page shows of them."""
 
     @contextmanager
-    def of_clip(self, name: str, source: Path, frames: int) -> Iterator["ClipSights"]:
+    def of_clip(self, name: str, source: Path, frames: int) -> Iterator["ClipVisualisation"]:
         """Open what belongs to one clip; when it is left without an error, files are complete."""
         with ExitStack() as stack:
             rate, middle = frame_rate(source), frames // 2
             video = stack.enter_context(SideBySide(self.videos, name, rate)) if self.videos else None
             page = stack.enter_context(ClipCollector(name, rate, middle, self.row)) if self.page else None
-            visualisations = ClipSights(self.pictures, name, middle, Profile(self.row), video, page)
+            visualisations = ClipVisualisation(self.pictures, name, middle, Profile(self.row), video, page)
             yield visualisations
             if page:
                 self.views.extend(page.views())
@@ -43,8 +43,8 @@ class Visualisations:
 
 
 @dataclass(frozen=True)
-class ClipSights:
-    """Those of one clip."""
+class ClipVisualisation:
+    """What is made for one clip."""
 
     pictures: Path | None
     name: str

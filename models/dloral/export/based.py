@@ -15,10 +15,10 @@ from dloral.bases.store import load_base
 from dloral.errors import UserError
 from dloral.export.pack import PackParts
 from dloral.manifest import SCALE, GraphSizes
-from dloral.model.arms import Arm
 from dloral.model.based import BasedModel, add_branches, merged
 from dloral.model.bases import Dense
 from dloral.model.branches import LoraConfig
+from dloral.model.variants import Variant
 from dloral.model.warp import warp_by_rows
 from dloral.train.base_config import OWN
 from dloral.train.checkpoint import Checkpoint
@@ -100,13 +100,13 @@ def _levels(picture: Tensor) -> Tensor:
 def based_parts(
     base: Path,
     checkpoint: Checkpoint,
-    arm: Arm,
+    variant: Variant,
     name: str,
     provenance: dict[str, str],
     quality: dict[str, float],
     detail_strength: float = 1.0,
 ) -> PackParts:
-    """Parts of the averaged branches of ``checkpoint`` on the base in the folder ``base``, those of ``arm`` merged.
+    """Parts of the averaged branches of ``checkpoint`` on the base in the folder ``base``, those of ``variant`` merged.
 
     Raises :class:`UserError` where the branches are of another base.
     """
@@ -116,14 +116,14 @@ def based_parts(
         raise UserError(f"the branches were trained on another base than {base}: give that one")
     model = add_branches(BasedModel(restorer.network), build_part(LoraConfig, checkpoint.config["lora"], "lora"))
     model.load_state_dict(checkpoint.ema, strict=False)
-    model = merged(model.to(memory_format=torch.contiguous_format), arm, detail_strength).eval()
+    model = merged(model.to(memory_format=torch.contiguous_format), variant, detail_strength).eval()
     model.warp = warp_by_rows
     network = restorer.network
     sizes = SIZES if network.factor == SCALE else HALF_SIZES
     return PackParts(
         name=name,
         encoder=BasedEncoder(model),
-        restorer=BasedRestorer(model, pairs=arm.consistency),
+        restorer=BasedRestorer(model, pairs=variant.consistency),
         decoder=DenseDecoder(network) if isinstance(network, Dense) else BasedDecoder(model),
         latent_channels=network.width,
         latent_factor=network.factor,

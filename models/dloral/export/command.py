@@ -11,7 +11,7 @@ from pathlib import Path
 from dloral.errors import UserError
 from dloral.export.pack import CHECKS, PackParts, write_pack
 from dloral.manifest import GRAPHS
-from dloral.model.arms import ARMS
+from dloral.model.variants import VARIANTS
 from dloral.quality import read_quality
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of dloral base, or of Stable Diffusion 2.1-base as diffusers lays it out",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
-    parser.add_argument("--branches", choices=ARMS, default="both", help="branches to merge")
+    parser.add_argument("--branches", choices=VARIANTS, default="both", help="branches to merge")
     parser.add_argument(
         "--detail-strength", type=float, default=1.0, help="how much of the detail branch is merged; 1: as trained"
     )
@@ -84,7 +84,7 @@ def _based(args: argparse.Namespace, name: str, provenance: dict[str, str], qual
     checkpoint = load_checkpoint(args.checkpoint)
     made_of = {"steps": str(checkpoint.step), "seed": str(checkpoint.seed), "branches": args.branches}
     provenance = made_of | {"detail_strength": f"{args.detail_strength:g}"} | provenance
-    return based_parts(args.base, checkpoint, ARMS[args.branches], name, provenance, quality, args.detail_strength)
+    return based_parts(args.base, checkpoint, VARIANTS[args.branches], name, provenance, quality, args.detail_strength)
 
 
 def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:

@@ -1,4 +1,4 @@
-"""The folder of a pack, or of another result: written aside, so that there is never half of one."""
+"""The folder of a pack, or of another result: written beside its place and renamed, so that it is whole or absent."""
 
 import shutil
 import tempfile

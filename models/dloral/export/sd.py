@@ -13,13 +13,13 @@ from dloral.export.reference import Base, merged_unet, read_base, read_checkpoin
 from dloral.export.sd_graphs import SdDecoderGraph, SdEncoderGraph
 from dloral.export.sd_trained import trained_restorer
 from dloral.manifest import GraphSizes
-from dloral.model.arms import ARMS
 from dloral.model.sd import LatentDecoder, LatentEncoder, OneStepUNet, SdRestorer
 from dloral.model.sd.codec import FACTOR
 from dloral.model.sd.dual import SingleFrameSdRestorer
 from dloral.model.sd.precision import to_half
 from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
+from dloral.model.variants import VARIANTS
 from dloral.train.checkpoint import CHECKPOINT_SUFFIX, Checkpoint, load_checkpoint
 
 MIN_LATENT = 64
@@ -43,7 +43,7 @@ class SdOptions:
     overlap: int = 32
     codec: Path | None = None
     branches: str = "both"
-    """Of ``ARMS``, where ``checkpoint`` is a run of our own training."""
+    """Of ``VARIANTS``, where ``checkpoint`` is a run of our own training."""
     target: str = "plain"
     licence: str = "LicenseRef-CreativeML-OpenRAILpp-M"
 
@@ -99,8 +99,8 @@ def _restorer(
 ) -> SdRestorer | SingleFrameSdRestorer:
     blocks = blocks_for(options.tile**2)
     if trained is not None:
-        arm = ARMS[options.branches]
-        return trained_restorer(trained, base, prompt, arm, blocks, options.detail_strength).eval()
+        variant = VARIANTS[options.branches]
+        return trained_restorer(trained, base, prompt, variant, blocks, options.detail_strength).eval()
     checkpoint = read_checkpoint(options.checkpoint)
     cfr = retrieval(base, checkpoint, blocks)
     return SdRestorer(cfr, OneStepUNet(merged_unet(base, checkpoint, options.detail_strength), prompt)).eval()

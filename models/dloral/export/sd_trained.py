@@ -4,7 +4,6 @@ from torch import Tensor
 
 from dloral.errors import UserError
 from dloral.export.reference.base import Base
-from dloral.model.arms import Arm
 from dloral.model.branches import LoraConfig
 from dloral.model.sd.dual import (
     SingleFrameSdRestorer,
@@ -14,13 +13,14 @@ from dloral.model.sd.dual import (
     merged_sd_restorer,
 )
 from dloral.model.sd.restorer import SdRestorer
+from dloral.model.variants import Variant
 from dloral.train.checkpoint import Checkpoint
 from dloral.train.dual.fingerprint import fingerprint
 from dloral.train.tables import build_part
 
 
 def trained_restorer(
-    checkpoint: Checkpoint, base: Base, prompt: Tensor, arm: Arm, blocks: int, detail_strength: float = 1.0
+    checkpoint: Checkpoint, base: Base, prompt: Tensor, variant: Variant, blocks: int, detail_strength: float = 1.0
 ) -> SdRestorer | SingleFrameSdRestorer:
     """The averaged weights of ``checkpoint`` on ``base``, the detail branch at ``detail_strength``.
 
@@ -35,4 +35,4 @@ def trained_restorer(
     if wrong := branch_state(restorer).keys() ^ checkpoint.ema.keys():
         raise UserError(f"the checkpoint does not fit {base.folder}: {min(wrong)} is in one of them only")
     restorer.load_state_dict(checkpoint.ema, strict=False)
-    return merged_sd_restorer(restorer, arm, detail_strength)
+    return merged_sd_restorer(restorer, variant, detail_strength)

@@ -1,7 +1,7 @@
 """Dual LoRA Learning on a restorer: flow, warp, retrieval and fusion in front of its body, branches in it.
 
 The latent is the restorer's first convolution, the body its prior, the decoder its upsampling half; they take the place
-of SD's VAE and UNet. Everything new starts as nothing, so that the model starts as its base. "Sample" is one of the
+of SD's VAE and UNet. Everything new starts at zero effect, so that the model starts as its base. "Sample" is one of the
 latent: a pixel of the input where the network's ``factor`` is 4, 2×2 of them where it is 8.
 """
 
@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dloral.model.arms import Arm
 from dloral.model.bases import Restorer
 from dloral.model.branches import CONSISTENCY, DETAIL, LoraConfig
 from dloral.model.flow import PyramidFlow, upsample_flow
 from dloral.model.lora import add_low_rank, branch_parameters, merge, set_strength
 from dloral.model.retrieval import LocalRetrieval
+from dloral.model.variants import Variant
 from dloral.model.warp import flow_warp
 
 SCALE = 4
@@ -97,14 +97,14 @@ def stage_parameters(model: BasedModel, stage: str, lora: LoraConfig) -> list[nn
     return parameters
 
 
-def select_arm(model: BasedModel, arm: Arm, detail_strength: float = 1.0) -> None:
+def select_variant(model: BasedModel, variant: Variant, detail_strength: float = 1.0) -> None:
     """Switch the branches of the weights; without consistency the caller restores single frames."""
-    set_strength(model, CONSISTENCY, float(arm.consistency))
-    set_strength(model, DETAIL, detail_strength * arm.detail)
+    set_strength(model, CONSISTENCY, float(variant.consistency))
+    set_strength(model, DETAIL, detail_strength * variant.detail)
 
 
-def merged(model: BasedModel, arm: Arm, detail_strength: float = 1.0) -> BasedModel:
-    """Write the branches of ``arm`` into plain weights, for good."""
-    select_arm(model, arm, detail_strength)
+def merged(model: BasedModel, variant: Variant, detail_strength: float = 1.0) -> BasedModel:
+    """Write the branches of ``variant`` into plain weights, for good."""
+    select_variant(model, variant, detail_strength)
     merge(model)
     return model

@@ -65,7 +65,7 @@ class Branches(nn.Module):
         self.strengths: dict[str, float] = {}
 
     def forward(self, weight: Tensor) -> Tensor:
-        # Mixed precision is for activations: half a product's bits would be lost in the sum.
+        # Mixed precision is for activations only: in the sum of weights it would lose half of the bits.
         with torch.autocast(weight.device.type, enabled=False):
             for name, change in self.changes.items():
                 if self.strengths[name] != 0.0:

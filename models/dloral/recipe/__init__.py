@@ -1,1 +1,1 @@
-"""Recipes: the commands that make a pack from scratch, in one file, run one after the other and gone on with."""
+"""Recipes: the commands that make a pack from scratch, in one file, run one after the other and resumable."""

@@ -1,4 +1,4 @@
-"""Make a pack from scratch: every step of a recipe, one after the other; the same command goes on where it stopped."""
+"""Make a pack from scratch: every step of a recipe in turn; the same command continues where it stopped."""
 
 import argparse
 import shlex
@@ -15,9 +15,9 @@ from dloral.recipe.steps import Values, load_recipe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m dloral recipe``."""
     parser.add_argument("recipe", help="name in models/recipes, or path of a .toml file")
-    parser.add_argument("--data", type=Path, nargs="+", help="folders of clean clips and stills to learn from")
+    parser.add_argument("--data", type=Path, nargs="+", help="folders of clean training clips and stills")
     parser.add_argument("--bases", type=Path, help="folder of the public restorers' ncnn files or wheels")
-    parser.add_argument("--clips", type=Path, help="folder of clips to measure on, never learnt from")
+    parser.add_argument("--clips", type=Path, help="folder of validation clips, which are not trained on")
     parser.add_argument("--lq", type=Path, help="folder of their low-quality versions")
     parser.add_argument("--out", type=Path, required=True, help="folder of everything that is made")
     parser.add_argument("--dry-run", action="store_true", help="print the commands, and run none")

@@ -1,1 +1,1 @@
-"""Packs without their weights, for machines that the whole pack cannot be brought to: their speed is the same."""
+"""Packs without their weights, to measure speed on machines to which the whole pack cannot be copied."""

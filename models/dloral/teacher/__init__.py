@@ -1,1 +1,1 @@
-"""What a base makes of undegraded pictures: the target that branches are taught beside the truth."""
+"""A teacher: a base's output for undegraded pictures, which branches are trained on beside the truth."""

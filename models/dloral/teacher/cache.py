@@ -1,4 +1,4 @@
-"""Windows of clean frames and what the teacher makes of their reduction, one file a window, made once.
+"""Windows of clean frames and the teacher's output for their reduction, one file a window, made once.
 
 The teacher sees the clean reduction (area, ÷4, no noise, no coding), so its output is a function of what can be known:
 a student that sees the degraded frames can follow it without averaging over what it cannot know.

@@ -1,4 +1,4 @@
-"""Make or go on with a teacher's cache: windows of clips and stills, and what a base makes of their clean reduction."""
+"""Make or continue a teacher's cache: windows of clips and stills, and a base's output for their clean reduction."""
 
 import argparse
 from pathlib import Path

@@ -12,7 +12,7 @@ Frames = NDArray[np.uint8]
 
 
 def taught(network: nn.Module, clean: Frames, device: torch.device) -> Frames:
-    """What ``network`` makes of the reduction of ``clean`` u8 [T, H, W, 3]; raises :class:`UserError` for NaN."""
+    """The output of ``network`` for the reduction of ``clean`` u8 [T, H, W, 3]; raises :class:`UserError` for NaN."""
     lq = torch.from_numpy(np.ascontiguousarray(reduce(clean).transpose(0, 3, 1, 2))).to(device).float() / 255.0
     lq = lq.contiguous(memory_format=torch.channels_last)
     # Half the time of float32, and at most two levels from it.

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped (but for fp16's loss scale)."""
+"""Checkpoints: all that a run needs to continue as if it had never stopped (except fp16's loss scale)."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

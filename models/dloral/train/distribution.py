@@ -1,4 +1,4 @@
-"""A loss that does not average: the distribution of a perceptual network's features, wherever exactly they lie.
+"""A loss that does not average: the distribution of a perceptual network's features, whatever their positions.
 
 A mean difference is least for the mean of all pictures that the degraded frames allow, which is soft. A distribution is
 not: a soft picture has none of the strong responses that detail gives, and detail a pixel beside the teacher's has them

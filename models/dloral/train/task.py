@@ -14,7 +14,7 @@ from dloral.train.runtime import Runtime
 
 @dataclass(frozen=True)
 class Places:
-    """Where a run finds what it needs."""
+    """Paths of a run."""
 
     data: list[Path]
     out: Path

@@ -1,4 +1,4 @@
-"""Windows of three frames: what precedes the first of the two passes, and where the perceptual distance looks."""
+"""Windows of three frames: the previous frame of the first pass, and crops for the perceptual distance."""
 
 import numpy as np
 import torch

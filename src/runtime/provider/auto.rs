@@ -6,19 +6,18 @@ use crate::runtime::environment::Loaded;
 use crate::runtime::library::Preference;
 use crate::runtime::{ModelOptions, RuntimeError};
 
-/// Largest pack that is opened twice to be tried, in bytes: one of gigabytes would take minutes, and memory that is not
-/// there.
+/// Largest pack, in bytes, that is opened twice for a trial: one of gigabytes would take minutes and much memory.
 const LARGEST_TRIED: u64 = 256 << 20;
 
-/// Whom to ask, best first, and why others were passed over.
+/// Providers to try, best first, and why others are not among them.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::runtime) struct Choice {
     pub candidates: Vec<Provider>,
     pub passed_over: Vec<String>,
 }
 
-/// Who is to compute: the one asked for, or what `auto` stands for on this machine. Of OpenVINO and the CPU provider a
-/// trial says which is faster, if both are there; `measure` makes it: ms for a frame.
+/// The provider asked for, or what `auto` means on this machine. If OpenVINO and the CPU provider are both there, a trial
+/// tells which is faster; `measure` makes it: ms for a frame.
 ///
 /// # Errors
 /// Where the trial fails on the CPU provider, on which a pack has to run.
@@ -48,7 +47,7 @@ pub(in crate::runtime) fn choose(
         })
     };
     if arithmetic(Provider::Cpu, options.precision, pack.manifest(), Graph::Restorer).is_err() {
-        // What is asked for tells who can do it.
+        // The precision asked for decides.
         let candidates = vec![Provider::OpenVino];
         return Ok(Choice {
             candidates,
@@ -83,8 +82,8 @@ pub(in crate::runtime) fn choose(
     only_cpu(passed_over)
 }
 
-/// Which library is to be loaded, if none is: the trial is made with OpenVINO's, which has the CPU provider beside it;
-/// where it has lost before, the plain one is newer.
+/// Which library to load, if none is loaded: the trial is made with OpenVINO's, which also has the CPU provider; where
+/// OpenVINO has lost a trial, the plain library is newer.
 pub(in crate::runtime) fn preference(pack: &Pack, options: &ModelOptions) -> Preference {
     match options.provider {
         Provider::OpenVino => Preference::OpenVino,

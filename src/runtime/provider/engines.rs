@@ -14,7 +14,7 @@ const LARGEST: u64 = 12 << 30;
 
 /// A folder of its own, in that of `provider`, for everything that engines and timings depend on: an engine that another
 /// version, driver or GPU made is not found, and hence built again, where ONNX Runtime would fail on it. `version` is ONNX
-/// Runtime's. Folders that were not opened for longest go, where all take more than 12 GiB.
+/// Runtime's. The least recently opened folders are removed while all take more than 12 GiB.
 ///
 /// # Errors
 /// Where there is no folder, and none can be made.
@@ -38,14 +38,13 @@ pub fn folder(provider: &str, pack: &Pack, options: &ModelOptions, version: &str
     Ok(path)
 }
 
-/// Makes the folder, and leaves in it when it was opened.
+/// Creates the folder, and notes in it when it was opened.
 fn open(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::write(path.join("opened"), "")
 }
 
-/// Removes folders of `all` but `kept`, from the one that was not opened for longest on, until they take no more than
-/// `largest` bytes.
+/// Removes folders of `all` except `kept`, the least recently opened first, until they take at most `largest` bytes.
 fn prune(all: &Path, kept: &Path, largest: u64) -> io::Result<()> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(all)? {

@@ -1,4 +1,4 @@
-//! Execution providers: who they are, in which arithmetic they run a graph, and how they join a session.
+//! Execution providers: their names, the arithmetic in which they run a graph, and how a session gets them.
 
 mod auto;
 mod cuda;
@@ -76,7 +76,7 @@ pub(super) fn attach(
         .map_err(|error| refused(provider, setting.options.device_id, &error.to_string()))
 }
 
-/// Of a provider that is there and does not join a session.
+/// The error of a provider that is there and does not join a session.
 fn refused(provider: Provider, device: u32, message: &str) -> RuntimeError {
     if provider == Provider::OpenVino && device > 0 {
         let reason = format!(

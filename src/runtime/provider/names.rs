@@ -6,9 +6,9 @@ use std::str::FromStr;
 /// Who computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Provider {
-    /// What this machine computes fastest on: CUDA where there is an NVIDIA GPU; else OpenVINO or the CPU provider,
+    /// The fastest of this machine: CUDA where there is an NVIDIA GPU; else OpenVINO or the CPU provider,
     /// whichever a trial finds faster. Never TensorRT: it builds its engines for minutes before the first frame, which
-    /// nobody should get without asking for it.
+    /// nobody should get unasked.
     #[default]
     Auto,
     /// The processor, through ONNX Runtime's own kernels.

@@ -37,7 +37,7 @@ pub(super) fn prepare(provider: Provider, library: &Library) -> Result<(), Runti
             "install the GPU build (dloralvsr --install-runtime does where there is an NVIDIA GPU)",
         );
     }
-    // Asked here because loading the provider, hundreds of megabytes, only to fail takes a second.
+    // Checked here because loading the provider, hundreds of megabytes, takes a second before it fails.
     check_driver(provider)?;
     PRELOADED.call_once(|| preload(&library.path));
     Ok(())
@@ -81,7 +81,7 @@ pub(super) fn versions(device: u32) -> String {
 
 type Function = unsafe extern "C" fn();
 
-/// What `call` makes of a function of a library; none where there is none.
+/// The result of `call` with a function of a library; `None` where there is no such function.
 fn number(library: &str, name: &CStr, call: impl FnOnce(Function) -> c_int) -> Option<c_int> {
     // SAFETY: both libraries initialise nothing until they are called.
     let library = unsafe { libloading::Library::new(library) }.ok()?;
@@ -108,7 +108,7 @@ fn gpu_name(device: u32) -> Option<String> {
 }
 
 fn is_compiled_in(provider: Provider) -> bool {
-    // An error here means that ONNX Runtime cannot list its providers: none is then to be had.
+    // An error means that ONNX Runtime cannot list its providers: then there is none.
     match provider {
         Provider::Auto | Provider::Cpu | Provider::OpenVino | Provider::WebGpu | Provider::TensorRtRtx => true,
         Provider::Cuda => ep::CUDA::is_available().unwrap_or(false),

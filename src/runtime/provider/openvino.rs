@@ -18,7 +18,7 @@ pub fn is_beside(library: &Path) -> bool {
 
 /// Whether the loaded one has.
 pub(super) fn is_built_in() -> bool {
-    // An error here means that ONNX Runtime cannot list its providers: none is then to be had.
+    // An error means that ONNX Runtime cannot list its providers: then there is none.
     ep::OpenVINO::is_available().unwrap_or(false)
 }
 

@@ -89,7 +89,7 @@ pub(super) fn attach(
         .map_err(|error| unavailable(provider, error.to_string(), remedy(provider)))
 }
 
-/// Without the prefix, without which ONNX Runtime drops them in silence.
+/// Names come without the prefix; without it ONNX Runtime would drop them silently.
 fn options(
     provider: Provider,
     setting: &Setting<'_>,

@@ -16,7 +16,7 @@ const FOLDER: &str = "trials";
 /// and was measured to take a tenth longer.
 const MARGIN: f64 = 1.1;
 
-/// What the trial came to: ms for a small frame.
+/// Result of the trial: ms for a small frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Verdict {
@@ -36,7 +36,7 @@ impl fmt::Display for Verdict {
         match self.openvino {
             Some(openvino) => {
                 write!(f, "a trial took {:.1} ms on cpu, {openvino:.1} on openvino", self.cpu)?;
-                // Without this a trial that OpenVINO wins by little would read as a mistake.
+                // Without this, a trial that OpenVINO wins by little would look like a mistake.
                 let is_close = openvino < self.cpu && !self.openvino_is_faster();
                 f.write_str(if is_close {
                     ", and a tenth less is asked for"
@@ -49,7 +49,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The verdict of an earlier trial of this pack in this way on this machine.
+/// The verdict of an earlier trial of this pack with these options on this machine.
 pub(super) fn known(pack: &Pack, options: &ModelOptions) -> Option<Verdict> {
     let text = fs::read_to_string(file(pack, options)?).ok()?;
     // One that another version wrote, or that was cut off, is no verdict: the trial is made anew.
@@ -62,7 +62,7 @@ pub(super) fn run(
     options: &ModelOptions,
     measure: &mut dyn FnMut(Provider) -> Result<f64, RuntimeError>,
 ) -> Result<Verdict, RuntimeError> {
-    // In this order: threads that OpenVINO leaves behind wait awake for a while.
+    // In this order: threads that OpenVINO leaves behind spin for a while.
     let cpu = measure(Provider::Cpu)?;
     let openvino = match measure(Provider::OpenVino) {
         Ok(openvino) => Some(openvino),
@@ -99,7 +99,7 @@ fn write(path: &Path, verdict: Verdict) -> std::io::Result<()> {
     fs::rename(&aside, path)
 }
 
-/// Where the verdict lies: one file for everything that decides it.
+/// The verdict's file: one for each set of what decides it.
 fn file(pack: &Pack, options: &ModelOptions) -> Option<PathBuf> {
     let parts = [
         env!("CARGO_PKG_VERSION").to_owned(),

@@ -7,7 +7,7 @@ use crate::runtime::RuntimeError;
 
 /// Whether the loaded ONNX Runtime has it built in.
 pub(super) fn is_built_in() -> bool {
-    // An error here means that ONNX Runtime cannot list its providers: none is then to be had.
+    // An error means that ONNX Runtime cannot list its providers: then there is none.
     ep::WebGPU::is_available().unwrap_or(false)
 }
 

@@ -13,7 +13,7 @@ from dloral.evaluate.scores import GROUND_TRUTH, MEASURES, Row, mean_rows
 from dloral.evaluate.table import KEPT_LEVEL, against_bicubic, interval_cells
 from dloral.pages import render, write_aside
 
-QUALITY = ("perceptual", "haarpsi", "psnr", "flicker")
+QUALITY = ("haarpsi", "psnr", "flicker")
 """The first of these that was measured stands for quality."""
 
 

@@ -7,12 +7,12 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from dloral.errors import UserError
-from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL, LoraConfig
 from dloral.model.lora import Layer, add_full_rank, add_low_rank, branch_parameters, merge, set_strength
 from dloral.model.sd.cfr import CrossFrameRetrieval
 from dloral.model.sd.restorer import SdRestorer
 from dloral.model.sd.unet import OneStepUNet
+from dloral.model.variants import Variant
 
 if TYPE_CHECKING:
     from dloral.export.reference.base import Base
@@ -34,7 +34,7 @@ class SingleFrameSdRestorer(nn.Module):
 
 
 def branched_restorer(base: "Base", lora: LoraConfig, prompt: Tensor, blocks: int = 1) -> SdRestorer:
-    """Retrieval and the base's UNet with both branches; nothing is trainable. Every arm starts as the base.
+    """Retrieval and the base's UNet with both branches; nothing is trainable. Every variant starts as the base.
 
     ``conv_in`` takes [warped z_prev, z']: its new half starts at zero, and with retrieval's projection at zero the UNet
     sees what the base saw. Flow starts at none anywhere, until weights are loaded or it is trained.
@@ -92,20 +92,20 @@ def branch_state(restorer: SdRestorer) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name.startswith("cfr.") or ".changes." in name}
 
 
-def select_sd_arm(restorer: SdRestorer, arm: Arm) -> None:
+def select_sd_variant(restorer: SdRestorer, variant: Variant) -> None:
     """Switch the branches of the UNet's weights."""
-    set_strength(restorer.unet, CONSISTENCY, float(arm.consistency))
-    set_strength(restorer.unet, DETAIL, float(arm.detail))
+    set_strength(restorer.unet, CONSISTENCY, float(variant.consistency))
+    set_strength(restorer.unet, DETAIL, float(variant.detail))
 
 
 def merged_sd_restorer(
-    restorer: SdRestorer, arm: Arm, detail_strength: float = 1.0
+    restorer: SdRestorer, variant: Variant, detail_strength: float = 1.0
 ) -> SdRestorer | SingleFrameSdRestorer:
-    """Write the branches of ``arm`` into plain weights of ``restorer``, for good; returns what is to be exported.
+    """Write the branches of ``variant`` into plain weights of ``restorer``, for good; returns what is to be exported.
 
     ``detail_strength`` scales the detail branch: 1 is the model as trained.
     """
-    select_sd_arm(restorer, arm)
-    set_strength(restorer.unet, DETAIL, detail_strength * arm.detail)
+    select_sd_variant(restorer, variant)
+    set_strength(restorer.unet, DETAIL, detail_strength * variant.detail)
     merge(restorer)
-    return restorer if arm.consistency else SingleFrameSdRestorer(restorer.unet)
+    return restorer if variant.consistency else SingleFrameSdRestorer(restorer.unet)

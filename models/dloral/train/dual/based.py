@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from dloral.bases.store import Base
 from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.errors import UserError
-from dloral.model.based import BasedModel, add_branches, select_arm, stage_parameters
+from dloral.model.based import BasedModel, add_branches, select_variant, stage_parameters
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.perceptual import PerceptualDistance
 from dloral.train.dual.config import DualConfig, dual_from_table
@@ -62,9 +62,9 @@ class BasedDual(Staged):
             self.perceptual = self.perceptual.to(device=runtime.device).to(memory_format=torch.channels_last)
 
     def losses(self, batch: TaughtBatch, step: int, rng: Generator) -> dict[str, Tensor]:
-        arm = self.draw_arm(step, rng)
-        select_arm(self.model, arm)
-        weights, pairs = self.weights(step), arm.consistency
+        variant = self.draw_variant(step, rng)
+        select_variant(self.model, variant)
+        weights, pairs = self.weights(step), variant.consistency
         return based_losses(self.model, batch, weights, self.perceptual, rng, self.runtime, pairs=pairs)
 
     def batches(self, seed: int, processes: int) -> TaughtBatches:

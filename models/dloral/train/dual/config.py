@@ -31,8 +31,8 @@ class DualConfig:
     architecture: str = "sd"
     stage: str = "dual"
     lora: LoraConfig = field(default_factory=LoraConfig)
-    solo: float = 0.0
-    """Share of steps in which the trained branch runs without the other one, as an arm does that has it alone."""
+    single_branch_probability: float = 0.0
+    """Share of steps in which the trained branch runs without the other one, so that it also works by itself."""
     perceptual_network: str = "mobilenet"
     """Whose features the perceptual loss compares: one of ``dloral.train.perceptual.NETWORKS``."""
     schedule: Schedule = field(default_factory=Schedule)
@@ -74,7 +74,10 @@ PARTS: dict[str, type] = {
 
 def dual_from_table(table: dict[str, Any]) -> DualConfig:
     """A configuration of plain values; unknown keys raise ``ValueError``."""
-    plain = {"architecture", "stage", "solo", "checkpointing", "flow", "perceptual_network", "windows", "text_share"}
+    # `solo` is the former name of `single_branch_probability`, in files that were written before.
+    table = {"single_branch_probability" if key == "solo" else key: value for key, value in table.items()}
+    plain = {"architecture", "stage", "single_branch_probability", "checkpointing", "flow", "perceptual_network"}
+    plain |= {"windows", "text_share"}
     if unknown := set(table) - set(PARTS) - plain:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
     if (architecture := table.get("architecture", "sd")) not in ("sd", *RESTORERS):

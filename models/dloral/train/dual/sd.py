@@ -17,11 +17,11 @@ from dloral.data.motion import MotionBatch, MotionBatches
 from dloral.data.sources import listing
 from dloral.errors import UserError
 from dloral.export.reference import Base, read_base
-from dloral.model.arms import ARMS, Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
 from dloral.model.sd import LatentDecoder, LatentEncoder
-from dloral.model.sd.dual import branch_state, branched_restorer, frozen_weights, sd_stage_parameters, select_sd_arm
+from dloral.model.sd.dual import branch_state, branched_restorer, frozen_weights, sd_stage_parameters, select_sd_variant
 from dloral.model.sd.prompt import embed_prompt, read_embedding
+from dloral.model.variants import VARIANTS, Variant
 from dloral.model.warp import flow_warp
 from dloral.train.csd import Distillation, scaled_linear_alphas
 from dloral.train.dual.config import DualConfig, dual_from_table
@@ -107,16 +107,16 @@ class SdDual(Staged):
                 module.to(device=runtime.device)
 
     def losses(self, batch: MotionBatch, step: int, rng: Generator) -> dict[str, Tensor]:
-        arm = self.draw_arm(step, rng)
-        select_sd_arm(self.model, arm)
+        variant = self.draw_variant(step, rng)
+        select_sd_variant(self.model, variant)
         weights = self.weights(step)
         clean = batch.clean.float() / 255.0
         encoded = self._encode(batch.lq)
         before = frame_before(encoded[0], encoded[1], rng)
         # Merged weights are made once for both passes, unless the passes themselves are made twice.
         with nullcontext() if self.config.checkpointing else parametrize.cached():
-            first, _ = self._restore(encoded[1], before, arm)
-            second, flow = self._restore(encoded[2], encoded[1], arm)
+            first, _ = self._restore(encoded[1], before, variant)
+            second, flow = self._restore(encoded[2], encoded[1], variant)
         latents = torch.cat([first, second])
         with self.runtime.autocast():
             pictures = self.decoder(latents)
@@ -131,7 +131,7 @@ class SdDual(Staged):
             distance = perceptual_crop(self.perceptual, both, truth, rng, self.runtime)
             terms["perceptual"] = (weights.scheduled.perceptual, distance)
         if weights.scheduled.csd > 0.0 and self.config.schedule.stage(step) == DETAIL:
-            terms["csd"] = (weights.scheduled.csd, self._distil(latents, arm, rng))
+            terms["csd"] = (weights.scheduled.csd, self._distil(latents, variant, rng))
         return weighted(terms)
 
     def batches(self, seed: int, processes: int) -> MotionBatches:
@@ -150,10 +150,10 @@ class SdDual(Staged):
             frames.append((latent.float(), guide.float()))
         return frames
 
-    def _restore(self, current: Encoded, previous: Encoded, arm: Arm) -> tuple[Tensor, Tensor | None]:
+    def _restore(self, current: Encoded, previous: Encoded, variant: Variant) -> tuple[Tensor, Tensor | None]:
         """The restored latent f32, and the flow, which is not looked for without the consistency branch."""
         flow, warped, fused = None, current[0], current[0]
-        if arm.consistency:
+        if variant.consistency:
             flow = self.model.cfr.flow(current[1], previous[1])
             warped = flow_warp(previous[0], flow)
             fused = self.model.cfr.retrieval(current[0], warped)
@@ -161,7 +161,7 @@ class SdDual(Staged):
             noise = self.model.unet(torch.cat([warped, fused], dim=1))
         return fused - noise.float(), flow
 
-    def _distil(self, latents: Tensor, arm: Arm, rng: Generator) -> Tensor:
+    def _distil(self, latents: Tensor, variant: Variant, rng: Generator) -> Tensor:
         assert self.negative is not None, "checked when the task was made"
         count, device = len(latents), latents.device
         draws = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -169,7 +169,7 @@ class SdDual(Staged):
         noise = torch.randn(latents.shape, generator=draws).to(device)
         prompt = self.model.unet.prompt.expand(count, -1, -1)
         negative = self.negative.to(device).expand(count, -1, -1)
-        with self._base_alone(arm):
+        with self._base_only(variant):
             return self.distillation.loss(latents, prompt, negative, noise, timesteps)
 
     def _predict(self, noisy: Tensor, timesteps: Tensor, prompts: Tensor) -> Tensor:
@@ -179,13 +179,13 @@ class SdDual(Staged):
             return self.model.unet.unet(pair, timesteps, encoder_hidden_states=prompts).sample.float()
 
     @contextmanager
-    def _base_alone(self, arm: Arm) -> Iterator[None]:
-        select_sd_arm(self.model, ARMS["none"])
+    def _base_only(self, variant: Variant) -> Iterator[None]:
+        select_sd_variant(self.model, VARIANTS["none"])
         try:
             yield
         finally:
             # Checkpointed blocks run once more in the backward pass, and then as they did in the forward one.
-            select_sd_arm(self.model, arm)
+            select_sd_variant(self.model, variant)
 
 
 def _check_prompts(prompt: Tensor, negative: Tensor | None) -> None:

@@ -1,4 +1,4 @@
-"""What the tasks of all bases share: whose turn it is at a step, the perceptual network, batches of video."""
+"""What the tasks of all bases share: the stage of a step, the perceptual network, batches of video."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from torch import nn
 from dloral.data.batches import Batches
 from dloral.data.motion import MotionBatches
 from dloral.data.sources import open_sources
-from dloral.model.arms import Arm
 from dloral.model.branches import CONSISTENCY, DETAIL
+from dloral.model.variants import Variant
 from dloral.train.dual.config import DualConfig
 from dloral.train.dual.step import StepWeights
 from dloral.train.perceptual import perceptual_loss
@@ -33,11 +33,11 @@ class Staged:
                 parameter.requires_grad_(name == stage)
         return self.stages[stage]
 
-    def draw_arm(self, step: int, rng: Generator) -> Arm:
-        """The branches that are active at this step: both, or with the chance ``solo`` the one that is trained."""
+    def draw_variant(self, step: int, rng: Generator) -> Variant:
+        """Active branches: both, or with ``single_branch_probability`` only the one that is trained at ``step``."""
         stage = self.config.schedule.stage(step)
-        alone = bool(rng.random() < self.config.solo)
-        return Arm(consistency=stage == CONSISTENCY or not alone, detail=stage == DETAIL or not alone)
+        single = bool(rng.random() < self.config.single_branch_probability)
+        return Variant(consistency=stage == CONSISTENCY or not single, detail=stage == DETAIL or not single)
 
     def weights(self, step: int) -> StepWeights:
         """Of the losses at this step."""

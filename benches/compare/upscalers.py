@@ -12,7 +12,7 @@ import numpy as np
 from clip import Clip
 
 from dloral.errors import UserError
-from dloral.evaluate.peers import make_peer
+from dloral.evaluate.baselines import make_baseline
 from dloral.manifest import SCALE, read_manifest
 
 Method = Callable[[int], float]
@@ -117,12 +117,12 @@ def ffmpeg_lanczos(path: Path, clip: Clip) -> Method:
     return restore
 
 
-def peer(name: str, folder: Path | None, threads: int, clip: Clip) -> Method:
+def baseline(name: str, folder: Path | None, threads: int, clip: Clip) -> Method:
     """A public upscaler that works frame by frame, from the files in ``folder``."""
     if folder is None:
-        raise MissingError("--peers was not given")
+        raise MissingError("--baselines was not given")
     try:
-        upscale = make_peer(name, folder, threads)
+        upscale = make_baseline(name, folder, threads)
     except UserError as error:
         raise MissingError(str(error)) from error
     frames = [np.ascontiguousarray(frame) for frame in clip.frames]

@@ -3,7 +3,7 @@
 
 The first shot is the one whose photograph is not among the stills that the built-in model was trained on.
 
-    python docs/make_before_after.py
+    python examples/demo/make_before_after.py
 
 Needs cargo, the program `ffmpeg`, numpy and Pillow; the frames are restored by examples/restore_raw.rs.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT, SCALE = 320, 180, 4
 # Frame number, and left and top of the detail in output pixels.
 DETAILS = ((20, 330, 120), (40, 600, 260))
@@ -37,7 +37,7 @@ def main() -> None:
         for column, picture in enumerate((np.asarray(bicubic), high[frame])):
             y, x = row * (SIZE[1] + GAP), column * (SIZE[0] + GAP)
             sheet[y : y + SIZE[1], x : x + SIZE[0]] = picture[top : top + SIZE[1], left : left + SIZE[0]]
-    Image.fromarray(sheet).save(REPOSITORY / "docs" / "before-after.png", optimize=True)
+    Image.fromarray(sheet).save(REPOSITORY / "examples" / "demo" / "before-after.png", optimize=True)
 
 
 if __name__ == "__main__":

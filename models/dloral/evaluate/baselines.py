@@ -1,4 +1,4 @@
-"""Small public upscalers, for comparison: what a user would take on a CPU instead. They work frame by frame."""
+"""Baselines: small public upscalers that a user could take on a CPU instead. They work frame by frame."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ _REALESRGAN = "RealESRGAN_General_x4_v3"
 _OPENCV_FILES = {"fsrcnn": "FSRCNN_x4.pb", "espcn": "ESPCN_x4.pb"}
 
 
-def make_peer(name: str, folder: Path, threads: int) -> Callable[[Picture], Picture]:
+def make_baseline(name: str, folder: Path, threads: int) -> Callable[[Picture], Picture]:
     """The upscaler ``name`` (realesrgan, fsrcnn or espcn) from its files in ``folder``."""
     if name == "realesrgan":
         return _realesrgan(folder, threads)
@@ -67,5 +67,5 @@ def _dnn_superres(name: str, path: Path) -> Callable[[Picture], Picture]:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"--peers: there is no {path}")
+        raise UserError(f"--baselines: there is no {path}")
     return path

@@ -1,4 +1,4 @@
-//! Two ways to restore a clip in tight RGB: one frame after the other, or two at a time.
+//! Restores a clip in packed RGB: one frame after the other, or with two in flight.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use gstdloralvsr::restore::{
 use gstdloralvsr::runtime::{Model, OpenCancel};
 
 /// Restores a clip, and writes each picture where the one before was.
-pub struct Way {
+pub struct Runner {
     width: usize,
     height: usize,
     kind: Kind,
 }
 
 enum Kind {
-    InTurn {
+    Sequential {
         stream: Box<Stream>,
         output: Vec<u8>,
         reports: Vec<Report>,
@@ -35,20 +35,20 @@ enum Kind {
     },
 }
 
-impl Way {
+impl Runner {
     /// One frame after the other.
-    pub fn in_turn(
+    pub fn sequential(
         model: &Arc<Model>,
         settings: &Settings,
         width: usize,
         height: usize,
-    ) -> Result<Way, Box<dyn Error>> {
-        let kind = Kind::InTurn {
+    ) -> Result<Runner, Box<dyn Error>> {
+        let kind = Kind::Sequential {
             stream: Box::new(Stream::new(model.clone(), model.manifest(), settings.clone())?),
             output: blank(width, height),
             reports: Vec::new(),
         };
-        Ok(Way { width, height, kind })
+        Ok(Runner { width, height, kind })
     }
 
     /// Two frames at a time.
@@ -57,7 +57,7 @@ impl Way {
         settings: &Settings,
         width: usize,
         height: usize,
-    ) -> Result<Way, Box<dyn Error>> {
+    ) -> Result<Runner, Box<dyn Error>> {
         let model = model.with_half_the_threads(&OpenCancel::default())?;
         let graphs = Arc::new(GraphSet::new(model.clone(), model.manifest())?);
         let ((sender, finished), (spares, spare)) = (mpsc::channel(), mpsc::channel());
@@ -77,14 +77,14 @@ impl Way {
             finished,
             spare,
         };
-        Ok(Way { width, height, kind })
+        Ok(Runner { width, height, kind })
     }
 
     /// Restores the next frame, or submits it.
-    pub fn give(&mut self, frame: &[u8]) -> Result<(), Box<dyn Error>> {
+    pub fn submit(&mut self, frame: &[u8]) -> Result<(), Box<dyn Error>> {
         let input = PixelView::new(frame, self.width, self.height, self.width * 3, PixelLayout::Rgb)?;
         match &mut self.kind {
-            Kind::InTurn {
+            Kind::Sequential {
                 stream,
                 output,
                 reports,
@@ -120,7 +120,7 @@ impl Way {
     /// Waits until every frame is done: the reports of those since this was last called.
     pub fn finish(&mut self) -> Result<Vec<Report>, RestoreError> {
         match &mut self.kind {
-            Kind::InTurn { reports, .. } => Ok(std::mem::take(reports)),
+            Kind::Sequential { reports, .. } => Ok(std::mem::take(reports)),
             Kind::Pipelined { pipeline, finished, .. } => {
                 pipeline.drain();
                 finished.try_iter().collect()
