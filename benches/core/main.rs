@@ -7,6 +7,7 @@
 //!
 //! `DLORALVSR_PACK` names another pack than the embedded one, `DLORALVSR_PROVIDER` another provider than `auto`.
 
+mod bypass;
 mod graphs;
 mod pictures;
 mod stream;
@@ -52,6 +53,8 @@ criterion_group!(
     graphs::decoder,
     pictures::blend,
     pictures::upscale,
-    pictures::color
+    pictures::color,
+    bypass::bicubic,
+    bypass::with_detail
 );
 criterion_main!(stages);

@@ -1,7 +1,17 @@
 //! A restored frame's luma, moved to where another frame shows it.
+//!
+//! Each pixel of the small frame is a block of the large one, whose samples move as one. What is mixed between blocks is
+//! how bright they are and how far they are to be believed, of which steps would show.
 
 use super::field::Place;
 use crate::restore::SCALE;
+
+/// Threads that share the rows of a picture.
+const MOST_THREADS: usize = 4;
+/// Parts of a pixel in which blocks move.
+const PARTS: i32 = 32;
+/// Shares of the second of two samples in the four output samples between their centres.
+const SHARES: [f32; SCALE] = [0.125, 0.375, 0.625, 0.875];
 
 /// Luma of a restored picture, of 4W×4H pixels.
 #[derive(Debug)]
@@ -12,85 +22,136 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// Of a tight RGB picture of `width`×`height` pixels.
+    /// Of a packed RGB picture of `width`×`height` pixels.
     pub fn new(restored: &[u8], width: usize, height: usize) -> Detail {
-        // The weights' sum is 256: no overflow.
-        let luma = |pixel: &[u8; 3]| (luma(pixel) >> 8) as u8;
         Detail {
             width,
             height,
-            values: restored.as_chunks::<3>().0.iter().map(luma).collect(),
+            values: restored
+                .as_chunks::<3>()
+                .0
+                .iter()
+                .map(|pixel| luma(pixel) as u8)
+                .collect(),
         }
     }
 
     /// Gives the bicubic picture of another frame this luma, where its pixels lie at `field` in this one's.
     pub fn show(&self, field: &[Place], bicubic: &mut [u8]) {
-        let columns = self.width / SCALE;
-        let mut places = vec![Place::default(); columns];
-        for (y, row) in bicubic.chunks_exact_mut(self.width * 3).enumerate() {
-            between_rows(field, columns, y, &mut places);
-            for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                let place = between_columns(&places, x);
-                if place.confidence > 0.0 {
-                    let (across, down) = (place.across * SCALE as f32, place.down * SCALE as f32);
-                    let wanted = self.at(x as f32 + across, y as f32 + down) + place.brighter;
-                    let change = (wanted - luma(pixel) as f32 / 256.0) * place.confidence;
-                    let change = change.round() as i16;
-                    *pixel = pixel.map(|channel| (i16::from(channel) + change).clamp(0, 255) as u8);
-                }
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
+        let rows = self.height.div_ceil(threads);
+        std::thread::scope(|scope| {
+            let bands = bicubic.chunks_mut(rows * self.width * 3).enumerate();
+            for (index, band) in bands {
+                scope.spawn(move || self.show_rows(field, index * rows, band));
             }
+        });
+    }
+
+    /// Some rows of it, from `top` on.
+    fn show_rows(&self, field: &[Place], top: usize, band: &mut [u8]) {
+        let mut row = Row::new(self.width);
+        for (y, pixels) in (top..).zip(band.chunks_exact_mut(self.width * 3)) {
+            let places = &field[y / SCALE * row.columns..][..row.columns];
+            for (column, (place, moved)) in places.iter().zip(row.moved.as_chunks_mut().0).enumerate() {
+                *moved = self.block(column * SCALE, y, place);
+            }
+            row.mix(field, y);
+            row.apply(pixels);
         }
     }
 
-    /// The value at a place between pixels; beyond the border that of the border.
-    fn at(&self, x: f32, y: f32) -> f32 {
-        let (x, y) = (
-            x.clamp(0.0, (self.width - 2) as f32),
-            y.clamp(0.0, (self.height - 2) as f32),
-        );
-        let (left, top) = (x as usize, y as usize);
-        let (across, down) = (x - left as f32, y - top as f32);
-        let start = top * self.width + left;
-        let upper = &self.values[start..start + 2];
-        let lower = &self.values[start + self.width..start + self.width + 2];
-        let mix = |pair: &[u8]| f32::from(pair[0]) + (f32::from(pair[1]) - f32::from(pair[0])) * across;
-        let upper = mix(upper);
-        upper + (mix(lower) - upper) * down
+    /// The samples that a block shows in its row `y`; beyond the border that of the border.
+    fn block(&self, x: usize, y: usize, place: &Place) -> [f32; SCALE] {
+        let part = |distance: f32| (distance * (SCALE as f32 * PARTS as f32)) as i32;
+        // The block and one sample after it lie within the picture.
+        let limit = |at: usize, distance: f32, last: usize| {
+            (at as i32 * PARTS + part(distance)).clamp(0, last as i32 * PARTS - 1)
+        };
+        let x = limit(x, place.across, self.width - SCALE);
+        let y = limit(y, place.down, self.height - 1);
+        let [across, down] = [x, y].map(|at| (at % PARTS) as f32 / PARTS as f32);
+        let start = (y / PARTS) as usize * self.width + (x / PARTS) as usize;
+        let upper = &self.values[start..=start + SCALE];
+        let lower = &self.values[start + self.width..=start + self.width + SCALE];
+        let weights = [
+            (1.0 - across) * (1.0 - down),
+            across * (1.0 - down),
+            (1.0 - across) * down,
+            across * down,
+        ];
+        std::array::from_fn(|at| {
+            let samples = [upper[at], upper[at + 1], lower[at], lower[at + 1]].map(f32::from);
+            samples
+                .iter()
+                .zip(weights)
+                .map(|(sample, weight)| sample * weight)
+                .sum()
+        })
     }
 }
 
-/// In 256ths of a level.
-fn luma([red, green, blue]: &[u8; 3]) -> u32 {
-    77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue)
+/// One row of the large picture.
+struct Row {
+    /// Pixels of the small one.
+    columns: usize,
+    /// Luma that has moved there.
+    moved: Vec<f32>,
+    /// By how much it is brighter now, and how far it is to be believed: of each column, and of each pixel.
+    of_columns: Vec<[f32; 2]>,
+    of_pixels: Vec<[f32; 2]>,
 }
 
-/// Where output sample `at` lies between the frame's samples: the first one of two, and how far it is to the second.
-fn between(at: usize) -> (usize, f32) {
-    let place = ((at as f32 + 0.5) / SCALE as f32 - 0.5).max(0.0);
-    (place as usize, place.fract())
-}
+impl Row {
+    fn new(width: usize) -> Row {
+        Row {
+            columns: width / SCALE,
+            moved: vec![0.0; width],
+            of_columns: vec![[0.0; 2]; width / SCALE],
+            of_pixels: vec![[0.0; 2]; width],
+        }
+    }
 
-fn mix(a: Place, b: Place, share: f32) -> Place {
-    let mix = |a: f32, b: f32| a + (b - a) * share;
-    Place {
-        across: mix(a.across, b.across),
-        down: mix(a.down, b.down),
-        brighter: mix(a.brighter, b.brighter),
-        confidence: mix(a.confidence, b.confidence),
+    /// Mixes what `field` says around row `y`.
+    fn mix(&mut self, field: &[Place], y: usize) {
+        let rows = field.len() / self.columns;
+        // Output row 2 is the first one behind the centre of the first row.
+        let (first, share) = match y.checked_sub(SCALE / 2) {
+            Some(behind) => (behind / SCALE, SHARES[behind % SCALE]),
+            None => (0, 0.0),
+        };
+        let row = |at: usize| &field[at.min(rows - 1) * self.columns..][..self.columns];
+        for (mixed, (a, b)) in self.of_columns.iter_mut().zip(row(first).iter().zip(row(first + 1))) {
+            *mixed = [
+                a.brighter + (b.brighter - a.brighter) * share,
+                a.confidence + (b.confidence - a.confidence) * share,
+            ];
+        }
+        let (start, rest) = self.of_pixels.split_at_mut(SCALE / 2);
+        start.fill(self.of_columns[0]);
+        let pairs = self.of_columns.windows(2);
+        let (between, end) = rest.as_chunks_mut::<SCALE>();
+        for (pixels, pair) in between.iter_mut().zip(pairs) {
+            for (pixel, share) in pixels.iter_mut().zip(SHARES) {
+                *pixel = [0, 1].map(|part| pair[0][part] + (pair[1][part] - pair[0][part]) * share);
+            }
+        }
+        end.fill(self.of_columns[self.columns - 1]);
+    }
+
+    /// Changes the pixels' luma, and leaves their colours.
+    fn apply(&self, pixels: &mut [u8]) {
+        let pixels = pixels.as_chunks_mut::<3>().0.iter_mut();
+        for (pixel, (moved, [brighter, confidence])) in pixels.zip(self.moved.iter().zip(&self.of_pixels)) {
+            let change = (moved + brighter - luma(pixel)) * confidence;
+            // Rounds: the cast truncates, and half of a level is within what it may be off.
+            let change = (change + 256.5) as i16 - 256;
+            *pixel = pixel.map(|channel| (i16::from(channel) + change).clamp(0, 255) as u8);
+        }
     }
 }
 
-/// The places of output row `y`, one for each column of the frame.
-fn between_rows(field: &[Place], columns: usize, y: usize, places: &mut [Place]) {
-    let (first, share) = between(y);
-    let rows = field.len() / columns;
-    let row = |at: usize| &field[at.min(rows - 1) * columns..][..columns];
-    for (place, (a, b)) in places.iter_mut().zip(row(first).iter().zip(row(first + 1))) {
-        *place = mix(*a, *b, share);
-    }
-}
-
-fn between_columns(places: &[Place], x: usize) -> Place {
-    let (first, share) = between(x);
-    mix(places[first], places[(first + 1).min(places.len() - 1)], share)
+/// In levels.
+fn luma([red, green, blue]: &[u8; 3]) -> f32 {
+    (77 * i32::from(*red) + 150 * i32::from(*green) + 29 * i32::from(*blue)) as f32 / 256.0
 }

@@ -13,7 +13,7 @@ const STRIDE: usize = 4;
 /// Shortest side of the coarsest level.
 pub const SMALLEST: usize = PATCH + 2;
 /// The finest level has at most so many samples: larger ones cost more than they show.
-const MOST_SAMPLES: usize = 60_000;
+const MOST_SAMPLES: usize = 20_000;
 /// Steps of a patch at a level.
 const STEPS: usize = 8;
 /// A step shorter than this, in samples, is the last one.
@@ -166,7 +166,7 @@ impl Patch {
             let (a, b) = (dot(&self.across, &difference), dot(&self.down, &difference));
             let step = [xx * a + xy * b, xy * a + yy * b];
             let next = [vector[0] - step[0], vector[1] - step[1]];
-            if (next[0] - begin[0]).hypot(next[1] - begin[1]) > FARTHEST {
+            if squared([next[0] - begin[0], next[1] - begin[1]]) > FARTHEST * FARTHEST {
                 break;
             }
             let there = self.difference(to, next);
@@ -175,7 +175,7 @@ impl Patch {
                 break;
             }
             (vector, difference, least) = (next, there, distance);
-            if step[0].hypot(step[1]) < SHORT {
+            if squared(step) < SHORT * SHORT {
                 break;
             }
         }
@@ -223,6 +223,11 @@ fn block(plane: &Plane, x: f32, y: f32) -> [f32; AREA] {
         }
     }
     values
+}
+
+/// Of a vector's length.
+fn squared(vector: [f32; 2]) -> f32 {
+    vector[0] * vector[0] + vector[1] * vector[1]
 }
 
 /// Takes the mean off.
