@@ -23,11 +23,13 @@
 //! there seems to be time is restored, and a frame that comes out late is shown all the same if none has been shown for a
 //! second.
 
+mod detail_gate;
 mod misses;
 mod trials;
 
 use std::time::Duration;
 
+use self::detail_gate::DetailGate;
 use self::misses::Misses;
 use self::trials::{MANY_TRIALS, TRIALS, Trials, Verdict};
 use super::{Nanoseconds, duration, nanoseconds};
@@ -39,6 +41,8 @@ const HEADROOM: f64 = 0.9;
 const STABLE: Duration = Duration::from_secs(10);
 /// Times as long as the others that the first trial after a rest may take.
 const COLD: u32 = 2;
+/// Trials are made one after the other while a picture with detail fits so many times into the time that there is.
+const BESIDE_TRIALS: f64 = 1.25;
 /// While dropping, a frame is shown at least so often, however late.
 const SILENCE: Duration = Duration::from_secs(1);
 /// The most that is taken off a frame's time for what happens to it downstream.
@@ -207,9 +211,8 @@ pub struct OverloadController {
     margin: Nanoseconds,
     /// Whether frames come too late already, which the sink then says as well.
     behind: bool,
-    /// What a bicubic picture takes, and what it takes with the detail of a restored one.
-    bypass_cost: Duration,
-    propagated_cost: Duration,
+    /// What a bypassed picture takes, and whether it has the detail of a restored one.
+    detail: DetailGate,
     /// Of how many frames one is restored, and how many have come since one was.
     interval: u32,
     since_restored: u32,
@@ -237,8 +240,7 @@ impl OverloadController {
             frame: None,
             margin: 0,
             behind: false,
-            bypass_cost: Duration::ZERO,
-            propagated_cost: Duration::ZERO,
+            detail: DetailGate::default(),
             interval: 1,
             since_restored: 0,
             shown: None,
@@ -338,7 +340,7 @@ impl OverloadController {
         let margin = self.margin.max(SMALLEST_MARGIN);
         let bypass_cost = match self.policy {
             Policy::Drop => 0,
-            Policy::Bypass | Policy::Wait => nanoseconds(self.bypass_cost),
+            Policy::Bypass | Policy::Wait => nanoseconds(self.detail.plain()),
         };
         duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
     }
@@ -359,22 +361,17 @@ impl OverloadController {
             return PLAIN;
         }
         self.enter(State::Bypassing, self.slow(budget), now);
-        let propagates = propagates && self.has_time_to_propagate(slack, 1);
-        let refreshes = propagates && self.has_time_to_propagate(slack, 2);
+        let available = self.available(slack);
+        let propagates = propagates && self.detail.passes(now, available);
+        let refreshes = propagates && self.detail.fits(available, BESIDE_TRIALS);
         let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if refreshes || trials.is_due(now));
         Plan::Bypass { trial, propagates }
     }
 
-    /// Whether a bicubic picture with detail, of which `times` the cost is reckoned, fits before its deadline and the next
-    /// frame. Where it does not, it is tried again after a while.
-    fn has_time_to_propagate(&mut self, slack: Nanoseconds, times: u32) -> bool {
-        let cost = self.propagated_cost * times;
-        let available = duration(slack.saturating_sub(self.margin.max(SMALLEST_MARGIN)));
-        let fits = cost <= available && self.frame.is_none_or(|frame| cost <= frame);
-        if !fits {
-            self.propagated_cost -= self.propagated_cost / 16;
-        }
-        fits
+    /// The time for a bypassed frame, before its deadline and before the next one.
+    fn available(&self, slack: Nanoseconds) -> Duration {
+        let until_deadline = duration(slack.saturating_sub(self.margin.max(SMALLEST_MARGIN)));
+        self.frame.map_or(until_deadline, |frame| frame.min(until_deadline))
     }
 
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
@@ -457,20 +454,14 @@ impl OverloadController {
     /// A bicubic picture was made, which took so long, and is shown; `propagated`: with the detail of a restored one.
     pub fn bypassed(&mut self, now: Duration, cost: Duration, propagated: bool) {
         self.shown = Some(now);
-        // Follows growth at once, and falls slowly: it is what has to be left of a frame's time.
-        let known = if propagated {
-            &mut self.propagated_cost
-        } else {
-            &mut self.bypass_cost
-        };
-        *known = cost.max(*known - *known / 8);
+        self.detail.took(cost, propagated);
     }
 
     /// What restoring a frame on trial took.
     pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
         // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
-        let beside = self.bypass_cost.max(self.propagated_cost);
+        let beside = self.detail.cost();
         let cost = Cost {
             whole: cost.whole.saturating_sub(beside),
             turn: cost.turn.saturating_sub(beside),
