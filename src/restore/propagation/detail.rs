@@ -10,8 +10,12 @@ use crate::restore::SCALE;
 const MOST_THREADS: usize = 4;
 /// Parts of a pixel in which blocks move.
 const PARTS: i32 = 32;
-/// Shares of the second of two samples in the four output samples between their centres.
-const SHARES: [f32; SCALE] = [0.125, 0.375, 0.625, 0.875];
+/// Parts of a level in which luma is reckoned.
+const LEVEL: i32 = PARTS * PARTS;
+/// Confidence of 1.
+const CERTAIN: i32 = 256;
+/// Shares, in eighths, of the second of two samples in the four output samples between their centres.
+const SHARES: [i32; SCALE] = [1, 3, 5, 7];
 
 /// Luma of a restored picture, of 4W×4H pixels.
 #[derive(Debug)]
@@ -24,15 +28,12 @@ pub struct Detail {
 impl Detail {
     /// Of a packed RGB picture of `width`×`height` pixels.
     pub fn new(restored: &[u8], width: usize, height: usize) -> Detail {
+        let pixels = restored.as_chunks::<3>().0.iter();
         Detail {
             width,
             height,
-            values: restored
-                .as_chunks::<3>()
-                .0
-                .iter()
-                .map(|pixel| luma(pixel) as u8)
-                .collect(),
+            // From 0 to 255.
+            values: pixels.map(|pixel| (luma(pixel) / LEVEL) as u8).collect(),
         }
     }
 
@@ -41,8 +42,7 @@ impl Detail {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
         let rows = self.height.div_ceil(threads);
         std::thread::scope(|scope| {
-            let bands = bicubic.chunks_mut(rows * self.width * 3).enumerate();
-            for (index, band) in bands {
+            for (index, band) in bicubic.chunks_mut(rows * self.width * 3).enumerate() {
                 scope.spawn(move || self.show_rows(field, index * rows, band));
             }
         });
@@ -61,54 +61,42 @@ impl Detail {
         }
     }
 
-    /// The samples that a block shows in its row `y`; beyond the border that of the border.
-    fn block(&self, x: usize, y: usize, place: &Place) -> [f32; SCALE] {
-        let part = |distance: f32| (distance * (SCALE as f32 * PARTS as f32)) as i32;
-        // The block and one sample after it lie within the picture.
+    /// The samples that a block shows in its row `y`, in parts of a level; beyond the border those of the border.
+    fn block(&self, x: usize, y: usize, place: &Place) -> [i32; SCALE] {
+        let parts = |distance: f32| (distance * (SCALE as f32 * PARTS as f32)) as i32;
+        // Such that the block and one sample after it lie within the picture. Sides are bounded by the caps.
         let limit = |at: usize, distance: f32, last: usize| {
-            (at as i32 * PARTS + part(distance)).clamp(0, last as i32 * PARTS - 1)
+            (at as i32 * PARTS + parts(distance)).clamp(0, last as i32 * PARTS - 1)
         };
         let x = limit(x, place.across, self.width - SCALE);
         let y = limit(y, place.down, self.height - 1);
-        let [across, down] = [x, y].map(|at| (at % PARTS) as f32 / PARTS as f32);
+        let [across, down] = [x % PARTS, y % PARTS];
         let start = (y / PARTS) as usize * self.width + (x / PARTS) as usize;
         let upper = &self.values[start..=start + SCALE];
         let lower = &self.values[start + self.width..=start + self.width + SCALE];
-        let weights = [
-            (1.0 - across) * (1.0 - down),
-            across * (1.0 - down),
-            (1.0 - across) * down,
-            across * down,
-        ];
-        std::array::from_fn(|at| {
-            let samples = [upper[at], upper[at + 1], lower[at], lower[at + 1]].map(f32::from);
-            samples
-                .iter()
-                .zip(weights)
-                .map(|(sample, weight)| sample * weight)
-                .sum()
-        })
+        let mix = |row: &[u8], at: usize| i32::from(row[at]) * (PARTS - across) + i32::from(row[at + 1]) * across;
+        std::array::from_fn(|at| mix(upper, at) * (PARTS - down) + mix(lower, at) * down)
     }
 }
 
-/// One row of the large picture.
+/// One row of the large picture, in parts of a level and of [`CERTAIN`].
 struct Row {
     /// Pixels of the small one.
     columns: usize,
     /// Luma that has moved there.
-    moved: Vec<f32>,
+    moved: Vec<i32>,
     /// By how much it is brighter now, and how far it is to be believed: of each column, and of each pixel.
-    of_columns: Vec<[f32; 2]>,
-    of_pixels: Vec<[f32; 2]>,
+    of_columns: Vec<[i32; 2]>,
+    of_pixels: Vec<[i32; 2]>,
 }
 
 impl Row {
     fn new(width: usize) -> Row {
         Row {
             columns: width / SCALE,
-            moved: vec![0.0; width],
-            of_columns: vec![[0.0; 2]; width / SCALE],
-            of_pixels: vec![[0.0; 2]; width],
+            moved: vec![0; width],
+            of_columns: vec![[0; 2]; width / SCALE],
+            of_pixels: vec![[0; 2]; width],
         }
     }
 
@@ -118,40 +106,45 @@ impl Row {
         // Output row 2 is the first one behind the centre of the first row.
         let (first, share) = match y.checked_sub(SCALE / 2) {
             Some(behind) => (behind / SCALE, SHARES[behind % SCALE]),
-            None => (0, 0.0),
+            None => (0, 0),
         };
         let row = |at: usize| &field[at.min(rows - 1) * self.columns..][..self.columns];
+        let mix = |a: f32, b: f32, unit: i32| ((a + (b - a) * share as f32 / 8.0) * unit as f32) as i32;
         for (mixed, (a, b)) in self.of_columns.iter_mut().zip(row(first).iter().zip(row(first + 1))) {
             *mixed = [
-                a.brighter + (b.brighter - a.brighter) * share,
-                a.confidence + (b.confidence - a.confidence) * share,
+                mix(a.brighter, b.brighter, LEVEL),
+                mix(a.confidence, b.confidence, CERTAIN),
             ];
         }
+        self.mix_columns();
+    }
+
+    /// From columns to pixels.
+    fn mix_columns(&mut self) {
         let (start, rest) = self.of_pixels.split_at_mut(SCALE / 2);
-        start.fill(self.of_columns[0]);
-        let pairs = self.of_columns.windows(2);
         let (between, end) = rest.as_chunks_mut::<SCALE>();
-        for (pixels, pair) in between.iter_mut().zip(pairs) {
+        for (pixels, pair) in between.iter_mut().zip(self.of_columns.windows(2)) {
             for (pixel, share) in pixels.iter_mut().zip(SHARES) {
-                *pixel = [0, 1].map(|part| pair[0][part] + (pair[1][part] - pair[0][part]) * share);
+                *pixel = [0, 1].map(|part| (pair[0][part] * (8 - share) + pair[1][part] * share) / 8);
             }
         }
+        start.fill(self.of_columns[0]);
         end.fill(self.of_columns[self.columns - 1]);
     }
 
     /// Changes the pixels' luma, and leaves their colours.
     fn apply(&self, pixels: &mut [u8]) {
+        const UNIT: i32 = LEVEL * CERTAIN;
         let pixels = pixels.as_chunks_mut::<3>().0.iter_mut();
         for (pixel, (moved, [brighter, confidence])) in pixels.zip(self.moved.iter().zip(&self.of_pixels)) {
-            let change = (moved + brighter - luma(pixel)) * confidence;
-            // Rounds: the cast truncates, and half of a level is within what it may be off.
-            let change = (change + 256.5) as i16 - 256;
+            // Within a few hundred levels: no overflow.
+            let change = ((moved + brighter - luma(pixel)) * confidence + UNIT / 2).div_euclid(UNIT) as i16;
             *pixel = pixel.map(|channel| (i16::from(channel) + change).clamp(0, 255) as u8);
         }
     }
 }
 
-/// In levels.
-fn luma([red, green, blue]: &[u8; 3]) -> f32 {
-    (77 * i32::from(*red) + 150 * i32::from(*green) + 29 * i32::from(*blue)) as f32 / 256.0
+/// In parts of a level.
+fn luma([red, green, blue]: &[u8; 3]) -> i32 {
+    (77 * i32::from(*red) + 150 * i32::from(*green) + 29 * i32::from(*blue)) * (LEVEL / 256)
 }
