@@ -120,6 +120,37 @@ fn a_frame_that_is_not_done_in_time_is_left_to_the_worker() {
     model.hold(false);
 }
 
+/// The model is at a frame for ever; what it restored before it is where the detail comes from.
+#[test]
+fn bypassed_frames_have_the_detail_of_a_restored_one() {
+    let model = Model::new();
+    let mut rig = rig(&model, AMPLE);
+    rig.element.set_property("propagate-detail", true);
+    let still = frame(0);
+    let restored = push_picture(&mut rig, &still, 0);
+    model.hold(true);
+    set_latency(&mut rig, gst::ClockTime::from_mseconds(60));
+    let mut with_detail = 0;
+    for index in 1..8 {
+        let before = rig.count("propagated");
+        let output = push_picture(&mut rig, &still, index);
+        let is_propagated = rig.count("propagated") > before;
+        let plain = mean_difference(&output, &plain(&still));
+        if is_propagated {
+            let difference = mean_difference(&output, &restored);
+            assert!(
+                difference < plain,
+                "{difference} from the restored picture, {plain} from the bicubic one"
+            );
+            with_detail += 1;
+        }
+    }
+    assert!(with_detail > 2, "{with_detail}");
+    let [frames, bypassed] = ["frames-out", "bypassed"].map(|name| rig.count(name));
+    assert_eq!((frames, bypassed), (8, 7));
+    model.hold(false);
+}
+
 /// The first frame is paired with itself unless the probe before it was the frame before it: never with an older one.
 #[test]
 fn restoration_comes_back_with_the_right_window() {

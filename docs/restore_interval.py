@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""What restoring one frame in several costs in quality: the table of docs/live.md.
+
+Frames go through the element itself, with each restore interval; the measures are those of `dloral evaluate`.
+
+    python docs/restore_interval.py CLIPS/val CLIPS/val-lq MODEL FRAMES [INTERVAL...]
+
+Needs the package dloral with its extra `evaluate`, and the built plugin in GST_PLUGIN_PATH.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Thread
+
+import cv2
+import numpy as np
+
+from dloral.evaluate.clips import Picture, find_clips
+from dloral.evaluate.measure import measure_clip
+from dloral.evaluate.methods import BICUBIC, SCALE, Method, make_method
+from dloral.evaluate.table import markdown
+
+LEVEL = "medium"
+RATE = 25
+
+
+def main(truths: Path, degraded: Path, model: str, count: int, intervals: list[int]) -> None:
+    """Print the tables of all clips and their mean."""
+    cv2.setNumThreads(1)
+    methods = {BICUBIC: make_method(BICUBIC, packs={}, baselines=None, threads=1)}
+    methods |= {f"1 in {interval}": element(model, interval) for interval in intervals}
+    rows = []
+    with ThreadPoolExecutor(1) as pool:
+        for clip in find_clips(truths, degraded, [LEVEL]):
+            rows += measure_clip(clip, methods, pool=pool, perceptual=None, max_frames=count)
+    print(markdown(rows))
+
+
+def element(model: str, interval: int) -> Method:
+    """The element, as a method that restores one frame in so many."""
+
+    def restore(frames: Iterable[Picture]) -> Iterator[Picture]:
+        frames = list(frames)
+        height, width, _ = frames[0].shape
+        parse = f"rawvideoparse format=rgb width={width} height={height} framerate={RATE}/1"
+        vsr = f"dloralvsr model={model} execution-provider=cpu restore-interval={interval}"
+        line = f"fdsrc blocksize={width * height * 3} ! {parse} ! {vsr} ! fdsink"
+        command = ["gst-launch-1.0", "-q", *line.split()]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None and process.stdout is not None
+            stdin = process.stdin
+
+            def feed() -> None:
+                with stdin:
+                    for frame in frames:
+                        stdin.write(frame.tobytes())
+
+            feeder = Thread(target=feed)
+            feeder.start()
+            for _ in frames:
+                data = process.stdout.read(width * height * 3 * SCALE**2)
+                yield np.frombuffer(data, np.uint8).reshape(height * SCALE, width * SCALE, 3)
+            feeder.join()
+
+    return restore
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), [int(n) for n in sys.argv[5:]] or [1, 2, 4])
