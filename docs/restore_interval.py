@@ -45,13 +45,16 @@ def element(model: str, interval: int) -> Method:
     def restore(frames: Iterable[Picture]) -> Iterator[Picture]:
         frames = list(frames)
         height, width, _ = frames[0].shape
-        parse = f"rawvideoparse format=rgb width={width} height={height} framerate={RATE}/1"
+        # Rows of frames lie close together, and not rounded up to four bytes.
+        rows = f"plane-strides=<{width * 3}> plane-offsets=<0>"
+        parse = f"rawvideoparse format=rgb width={width} height={height} framerate={RATE}/1 {rows}"
         vsr = f"dloralvsr model={model} execution-provider=cpu restore-interval={interval}"
         line = f"fdsrc blocksize={width * height * 3} ! {parse} ! {vsr} ! fdsink"
         command = ["gst-launch-1.0", "-q", *line.split()]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None and process.stdout is not None
-            stdin = process.stdin
+            stdin, stdout = process.stdin, process.stdout
+            assert stdin is not None
+            assert stdout is not None
 
             def feed() -> None:
                 with stdin:
@@ -61,7 +64,7 @@ def element(model: str, interval: int) -> Method:
             feeder = Thread(target=feed)
             feeder.start()
             for _ in frames:
-                data = process.stdout.read(width * height * 3 * SCALE**2)
+                data = stdout.read(width * height * 3 * SCALE**2)
                 yield np.frombuffer(data, np.uint8).reshape(height * SCALE, width * SCALE, 3)
             feeder.join()
 
@@ -69,4 +72,5 @@ def element(model: str, interval: int) -> Method:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), [int(n) for n in sys.argv[5:]] or [1, 2, 4])
+    truths, degraded, model, count, *given = sys.argv[1:]
+    main(Path(truths), Path(degraded), model, int(count), [int(interval) for interval in given] or [1, 2, 4])
