@@ -14,7 +14,7 @@ _dloralvsr_values() {
 
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local options='--scale --height --fit --size --start --end --frames --force --out --format --strict --stream --fps --codec --crf
+  local options='--scale --height --fit --size --start --end --frames --preview --force --out --format --strict --stream --fps --codec --crf
     --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
   case $before in
@@ -27,7 +27,7 @@ _dloralvsr() {
     --out | --cache-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       ;;
-    --scale | --height | --fit | --size | --start | --end | -n | --frames | --stream | --fps | --crf | --device-id | --threads | \
+    --scale | --height | --fit | --size | --start | --end | -n | --frames | --preview | --stream | --fps | --crf | --device-id | --threads | \
       --tile-size | --tile-overlap | --scene-threshold)
       COMPREPLY=()
       ;;

@@ -11,6 +11,7 @@ mod install;
 mod many;
 mod messages;
 mod pictures;
+mod preview;
 #[path = "../common/program.rs"]
 mod program;
 mod range;

@@ -305,6 +305,16 @@ impl Workshop {
         output_of(&mut ffmpeg).stdout
     }
 
+    /// Each frame in gray levels of width x height.
+    pub fn gray_frames(&self, file: &Path, width: u32, height: u32) -> Vec<Vec<u8>> {
+        let filter = format!("scale={width}:{height},format=gray");
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        ffmpeg.args(["-vf", &filter, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]);
+        let bytes = output_of(&mut ffmpeg).stdout;
+        bytes.chunks((width * height) as usize).map(<[u8]>::to_vec).collect()
+    }
+
     /// A hash of each decoded frame.
     pub fn frame_hashes(&self, file: &Path) -> Vec<String> {
         let mut ffmpeg = Command::new("ffmpeg");

@@ -20,7 +20,7 @@ pub fn introduce(
     transcoder: &Transcoder,
     space: Option<String>,
 ) {
-    eprintln!("{}: {}", name(&options.input), source(input));
+    eprintln!("{}", source_of(options, input));
     eprintln!("{}", result(options, input, size, transcoder));
     let warnings = [large(options, input, size), hdr(input), space];
     warnings
@@ -30,6 +30,11 @@ pub fn introduce(
     notes(input, streams, transcoder)
         .iter()
         .for_each(|text| eprintln!("note: {text}"));
+}
+
+/// The input in a line.
+pub fn source_of(options: &Options, input: &Input) -> String {
+    format!("{}: {}", name(&options.input), source(input))
 }
 
 /// `64x48, 24 frames/s, 0:01, H.264; audio: AAC`.
@@ -86,7 +91,7 @@ fn large(options: &Options, input: &Input, size: PictureSize) -> Option<String> 
     let frames = frames.map_or(String::new(), |frames| format!(", about {frames} frames"));
     Some(format!(
         "{width}x{height} is more than 2160p ({:.0} million pixels a frame{frames}): this takes long and needs much \
-         memory, and many players cannot show it. --frames 10 makes a preview",
+         memory, and many players cannot show it. --preview 3 shows a few frames of it",
         pixels as f64 / 1e6
     ))
 }

@@ -17,6 +17,7 @@
 //! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
 //! | `overwrite.rs` | what `--force` does not replace |
+//! | `preview.rs` | pictures of a few frames, before the work |
 //! | `range.rs` | which part of the input is restored |
 //! | `size.rs` | how large the output's picture is |
 //! | `session.rs` | one run from the command line to the finished file |
@@ -40,6 +41,7 @@ mod messages;
 mod options;
 mod output;
 mod overwrite;
+mod preview;
 mod progress;
 mod range;
 mod session;

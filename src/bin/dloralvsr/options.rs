@@ -45,7 +45,10 @@ Options:
       --start TIME         restore from here on; TIME is in seconds or h:mm:ss, from
                            the input's beginning
       --end TIME           restore up to here
-  -n, --frames N           restore only N frames, as a preview
+  -n, --frames N           restore only N frames
+      --preview N          restore N frames from all over the input and stop: of each
+                           OUTPUT.preview-1-before.png (bicubic) and -restored.png,
+                           without OUTPUT's ending; OUTPUT may be a folder
   -f, --force              replace OUTPUT if it is there
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
       --format NAME        of files in it: mkv, mp4, mov or webm; default mkv
@@ -148,6 +151,8 @@ pub struct Options {
     pub rate: Option<(i32, i32)>,
     pub size: OutputSize,
     pub range: Range,
+    /// Pictures of so many frames in place of the work.
+    pub preview: Option<u32>,
     /// Restore only this many frames.
     pub frames: Option<u64>,
     /// Of the restored video; none: the container's usual one.
@@ -177,6 +182,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         rate: None,
         size: OutputSize::Usual,
         range: Range::default(),
+        preview: None,
         frames: None,
         codec: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
@@ -198,6 +204,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
             Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
+            Long("preview") => options.preview = Some(number(&mut parser, "--preview", 1, 1000)?),
             Long("start") => options.range.start = Some(time(&mut parser, "--start")?),
             Long("end") => options.range.end = Some(time(&mut parser, "--end")?),
             Long("scale") => options.size = OutputSize::Scale(scale(&mut parser)?),

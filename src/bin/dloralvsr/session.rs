@@ -11,9 +11,9 @@ use crate::introduce::introduce;
 use crate::options::Options;
 use crate::output::{Container, Part, Streams, Target, VideoCodec, space};
 use crate::progress::Progress;
-use crate::video::{self, Transcoder};
+use crate::video::{self, Transcoder, Upscaling};
 use crate::watch::{self, Watch};
-use crate::{Failure, choice, overwrite};
+use crate::{Failure, choice, overwrite, preview};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -23,6 +23,9 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 /// # Errors
 /// Says what is missing or went wrong, and where what was restored is.
 pub fn restore(options: &Options) -> Result<(), Failure> {
+    if let Some(count) = options.preview {
+        return preview::write(options, count);
+    }
     let container = Container::of(&options.output)?;
     let media = Media::open(&options.input, options.rate)?;
     let target = Target::claim(&options.output, media.path(), options.force)?;
@@ -57,7 +60,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let choice = choice::is_wanted(options).then(|| choice::choose(options, &input, expected));
     let chosen = choice.as_ref().map(|choice| choice.applied_to(options));
     let options = chosen.as_ref().unwrap_or(options);
-    let transcoder = match video::build(options, &input, (range, size), codec, part.path()) {
+    let transcoder = match video::build(options, &input, (range, size), (codec, Upscaling::Model), part.path()) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             part.remove();
@@ -92,7 +95,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
 }
 
 /// About how many frames will be restored.
-fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
+pub fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
     match (options.frames, options.range.frames(input)) {
         (Some(limit), Some(frames)) => Some(limit.min(frames)),
         (limit, frames) => limit.or(frames),
@@ -100,7 +103,7 @@ fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
 }
 
 /// Shut the pipeline down, but wait for that only so long: an element that hangs must not keep what was restored.
-fn stop(transcoder: &Transcoder) {
+pub fn stop(transcoder: &Transcoder) {
     let pipeline = transcoder.pipeline.clone();
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

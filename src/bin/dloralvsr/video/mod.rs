@@ -8,4 +8,4 @@ mod pipeline;
 mod reader;
 
 pub use gate::Gate;
-pub use pipeline::{Transcoder, build};
+pub use pipeline::{Transcoder, Upscaling, build};

@@ -34,12 +34,20 @@ pub struct Transcoder {
     pub notice: Option<String>,
 }
 
+/// How the picture gets larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upscaling {
+    Model,
+    /// Without the model, for comparison.
+    Bicubic,
+}
+
 /// A pipeline that restores the input's video into `file`.
 pub fn build(
     options: &Options,
     input: &Input,
     (range, size): (Range, PictureSize),
-    codec: VideoCodec,
+    (codec, upscaling): (VideoCodec, Upscaling),
     file: &Path,
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
@@ -50,10 +58,20 @@ pub fn build(
     pipeline.add_many([&decoder, &writer]).map_err(cannot_build)?;
     reader::read(&pipeline, input, &decoder, &gate)?;
 
-    let restorer = restorer(options)?;
+    let restorer = match upscaling {
+        Upscaling::Model => restorer(options)?,
+        Upscaling::Bicubic => element("identity")?,
+    };
     let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
     let colours = Arc::default();
-    let video = video_chain(&pipeline, input, (size, codec), &restorer, &encoder, (&gate, &colours))?;
+    let video = video_chain(
+        &pipeline,
+        input,
+        (size, codec, upscaling),
+        &restorer,
+        &encoder,
+        (&gate, &colours),
+    )?;
     link(&decoder, video.first.static_pad("sink"));
     match codec.part_muxer()? {
         Some(muxer) => {
@@ -96,7 +114,7 @@ struct Ends {
 fn video_chain(
     pipeline: &gst::Pipeline,
     input: &Input,
-    (size, codec): (PictureSize, VideoCodec),
+    (size, codec, upscaling): (PictureSize, VideoCodec, Upscaling),
     restorer: &gst::Element,
     encoder: &Encoder,
     (gate, colours): (&Arc<Gate>, &Arc<OnceLock<VideoColorimetry>>),
@@ -121,13 +139,11 @@ fn video_chain(
         flip.set_property_from_str("video-direction", turn);
         elements.push(flip);
     }
-    let (handover, scaler, coded) = (element("queue")?, element("videoscale")?, element("capsfilter")?);
+    let (handover, scaler, coded) = (element("queue")?, scaler(upscaling)?, element("capsfilter")?);
     // Restoring and encoding run at the same time; restored frames are large, so few wait.
     handover.set_property("max-size-buffers", 2u32);
     handover.set_property("max-size-bytes", 0u32);
     handover.set_property("max-size-time", 0u64);
-    scaler.set_property_from_str("method", "lanczos");
-    scaler.set_property("n-threads", 0u32);
     elements.extend([
         restorable.clone(),
         restorer.clone(),
@@ -158,6 +174,21 @@ fn video_chain(
         (Some(first), Some(last)) => Ok(Ends { first, last }),
         _ => Err(cannot_build("the video chain is empty")),
     }
+}
+
+/// From the restored size, or from the input's own, to the output's.
+fn scaler(upscaling: Upscaling) -> Result<gst::Element, Failure> {
+    let scaler = element("videoscale")?;
+    scaler.set_property_from_str(
+        "method",
+        match upscaling {
+            Upscaling::Model => "lanczos",
+            // Cubic convolution with a = -0.5, as the element enlarges frames that it does not restore.
+            Upscaling::Bicubic => "catrom",
+        },
+    );
+    scaler.set_property("n-threads", 0u32);
+    Ok(scaler)
 }
 
 fn converter() -> Result<gst::Element, Failure> {

@@ -190,6 +190,9 @@ impl Choice {
             .decoder
             .static_pad("sink")
             .ok_or_else(|| cannot_build("decodebin has no sink pad"))?;
+        // Nothing links it to what reads, so the pipeline may start it later: it would refuse the first packet, and the
+        // demuxer would stop without a word.
+        self.decoder.sync_state_with_parent().map_err(cannot_build)?;
         self.times.correct(pad);
         // By the decoder's word: its pad has seen the segments as they were corrected.
         self.gate.watch_coded(&sink);
