@@ -14,7 +14,7 @@ _dloralvsr_values() {
 
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local options='--scale --height --fit --size --start --end --frames --preview --force --out --format --strict --stream --fps --codec --crf
+  local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --codec --crf
     --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
   case $before in

@@ -15,6 +15,7 @@ mod preview;
 #[path = "../common/program.rs"]
 mod program;
 mod range;
+mod resume;
 mod sizes;
 mod streams;
 mod times;

@@ -50,6 +50,8 @@ Options:
                            OUTPUT.preview-1-before.png (bicubic) and -restored.png,
                            without OUTPUT's ending; OUTPUT may be a folder
   -f, --force              replace OUTPUT if it is there
+      --resume             keep the work in OUTPUT.parts while it goes on; the same
+                           command goes on there when it was interrupted
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
       --format NAME        of files in it: mkv, mp4, mov or webm; default mkv
       --strict             refuse to work where something would be left out
@@ -141,6 +143,8 @@ pub struct Options {
     pub batch: Option<Batch>,
     /// Replace the output if it is there.
     pub force: bool,
+    /// Keep what is restored, and go on with what is there.
+    pub resume: bool,
     /// Refuse to work where the output cannot hold everything.
     pub strict: bool,
     /// Progress for programs, on the standard output.
@@ -163,6 +167,23 @@ pub struct Options {
     pub element: Vec<ElementOption>,
 }
 
+impl Options {
+    /// What an option of the restoration was given, if it was.
+    pub fn given(&self, option: &str) -> Option<&str> {
+        let wanted = self.element.iter().rev().find(|wanted| wanted.option == option);
+        wanted.map(|wanted| wanted.value.as_str())
+    }
+
+    /// Give an option of the restoration, in place of what was given.
+    pub fn set(&mut self, option: &'static str, property: &'static str, value: &str) {
+        self.element.push(ElementOption {
+            option,
+            property,
+            value: value.to_owned(),
+        });
+    }
+}
+
 fn usage(message: impl std::fmt::Display) -> Failure {
     Failure::Usage(format!("{message}\nTry --help."))
 }
@@ -176,6 +197,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         output: PathBuf::new(),
         batch: None,
         force: false,
+        resume: false,
         strict: false,
         json: false,
         stream: None,
@@ -199,6 +221,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("time-provider") => timed = Some(text(&mut parser)?),
             Long("out") => folder = Some(parser.value().map_err(usage)?),
             Long("format") => format = Some(ending(&mut parser)?),
+            Long("resume") => options.resume = true,
             Long("strict") => options.strict = true,
             Long("json") => options.json = true,
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),

@@ -15,7 +15,7 @@ use crate::progress::clock;
 use crate::range::Range;
 use crate::session::{self, expected_frames};
 use crate::size::PictureSize;
-use crate::video::{self, Transcoder, Upscaling};
+use crate::video::{self, Destination, Transcoder, Upscaling};
 use crate::{Failure, choice, introduce, messages, watch};
 
 /// How often Ctrl-C is looked at.
@@ -71,8 +71,14 @@ fn picture(
 ) -> Result<bool, Failure> {
     let part = Part::create(target.path())?;
     let range = range.of_input(input)?;
-    let written = video::build(options, input, (range, size), (VideoCodec::Png, upscaling), part.path())
-        .and_then(|transcoder| run(&transcoder, signals));
+    let written = video::build(
+        options,
+        input,
+        (range, size),
+        (VideoCodec::Png, upscaling),
+        Destination::File(part.path()),
+    )
+    .and_then(|transcoder| run(&transcoder, signals));
     let published = written.and_then(|is_there| match is_there {
         true => target.publish(part.path()).map_err(Failure::Failed).map(|()| true),
         false => Ok(false),

@@ -17,14 +17,18 @@ use crate::range::Range;
 pub struct Gate {
     /// Frames to let through, `None`: all.
     limit: Option<u64>,
+    /// The first frames of the range that an earlier run has restored.
+    done: u64,
     /// Of the file's clock.
     range: Range,
     clock: FileClock,
     interrupted: AtomicBool,
-    /// Frames before the range, and the last of them: the first frame of the range is restored with it, as in the whole video.
+    /// Frames before the range or done, and the last of them: the next frame is restored with it, as in the whole video.
     skipped: AtomicU64,
+    /// Of them, those that are done.
+    passed: AtomicU64,
     before: Mutex<Option<gst::Buffer>>,
-    /// Whether the next frame that comes out of the restorer is the one before the range.
+    /// Whether the next frame that comes out of the restorer is the one before.
     is_warming_up: AtomicBool,
     /// Frames handed to the restorer, and frames that came out of it.
     admitted: AtomicU64,
@@ -74,7 +78,7 @@ impl FileClock {
 
 /// What becomes of a decoded frame.
 enum Admission {
-    /// It is before the range.
+    /// It is before the range, or done.
     Skip,
     Restore,
     /// It is behind the range, and so is all that comes.
@@ -82,10 +86,11 @@ enum Admission {
 }
 
 impl Gate {
-    /// Lets through frames of `range`, a range of the file's clock, at most `limit`.
-    pub fn new(limit: Option<u64>, range: Range, clock: FileClock) -> Arc<Self> {
+    /// Lets through frames of `range`, a range of the file's clock, at most `limit`, but for the first ones that are `done`.
+    pub fn new(limit: Option<u64>, range: Range, done: u64, clock: FileClock) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            done,
             range,
             clock,
             ..Self::default()
@@ -95,6 +100,11 @@ impl Gate {
     /// Frames handed to the restorer.
     pub fn admitted(&self) -> u64 {
         self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// Frames of the range that an earlier run has restored.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Frames that have been restored.
@@ -192,7 +202,7 @@ impl Gate {
         });
     }
 
-    /// Hand the frame before the range to the restorer, in front of the first one of it.
+    /// Hand the last skipped frame to the restorer, in front of the first one that is wanted.
     fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
         let (Some(before), Some(restorer)) = (lock(&self.before).take(), pad.peer()) else {
             return gst::PadProbeReturn::Ok;
@@ -212,7 +222,8 @@ impl Gate {
         let mut times = lock(&self.times);
         times.decoded = times.decoded.or(time);
         let of_file = time.map(|time| self.clock.file_time(time, &times));
-        let is_enough = self.limit.is_some_and(|limit| self.admitted() >= limit)
+        let passed = self.passed();
+        let is_enough = self.limit.is_some_and(|limit| passed + self.admitted() >= limit)
             || of_file.is_some_and(|time| self.range.is_behind(time));
         if is_enough || self.interrupted.load(Ordering::Relaxed) {
             times.cut = times.cut.or(time);
@@ -223,6 +234,11 @@ impl Gate {
             return Admission::Skip;
         }
         times.first = times.first.or(time);
+        if passed < self.done {
+            self.passed.fetch_add(1, Ordering::Relaxed);
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            return Admission::Skip;
+        }
         times.last = times.last.max(time);
         self.admitted.fetch_add(1, Ordering::Relaxed);
         Admission::Restore
@@ -237,12 +253,12 @@ fn end_behind(pad: &gst::Pad) {
 }
 
 /// A panicked probe leaves nothing half-done in these: the data stays good.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Running time of a buffer's start in ns; less than zero where it lies before its segment.
-fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
+pub(super) fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
     let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
     let time = segment.to_running_time_full(buffer.pts()?)?;

@@ -6,6 +6,9 @@ mod gate;
 mod hdr_boxes;
 mod pipeline;
 mod reader;
+mod segments;
+mod writer;
 
 pub use gate::Gate;
-pub use pipeline::{Transcoder, Upscaling, build};
+pub use pipeline::{Destination, Transcoder, Upscaling, build};
+pub use segments::Shelf;

@@ -12,9 +12,10 @@ use gst::prelude::*;
 use gst_video::VideoColorimetry;
 
 use super::colour;
-use super::encoder::Encoder;
 use super::gate::{FileClock, Gate};
-use super::{hdr_boxes, reader};
+use super::reader;
+use super::segments::{Segments, Shelf};
+use super::writer::Coding;
 use crate::element::{element, set_from_text};
 use crate::input::Input;
 use crate::options::Options;
@@ -30,6 +31,8 @@ pub struct Transcoder {
     pub gate: Arc<Gate>,
     /// Of what is encoded, once the first frame has come.
     pub colours: Arc<OnceLock<VideoColorimetry>>,
+    /// Where it writes more files than one.
+    pub segments: Option<Arc<Segments>>,
     pub encoder: String,
     pub notice: Option<String>,
 }
@@ -42,58 +45,62 @@ pub enum Upscaling {
     Bicubic,
 }
 
-/// A pipeline that restores the input's video into `file`.
+/// Where the restored video goes.
+pub enum Destination<'a> {
+    File(&'a Path),
+    /// Into files of so many frames each, which an earlier run may have begun with so many frames.
+    Segments(Arc<dyn Shelf>),
+}
+
+/// A pipeline that restores the input's video.
 pub fn build(
     options: &Options,
     input: &Input,
     (range, size): (Range, PictureSize),
     (codec, upscaling): (VideoCodec, Upscaling),
-    file: &Path,
+    destination: Destination,
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
-    let gate = Gate::new(options.frames, range, FileClock::of(&input.video));
+    let done = match &destination {
+        Destination::File(_) => 0,
+        Destination::Segments(shelf) => shelf.filled() as u64 * shelf.length(),
+    };
+    let gate = Gate::new(options.frames, range, done, FileClock::of(&input.video));
     let decoder = element("decodebin")?;
-    let writer = element("filesink")?;
-    writer.set_property("location", file);
-    pipeline.add_many([&decoder, &writer]).map_err(cannot_build)?;
+    pipeline.add(&decoder).map_err(cannot_build)?;
     reader::read(&pipeline, input, &decoder, &gate)?;
 
     let restorer = match upscaling {
         Upscaling::Model => restorer(options)?,
         Upscaling::Bicubic => element("identity")?,
     };
-    let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
     let colours = Arc::default();
-    let video = video_chain(
-        &pipeline,
-        input,
-        (size, codec, upscaling),
-        &restorer,
-        &encoder,
-        (&gate, &colours),
-    )?;
+    let video = video_chain(&pipeline, input, (size, codec, upscaling), &restorer, (&gate, &colours))?;
     link(&decoder, video.first.static_pad("sink"));
-    match codec.part_muxer()? {
-        Some(muxer) => {
-            pipeline.add(&muxer).map_err(cannot_build)?;
-            muxer.link(&writer).map_err(cannot_build)?;
-            if let Some(mastering) = input.video.mastering.filter(|_| codec.is_in_fragments()) {
-                hdr_boxes::add(&muxer, mastering);
-            }
-            let sink = video_pad(&muxer, codec, input)?;
-            let source = video.last.static_pad("src");
-            let source = source.ok_or_else(|| cannot_build("the encoder has no source pad"))?;
-            source.link(&sink).map_err(cannot_build)?;
+    let coding = Coding::new(codec, options, size.pixels(), input);
+    let source = video.last.static_pad("src");
+    let source = source.ok_or_else(|| cannot_build("the video chain has no source pad"))?;
+    let (segments, (encoder, notice)) = match destination {
+        Destination::File(file) => {
+            let writer = coding.writer(file)?;
+            pipeline.add(&writer.bin).map_err(cannot_build)?;
+            video.last.link(&writer.bin).map_err(cannot_build)?;
+            (None, (writer.description, writer.notice))
         }
-        None => video.last.link(&writer).map_err(cannot_build)?,
-    }
+        Destination::Segments(shelf) => {
+            let segments = Segments::follow(&pipeline, &source, coding, (&gate, &restorer), shelf)?;
+            let description = segments.description();
+            (Some(segments), description)
+        }
+    };
     Ok(Transcoder {
         pipeline,
         restorer,
         gate,
         colours,
-        encoder: encoder.description,
-        notice: encoder.notice,
+        segments,
+        encoder,
+        notice,
     })
 }
 
@@ -116,7 +123,6 @@ fn video_chain(
     input: &Input,
     (size, codec, upscaling): (PictureSize, VideoCodec, Upscaling),
     restorer: &gst::Element,
-    encoder: &Encoder,
     (gate, colours): (&Arc<Gate>, &Arc<OnceLock<VideoColorimetry>>),
 ) -> Result<Ends, Failure> {
     let mut elements = Vec::new();
@@ -152,7 +158,6 @@ fn video_chain(
         scaler,
         coded.clone(),
     ]);
-    elements.extend(encoder.elements.iter().cloned());
     pipeline.add_many(&elements).map_err(cannot_build)?;
     gst::Element::link_many(&elements).map_err(cannot_build)?;
 
@@ -205,37 +210,6 @@ fn drop_tags(pad: &gst::Pad) {
             _ => gst::PadProbeReturn::Ok,
         }
     });
-}
-
-fn video_pad(muxer: &gst::Element, codec: VideoCodec, input: &Input) -> Result<gst::Pad, Failure> {
-    let pad = muxer
-        .request_pad_simple("video_%u")
-        .ok_or_else(|| cannot_build("the muxer takes no video"))?;
-    if codec.is_in_fragments() {
-        pad.set_property("trak-timescale", timescale(input));
-    }
-    Ok(pad)
-}
-
-/// Ticks per second of the video track, so that the input's times fall on ticks: the input's own clock where it is fine
-/// enough. Else the frame rate times a whole number.
-fn timescale(input: &Input) -> u32 {
-    const USUAL: u32 = 90_000;
-    const FINE: u32 = 10_000;
-    const FINEST: u32 = 1_000_000;
-    if let Some(clock) = input.video.clock()
-        && (FINE..=FINEST).contains(&clock)
-    {
-        return clock;
-    }
-    let rate = input
-        .video
-        .framerate
-        .and_then(|(numerator, _)| u32::try_from(numerator).ok());
-    match rate {
-        Some(rate) if rate > 0 => rate.saturating_mul(USUAL.div_ceil(rate)),
-        _ => USUAL,
-    }
 }
 
 /// Link the pad that a decoder gets later to `sink`. Failing to is the decoder's to report, as an error on the bus.
