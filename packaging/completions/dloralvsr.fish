@@ -13,6 +13,7 @@ complete -c dloralvsr -l format -x -a 'mkv mp4 mov webm' -d 'Of files in the fol
 complete -c dloralvsr -l strict -d 'Refuse to work where something would be left out'
 complete -c dloralvsr -l stream -x -d 'Number of the video stream'
 complete -c dloralvsr -l fps -x -d 'Pictures a second of a sequence'
+complete -c dloralvsr -l deinterlace -x -a 'auto off on field' -d 'Interlaced video'
 complete -c dloralvsr -l codec -x -a 'h264 hevc av1 vp9 prores ffv1' -d 'Of the restored video'
 complete -c dloralvsr -l crf -x -d 'Quality of the encoded video, 0 to 50'
 complete -c dloralvsr -l speed-preset -x -d 'Preset of x264 and x265' \

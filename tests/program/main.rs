@@ -6,6 +6,7 @@ mod audio;
 mod codecs;
 mod colours;
 mod damage;
+mod deinterlace;
 mod files;
 mod install;
 mod many;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::input::{Input, Mastering};
+use crate::input::{Input, Mastering, Video};
 use crate::options::Options;
 use crate::output::{Streams, codec};
 use crate::progress::clock;
 use crate::size::PictureSize;
-use crate::video::Transcoder;
+use crate::video::{Deinterlace, Transcoder};
 
 /// Output above this many pixels is warned about.
 const LARGE: u64 = 3840 * 2160;
@@ -27,7 +27,7 @@ pub fn introduce(
         .into_iter()
         .flatten()
         .for_each(|text| eprintln!("warning: {text}"));
-    notes(input, streams, transcoder)
+    notes(options, input, streams, transcoder)
         .iter()
         .for_each(|text| eprintln!("note: {text}"));
 }
@@ -112,7 +112,18 @@ fn hdr(input: &Input) -> Option<String> {
     })
 }
 
-fn notes(input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<String> {
+fn fields(deinterlace: Deinterlace, video: &Video) -> Option<&'static str> {
+    match (deinterlace, video.interlaced) {
+        (Deinterlace::Auto, true) => Some("the input is interlaced: deinterlaced, a frame for each frame"),
+        (Deinterlace::Off, true) => Some("the input is interlaced and stays so: moving edges keep their combs"),
+        (Deinterlace::On, _) => Some("deinterlaced, a frame for each frame"),
+        (Deinterlace::Field, true) => Some("the input is interlaced: deinterlaced, a frame for each field"),
+        (Deinterlace::Field, false) => Some("the input is not interlaced: nothing is deinterlaced"),
+        (Deinterlace::Auto | Deinterlace::Off, false) => None,
+    }
+}
+
+fn notes(options: &Options, input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<String> {
     let mut notes = Vec::new();
     if input.video.depth > 8 && !input.video.is_hdr() {
         notes.push(format!(
@@ -123,9 +134,7 @@ fn notes(input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<Strin
     if input.video.alpha {
         notes.push("the input's transparency (alpha) is left out: the picture is opaque".to_owned());
     }
-    if input.video.interlaced {
-        notes.push("the input is interlaced: deinterlaced, a frame for each frame".to_owned());
-    }
+    notes.extend(fields(options.deinterlace, &input.video).map(str::to_owned));
     notes.extend(streams.changed.iter().cloned());
     if !streams.left_out.is_empty() {
         notes.push(format!("not in the output: {}", streams.left_out.join(", ")));

@@ -10,6 +10,7 @@ use crate::Failure;
 use crate::output::VideoCodec;
 use crate::range::{Range, time_of};
 use crate::size::{OutputSize, box_of};
+use crate::video::{DEINTERLACE, Deinterlace};
 
 pub const HELP: &str = "\
 Restore a video, up to four times as large.
@@ -58,6 +59,9 @@ Options:
       --stream N           restore the video stream of this number, as ffprobe
                            counts; default: the first that is no cover or still
       --fps RATE           pictures a second of a picture sequence
+      --deinterlace NAME   auto (interlaced video becomes progressive, a frame for each
+                           frame), off, on (whatever the file says), or field (a frame
+                           for each field); default auto
       --codec NAME         h264, hevc, av1, vp9, prores (in .mov and .mkv) or ffv1
                            (lossless, in .mkv); default h264, of .webm vp9
       --crf N              quality of the encoded video, 0 (best) to 50; default 17.
@@ -159,6 +163,7 @@ pub struct Options {
     pub preview: Option<u32>,
     /// Restore only this many frames.
     pub frames: Option<u64>,
+    pub deinterlace: Deinterlace,
     /// Of the restored video; none: the container's usual one.
     pub codec: Option<VideoCodec>,
     /// x264's constant rate factor, 0 to 50.
@@ -206,6 +211,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         range: Range::default(),
         preview: None,
         frames: None,
+        deinterlace: Deinterlace::default(),
         codec: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
@@ -234,6 +240,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
             Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
             Long("size") => options.size = picture(&mut parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
+            Long("deinterlace") => options.deinterlace = deinterlace(&mut parser)?,
             Long("codec") => options.codec = Some(codec(&mut parser)?),
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
@@ -318,6 +325,14 @@ fn ending(parser: &mut lexopt::Parser) -> Result<String, Failure> {
 fn codec(parser: &mut lexopt::Parser) -> Result<VideoCodec, Failure> {
     let written = text(parser)?;
     VideoCodec::named(&written).map_err(|cause| usage(format!("--codec {written}: {cause}")))
+}
+
+fn deinterlace(parser: &mut lexopt::Parser) -> Result<Deinterlace, Failure> {
+    let written = text(parser)?;
+    Deinterlace::named(&written).ok_or_else(|| {
+        let names = DEINTERLACE.map(|(name, _)| name).join(", ");
+        usage(format!("--deinterlace {written}: not known; one of {names}"))
+    })
 }
 
 /// Times the input's size.

@@ -94,7 +94,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let done = work.announce();
     let mut watch = Watch::new(
         &transcoder,
-        (&scan, input.video.stream.index),
+        (&scan, input.video.stream.index, chosen.deinterlace.frames(&input.video)),
         work.path().to_owned(),
         Progress::new(expected, done, options.json),
         signals.clone(),
@@ -102,7 +102,9 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let end = watch.run();
     stop(&transcoder);
     watch.finish();
+    let is_one_each = options.deinterlace.frames(&input.video) == 1;
     let finish = Finish {
+        is_one_each,
         input: &input,
         streams: &streams,
         container,
@@ -123,7 +125,8 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
 
 /// About how many frames will be restored.
 pub fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
-    match (options.frames, options.range.frames(input)) {
+    let times = u64::from(options.deinterlace.frames(&input.video));
+    match (options.frames, options.range.frames(input).map(|frames| frames * times)) {
         (Some(limit), Some(frames)) => Some(limit.min(frames)),
         (limit, frames) => limit.or(frames),
     }

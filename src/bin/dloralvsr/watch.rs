@@ -95,6 +95,8 @@ pub struct Watch<'a> {
     /// The packets of the input's video, once it is read through.
     scan: &'a Scan,
     stream: usize,
+    /// Frames that become of a packet.
+    times: u64,
     /// The file that is written, or the folder of files.
     written: PathBuf,
     progress: Progress,
@@ -109,10 +111,11 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Watch a pipeline that writes `written` from `stream` of the input, and show its `progress`.
+    /// Watch a pipeline that writes `written` from `stream` of the input, each packet as so many frames, and show its
+    /// `progress`.
     pub fn new(
         transcoder: &'a Transcoder,
-        (scan, stream): (&'a Scan, usize),
+        (scan, stream, times): (&'a Scan, usize, u32),
         written: PathBuf,
         progress: Progress,
         signals: Arc<AtomicU32>,
@@ -122,6 +125,7 @@ impl<'a> Watch<'a> {
             transcoder,
             scan,
             stream,
+            times: u64::from(times),
             written,
             progress,
             signals,
@@ -242,7 +246,7 @@ impl<'a> Watch<'a> {
         let has_come = self
             .scan
             .packets_if_read(self.stream)
-            .is_some_and(|packets| motion.decoded >= packets);
+            .is_some_and(|packets| gate.has_read_all() && motion.decoded >= packets * self.times);
         match self.stall.look(Instant::now(), motion, has_come || self.interrupted) {
             Action::Wait => None,
             Action::EndStream => {

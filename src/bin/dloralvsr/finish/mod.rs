@@ -15,6 +15,8 @@ use crate::watch::End;
 use crate::{Failure, tools};
 
 pub struct Finish<'a> {
+    /// A frame became of each frame of the input.
+    pub is_one_each: bool,
     pub input: &'a Input,
     pub streams: &'a Streams,
     pub container: Container,
@@ -48,7 +50,7 @@ impl Finish<'_> {
             video: video.path,
             is_list: video.is_list,
             from: self.gate.range().start,
-            first_frame: self.gate.file_time(times.first.unwrap_or(0)),
+            first_frame: self.gate.first_frame(),
             until: times
                 .cut
                 .or(last_end.filter(|_| ends_early))
@@ -78,7 +80,7 @@ impl Finish<'_> {
             return None;
         }
         let decoded = Decoded {
-            frames: self.gate.decoded(),
+            frames: (self.is_one_each && self.gate.has_read_all()).then(|| self.gate.decoded()),
             last: self.gate.file_time(times.last?),
         };
         let found = scan.finish();

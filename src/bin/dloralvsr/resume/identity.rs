@@ -79,6 +79,7 @@ fn effective(options: &Options, container: Container, codec: VideoCodec) -> BTre
     say("codec", codec.name().to_owned());
     say("crf", options.crf.to_string());
     say("speed-preset", options.speed_preset.clone());
+    say("deinterlace", options.deinterlace.name().to_owned());
     say("size", format!("{:?}", options.size));
     let seconds = |time: i64| format!("{} s", time as f64 / 1e9);
     for (name, value) in [

@@ -32,7 +32,11 @@ mod tests {
 
     #[test]
     fn lengths_reach_to_the_next_segment() {
-        let segments = [0, 5_004_999_600, 10_010_000_000].map(|first| Segment { frames: 120, first });
+        let segments = [0, 5_004_999_600, 10_010_000_000].map(|first| Segment {
+            frames: 120,
+            first,
+            last: first,
+        });
         let list = of(&segments, "mp4", 1_000);
         let lines: Vec<&str> = list.lines().skip(1).collect();
         let expected = [

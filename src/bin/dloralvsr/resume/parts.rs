@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Identity, list};
 use crate::Failure;
 use crate::output::{VideoCodec, with_suffix};
-use crate::video::Shelf;
+use crate::video::{Done, Shelf};
 
 /// Frames of a segment: some seconds, so that its key frame costs little, and little work is lost.
 const LENGTH: u64 = 120;
@@ -22,8 +22,9 @@ const LIST: &str = "segments.ffconcat";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     pub frames: u64,
-    /// Time of the first frame, of the file's clock, ns.
+    /// Times of the first and the last frame, of the file's clock, ns.
     pub first: i64,
+    pub last: i64,
 }
 
 /// What the folder holds, as its file says.
@@ -181,6 +182,16 @@ impl Shelf for Parts {
 
     fn filled(&self) -> usize {
         self.state().segments.len()
+    }
+
+    fn done(&self) -> Option<Done> {
+        let state = self.state();
+        let (first, last) = (state.segments.first()?, state.segments.last()?);
+        Some(Done {
+            frames: state.segments.iter().map(|segment| segment.frames).sum(),
+            first: first.first,
+            last: last.last,
+        })
     }
 
     fn file(&self, number: usize) -> PathBuf {

@@ -9,16 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 
-use crate::input::Video;
+use super::seek::{Place, Seeking};
+use crate::input::{SeekPoint, Video};
 use crate::range::Range;
 
+/// Times that are less apart are equal: they are rounded to a microsecond at least.
+const SAME: i64 = 100_000;
+
 /// Shared by the pads' probes and the session.
-#[derive(Default)]
 pub struct Gate {
     /// Frames to let through, `None`: all.
     limit: Option<u64>,
-    /// The first frames of the range that an earlier run has restored.
-    done: u64,
+    /// The first frames of the range, which an earlier run has restored.
+    done: Option<Done>,
+    seeking: Arc<Seeking>,
     /// Of the file's clock.
     range: Range,
     clock: FileClock,
@@ -36,6 +40,15 @@ pub struct Gate {
     times: Mutex<Times>,
     /// The pad in front of the restorer.
     pad: Mutex<Option<gst::Pad>>,
+}
+
+/// Frames at the beginning of the range that are restored already.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    pub frames: u64,
+    /// Starts of the first and the last of them, of the file's clock, ns.
+    pub first: i64,
+    pub last: i64,
 }
 
 /// Running times in ns.
@@ -86,14 +99,30 @@ enum Admission {
 }
 
 impl Gate {
-    /// Lets through frames of `range`, a range of the file's clock, at most `limit`, but for the first ones that are `done`.
-    pub fn new(limit: Option<u64>, range: Range, done: u64, clock: FileClock) -> Arc<Self> {
+    /// Lets through frames of `range`, a range of the file's clock, at most `limit`, but for those that are `done`. Reading
+    /// begins at the point, if there is one.
+    pub fn new(
+        limit: Option<u64>,
+        range: Range,
+        done: Option<Done>,
+        clock: FileClock,
+        point: Option<SeekPoint>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            done,
             range,
+            done,
             clock,
-            ..Self::default()
+            seeking: Seeking::to(point),
+            interrupted: AtomicBool::default(),
+            skipped: AtomicU64::default(),
+            passed: AtomicU64::default(),
+            before: Mutex::default(),
+            is_warming_up: AtomicBool::default(),
+            admitted: AtomicU64::default(),
+            restored: AtomicU64::default(),
+            times: Mutex::default(),
+            pad: Mutex::default(),
         })
     }
 
@@ -115,6 +144,17 @@ impl Gate {
     /// Frames that have been decoded.
     pub fn decoded(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed) + self.admitted()
+    }
+
+    /// Whether all frames before the range have been decoded too.
+    pub fn has_read_all(&self) -> bool {
+        !self.seeking.is_sought()
+    }
+
+    /// Start of the first frame of the output, of the file's clock, ns.
+    pub fn first_frame(&self) -> i64 {
+        let own = || self.file_time(self.times().first.unwrap_or(0));
+        self.done.map_or_else(own, |done| done.first)
     }
 
     /// What is let through, of the file's clock.
@@ -166,8 +206,19 @@ impl Gate {
         *lock(&self.pad) = Some(pad.clone());
         let gate = self.clone();
         let ended = AtomicBool::new(false);
-        let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         pad.add_probe(data, move |pad, info| {
+            match info.event().map(|event| event.type_()) {
+                Some(gst::EventType::FlushStart) => {
+                    gate.seeking.flush();
+                    return gst::PadProbeReturn::Handled;
+                }
+                Some(gst::EventType::FlushStop) => {
+                    gate.forget_skipped();
+                    return gst::PadProbeReturn::Handled;
+                }
+                _ => {}
+            }
             // What comes behind the end is swallowed: upstream must not take a refusal for an error.
             if ended.load(Ordering::Relaxed) {
                 return gst::PadProbeReturn::Handled;
@@ -217,10 +268,31 @@ impl Gate {
         }
     }
 
+    /// Whether the frame at `time`, before which so many frames of the range passed, is restored already.
+    fn is_done(&self, done: &Done, passed: u64, time: Option<i64>) -> bool {
+        match (self.has_read_all(), time) {
+            (false, Some(time)) => time <= done.last + SAME,
+            _ => passed < done.frames,
+        }
+    }
+
+    fn forget_skipped(&self) {
+        self.skipped.store(0, Ordering::Relaxed);
+        *lock(&self.before) = None;
+    }
+
     fn admit(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Admission {
         let time = running_time(pad, buffer);
         let mut times = lock(&self.times);
         times.decoded = times.decoded.or(time);
+        if let Some(running) = time {
+            let of_file = self.clock.file_time(running, &times);
+            drop(times);
+            if self.seeking.place(pad, of_file, running) == Place::Elsewhere {
+                return Admission::Skip;
+            }
+            times = lock(&self.times);
+        }
         let of_file = time.map(|time| self.clock.file_time(time, &times));
         let passed = self.passed();
         let is_enough = self.limit.is_some_and(|limit| passed + self.admitted() >= limit)
@@ -234,8 +306,9 @@ impl Gate {
             return Admission::Skip;
         }
         times.first = times.first.or(time);
-        if passed < self.done {
-            self.passed.fetch_add(1, Ordering::Relaxed);
+        if let Some(done) = self.done.filter(|done| self.is_done(done, passed, of_file)) {
+            let passed = if self.has_read_all() { passed + 1 } else { done.frames };
+            self.passed.store(passed, Ordering::Relaxed);
             self.skipped.fetch_add(1, Ordering::Relaxed);
             return Admission::Skip;
         }

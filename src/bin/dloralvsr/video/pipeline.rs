@@ -1,7 +1,7 @@
 //! The pipeline: read, decode, restore, encode, write; the video alone.
 //!
 //! ```text
-//! filesrc ! parsebin ! decodebin ! [imagefreeze] ! [deinterlace] ! videoconvert ! [videoflip] ! caps ! dloralvsr
+//! filesrc ! parsebin ! decodebin ! [imagefreeze] ! [videoconvert ! caps ! deinterlace] ! videoconvert ! [videoflip] ! caps ! dloralvsr
 //!     ! queue ! videoconvert ! videoscale ! caps ! encoder ! muxer ! filesink
 //! ```
 
@@ -12,12 +12,13 @@ use gst::prelude::*;
 use gst_video::VideoColorimetry;
 
 use super::colour;
+use super::deinterlace::{self, Deinterlace};
 use super::gate::{FileClock, Gate};
 use super::reader;
 use super::segments::{Segments, Shelf};
 use super::writer::Coding;
 use crate::element::{element, set_from_text};
-use crate::input::Input;
+use crate::input::{Input, SeekPoint};
 use crate::options::Options;
 use crate::output::VideoCodec;
 use crate::range::Range;
@@ -62,10 +63,13 @@ pub fn build(
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
     let done = match &destination {
-        Destination::File(_) => 0,
-        Destination::Segments(shelf) => shelf.filled() as u64 * shelf.length(),
+        Destination::File(_) => None,
+        Destination::Segments(shelf) => shelf.done(),
     };
-    let gate = Gate::new(options.frames, range, done, FileClock::of(&input.video));
+    // The frame before the first one to be restored is needed too.
+    let wanted = done.map(|done| done.last).or(range.start);
+    let point = wanted.and_then(|wanted| SeekPoint::before(input, wanted));
+    let gate = Gate::new(options.frames, range, done, FileClock::of(&input.video), point);
     let decoder = element("decodebin")?;
     pipeline.add(&decoder).map_err(cannot_build)?;
     reader::read(&pipeline, input, &decoder, &gate)?;
@@ -75,7 +79,15 @@ pub fn build(
         Upscaling::Bicubic => element("identity")?,
     };
     let colours = Arc::default();
-    let video = video_chain(&pipeline, input, (size, codec, upscaling), &restorer, (&gate, &colours))?;
+    let kind = (size, codec, upscaling);
+    let video = video_chain(
+        &pipeline,
+        input,
+        kind,
+        options.deinterlace,
+        &restorer,
+        (&gate, &colours),
+    )?;
     link(&decoder, video.first.static_pad("sink"));
     let coding = Coding::new(codec, options, size.pixels(), input);
     let source = video.last.static_pad("src");
@@ -122,6 +134,7 @@ fn video_chain(
     pipeline: &gst::Pipeline,
     input: &Input,
     (size, codec, upscaling): (PictureSize, VideoCodec, Upscaling),
+    deinterlace: Deinterlace,
     restorer: &gst::Element,
     (gate, colours): (&Arc<Gate>, &Arc<OnceLock<VideoColorimetry>>),
 ) -> Result<Ends, Failure> {
@@ -132,13 +145,11 @@ fn video_chain(
         freeze.set_property("num-buffers", 1i32);
         elements.push(freeze);
     }
-    if input.video.interlaced {
-        let deinterlace = element("deinterlace")?;
-        // One frame for each frame, not for each field: the frame count stays.
-        deinterlace.set_property_from_str("fields", "top");
-        elements.push(deinterlace);
-    }
+    elements.extend(deinterlace.elements(input)?);
     let (decoded, restorable) = (converter()?, element("capsfilter")?);
+    if deinterlace == Deinterlace::Auto && !deinterlace.is_for(&input.video) {
+        deinterlace::watch(&decoded);
+    }
     elements.push(decoded.clone());
     if let Some(turn) = input.video.turn {
         let flip = element("videoflip")?;

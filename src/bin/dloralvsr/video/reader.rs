@@ -8,6 +8,7 @@ use gst::prelude::*;
 use super::colour;
 use super::gate::Gate;
 use super::pipeline::cannot_build;
+use super::seek::keep_segment;
 use crate::element::element;
 use crate::input::ffprobe::Stream;
 use crate::input::{Input, Media, Sequence, is_video};
@@ -226,7 +227,7 @@ impl Times {
 
     fn correct(self, pad: &gst::Pad) {
         match self {
-            Times::Right => {}
+            Times::Right => keep_segment(pad),
             Times::Matroska => begin_at_zero(pad),
             Times::Avi => forget_shown_times(pad),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
-use super::gate::{Gate, lock, running_time};
+use super::gate::{Done, Gate, lock, running_time};
 use super::pipeline::cannot_build;
 use super::writer::{Coding, Writer};
 use crate::resume::Segment;
@@ -22,8 +22,9 @@ const TICK: Duration = Duration::from_millis(100);
 pub trait Shelf: Send + Sync {
     /// Frames of a segment.
     fn length(&self) -> u64;
-    /// Segments that are there already.
+    /// Segments that are there already, and what is in them.
     fn filled(&self) -> usize;
+    fn done(&self) -> Option<Done>;
     fn file(&self, number: usize) -> PathBuf;
     /// Restored by this provider.
     ///
@@ -46,9 +47,10 @@ pub struct Segments {
 struct Current {
     number: usize,
     writer: Writer,
-    /// Frames in it, and the time of its first one, of the file's clock, ns.
+    /// Frames in it, and the times of its first and last one, of the file's clock, ns.
     frames: u64,
     first: i64,
+    last: i64,
 }
 
 impl Segments {
@@ -73,6 +75,7 @@ impl Segments {
                 writer,
                 frames: 0,
                 first: 0,
+                last: 0,
             }),
             is_abandoned: AtomicBool::new(false),
         });
@@ -124,8 +127,9 @@ impl Segments {
             link(pipeline, pad, &current.writer)?;
             current.frames = 0;
         }
+        current.last = self.gate.file_time(time);
         if current.frames == 0 {
-            current.first = self.gate.file_time(time);
+            current.first = current.last;
         }
         current.frames += 1;
         Ok(())
@@ -165,6 +169,7 @@ impl Current {
         Segment {
             frames: self.frames,
             first: self.first,
+            last: self.last,
         }
     }
 }

@@ -41,7 +41,7 @@ impl Coding {
             options: options.clone(),
             pixels,
             mastering: input.video.mastering,
-            timescale: timescale(input),
+            timescale: timescale(input) * options.deinterlace.frames(&input.video),
         }
     }
 
