@@ -27,7 +27,7 @@ pub fn read(pipeline: &gst::Pipeline, input: &Input, decoder: &gst::Element, gat
             let choice = Choice {
                 wanted: Wanted::of(input),
                 decoder: decoder.clone(),
-                times: Times::of(&input.format),
+                times: Times::of(&input.format, input.video.stream.codec()),
                 described,
                 gate: gate.clone(),
                 seen: Mutex::default(),
@@ -203,6 +203,9 @@ impl Choice {
     }
 }
 
+/// Codecs of AVI files that have key frames only.
+const WITHOUT_ORDER: [&str; 7] = ["dvvideo", "mjpeg", "huffyuv", "ffvhuff", "utvideo", "ffv1", "rawvideo"];
+
 /// What has to be done to the times that a demuxer of GStreamer 1.22 gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Times {
@@ -216,9 +219,11 @@ enum Times {
 }
 
 impl Times {
-    /// By ffprobe's name of the format.
-    fn of(format: &str) -> Self {
+    /// By ffprobe's names of the format and the codec.
+    fn of(format: &str, codec: &str) -> Self {
         match format {
+            // Frames of these are shown in the order in which they are decoded.
+            "avi" if WITHOUT_ORDER.contains(&codec) => Times::Right,
             "avi" => Times::Avi,
             format if format.contains("matroska") => Times::Matroska,
             _ => Times::Right,
