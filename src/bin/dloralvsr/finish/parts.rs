@@ -3,7 +3,6 @@
 use super::{Finish, Video, ending, nothing};
 use crate::Failure;
 use crate::input::Scan;
-use crate::output::Part;
 use crate::resume::{Parts, Segment};
 use crate::watch::{End, ErrorKind};
 
@@ -34,7 +33,7 @@ impl Finish<'_> {
             return Err(Failure::Failed(format!("{lost}; what there is, is in {}", kept(parts))));
         }
         let joined = parts.list(last).and_then(|list| {
-            let whole = Part::create(self.target.path()).map_err(|failure| failure.to_string())?;
+            let whole = parts.whole().map_err(|failure| failure.to_string())?;
             let video = Video {
                 path: &list,
                 is_list: true,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Identity, list};
 use crate::Failure;
-use crate::output::{VideoCodec, with_suffix};
+use crate::output::{Part, VideoCodec, with_suffix};
 use crate::video::{Done, Shelf};
 
 /// Frames of a segment: some seconds, so that its key frame costs little, and little work is lost.
@@ -17,6 +17,8 @@ const LENGTH: u64 = 120;
 const STATE: &str = "run.json";
 const LOCK: &str = "lock";
 const LIST: &str = "segments.ffconcat";
+/// All of them with the other streams, until it gets the output's name.
+const WHOLE: &str = "whole";
 
 /// A whole segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +142,17 @@ impl Parts {
         fs::write(&path, list::of(&segments, self.ending, self.tick))
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
         Ok(path)
+    }
+
+    /// The file into which the segments are put together.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn whole(&self) -> Result<Part, Failure> {
+        let path = self.folder.join(WHOLE);
+        // What a run left that was ended in the middle of this; it may not be there.
+        let _ = fs::remove_file(with_suffix(&path, ".part"));
+        Part::create(&path)
     }
 
     /// Take away what this program has written there, and the folder if nothing else is in it.
