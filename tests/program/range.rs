@@ -32,8 +32,19 @@ fn a_part_is_what_the_whole_video_has_there() {
     let workshop = Workshop::new();
     let input = workshop.clip("in.mkv", &Clip::default());
     let [all, part] = ["all.mkv", "part.mkv"].map(|name| workshop.path(name));
-    workshop.restore(&["--codec", "ffv1"], &input, &all).succeeds();
-    let options = ["--codec", "ffv1", "--start", "0.5", "--frames", "3"];
+    workshop
+        .restore(&["--provider", "cpu", "--codec", "ffv1"], &input, &all)
+        .succeeds();
+    let options = [
+        "--provider",
+        "cpu",
+        "--codec",
+        "ffv1",
+        "--start",
+        "0.5",
+        "--frames",
+        "3",
+    ];
     workshop.restore(&options, &input, &part).succeeds();
     let (all, part) = (workshop.frame_hashes(&all), workshop.frame_hashes(&part));
     assert_eq!(part, all[12..15]);
@@ -68,7 +79,16 @@ fn a_part_far_from_the_beginning_is_the_same_however_it_is_read() {
         workshop.ffmpeg(&[&source[..], arguments, &[read.to_str().unwrap()]].concat());
         let hashes = |input: &std::path::Path, output: &str| {
             let output = workshop.path(output);
-            let options = ["--codec", "ffv1", "--start", "35.01", "--frames", "4"];
+            let options = [
+                "--provider",
+                "cpu",
+                "--codec",
+                "ffv1",
+                "--start",
+                "35.01",
+                "--frames",
+                "4",
+            ];
             workshop.restore(&options, input, &output).succeeds();
             let times = workshop.video_times(&output);
             (workshop.frame_hashes(&output), times)
