@@ -84,7 +84,7 @@ step "Live chains" "$root/scripts/live_chains.sh" --seconds 10 --without-compari
 step "Python: environment" python_environment
 $quick || step "Python: a browser" browser
 cd "$root/models"
-others=(../examples/cluster ../examples/demo ../docs ../benches/compare ../scripts ../tests/chains)
+others=(../examples/cluster ../examples/demo ../examples/embed.py ../docs ../benches/compare ../scripts ../tests/chains)
 step "Python: lints" "$root/.venv/bin/python" -m ruff check --config pyproject.toml . "${others[@]}"
 step "Python: format" "$root/.venv/bin/python" -m ruff format --config pyproject.toml --check . "${others[@]}"
 step "Python: types" python_types

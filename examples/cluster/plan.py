@@ -12,7 +12,21 @@ from media import UserError, read_video
 NAME = "plan.json"
 
 # The plan gives these, or they would give the parts different pictures.
-OWN_OPTIONS = ("--start", "--end", "--frames", "-n", "--codec", "--out", "--format", "--json", "--force", "-f", "--fps")
+OWN_OPTIONS = (
+    "--start",
+    "--end",
+    "--frames",
+    "-n",
+    "--preview",
+    "--codec",
+    "--out",
+    "--format",
+    "--json",
+    "--force",
+    "-f",
+    "--fps",
+    "--resume",
+)
 
 
 @dataclass(frozen=True)

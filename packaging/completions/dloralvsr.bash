@@ -2,6 +2,7 @@
 
 _dloralvsr_values() {
   case $1 in
+    --deinterlace) echo auto off on field ;;
     --codec) echo h264 hevc av1 vp9 prores ffv1 ;;
     --format) echo mkv mp4 mov webm ;;
     --provider) echo auto cpu openvino cuda tensorrt webgpu tensorrt-rtx ;;
@@ -14,11 +15,11 @@ _dloralvsr_values() {
 
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local options='--scale --height --fit --size --start --end --frames --force --out --format --strict --stream --fps --codec --crf
+  local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --deinterlace --codec --crf
     --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
   case $before in
-    --codec | --format | --provider | --precision | --color-fix | --speed-preset)
+    --deinterlace | --codec | --format | --provider | --precision | --color-fix | --speed-preset)
       mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
       ;;
     --model)
@@ -27,7 +28,7 @@ _dloralvsr() {
     --out | --cache-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       ;;
-    --scale | --height | --fit | --size | --start | --end | -n | --frames | --stream | --fps | --crf | --device-id | --threads | \
+    --scale | --height | --fit | --size | --start | --end | -n | --frames | --preview | --stream | --fps | --crf | --device-id | --threads | \
       --tile-size | --tile-overlap | --scene-threshold)
       COMPREPLY=()
       ;;

@@ -17,6 +17,7 @@ PATTERNS = (
     "README.md",
     "CHANGELOG.md",
     "docs/*.md",
+    "examples/README.md",
     "examples/*/README.md",
     "measurements/*.md",
     "models/README.md",

@@ -6,14 +6,17 @@ mod audio;
 mod codecs;
 mod colours;
 mod damage;
+mod deinterlace;
 mod files;
 mod install;
 mod many;
 mod messages;
 mod pictures;
+mod preview;
 #[path = "../common/program.rs"]
 mod program;
 mod range;
+mod resume;
 mod sizes;
 mod streams;
 mod times;

@@ -32,11 +32,77 @@ fn a_part_is_what_the_whole_video_has_there() {
     let workshop = Workshop::new();
     let input = workshop.clip("in.mkv", &Clip::default());
     let [all, part] = ["all.mkv", "part.mkv"].map(|name| workshop.path(name));
-    workshop.restore(&["--codec", "ffv1"], &input, &all).succeeds();
-    let options = ["--codec", "ffv1", "--start", "0.5", "--frames", "3"];
+    workshop
+        .restore(&["--provider", "cpu", "--codec", "ffv1"], &input, &all)
+        .succeeds();
+    let options = [
+        "--provider",
+        "cpu",
+        "--codec",
+        "ffv1",
+        "--start",
+        "0.5",
+        "--frames",
+        "3",
+    ];
     workshop.restore(&options, &input, &part).succeeds();
     let (all, part) = (workshop.frame_hashes(&all), workshop.frame_hashes(&part));
     assert_eq!(part, all[12..15]);
+}
+
+/// Reading begins at a key frame before the part, where the file has a table of them; the pictures are the same as those of
+/// a file that has none and is decoded from its beginning on.
+#[test]
+fn a_part_far_from_the_beginning_is_the_same_however_it_is_read() {
+    let workshop = Workshop::new();
+    let coded: [(&str, &[&str]); 3] = [
+        ("closed", &["-c:v", "libx264", "-bf", "2", "-g", "60"]),
+        (
+            "open",
+            &["-c:v", "libx264", "-x264-params", "open-gop=1:keyint=60:bframes=3"],
+        ),
+        (
+            "refreshed",
+            &["-c:v", "libx264", "-x264-params", "intra-refresh=1:keyint=60"],
+        ),
+    ];
+    for (name, arguments) in coded {
+        let read = workshop.path(&format!("{name}.ts"));
+        let source = [
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=64x48:rate=24:duration=40",
+            "-pix_fmt",
+            "yuv420p",
+        ];
+        workshop.ffmpeg(&[&source[..], arguments, &[read.to_str().unwrap()]].concat());
+        let hashes = |input: &std::path::Path, output: &str| {
+            let output = workshop.path(output);
+            let options = [
+                "--provider",
+                "cpu",
+                "--codec",
+                "ffv1",
+                "--start",
+                "35.01",
+                "--frames",
+                "4",
+            ];
+            workshop.restore(&options, input, &output).succeeds();
+            let times = workshop.video_times(&output);
+            (workshop.frame_hashes(&output), times)
+        };
+        let (expected, _) = hashes(&read, &format!("{name}.of-ts.mkv"));
+        assert_eq!(expected.len(), 4);
+        for ending in ["mp4", "mkv"] {
+            let sought = workshop.path(&format!("{name}.{ending}"));
+            workshop.ffmpeg(&["-i", read.to_str().unwrap(), "-c", "copy", sought.to_str().unwrap()]);
+            let (found, times) = hashes(&sought, &format!("{name}.of-{ending}.mkv"));
+            assert_eq!(found, expected, "{name}.{ending}");
+            assert!(times[0] < 0.05, "{name}.{ending}: {times:?}");
+        }
+    }
 }
 
 #[test]

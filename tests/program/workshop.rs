@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::program::built_program;
 
@@ -305,6 +305,23 @@ impl Workshop {
         output_of(&mut ffmpeg).stdout
     }
 
+    /// The first audio track's samples.
+    pub fn samples(&self, file: &Path) -> Vec<u8> {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        output_of(ffmpeg.args(["-map", "0:a:0", "-f", "f32le", "-"])).stdout
+    }
+
+    /// Each frame in gray levels of width x height.
+    pub fn gray_frames(&self, file: &Path, width: u32, height: u32) -> Vec<Vec<u8>> {
+        let filter = format!("scale={width}:{height},format=gray");
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(file);
+        ffmpeg.args(["-vf", &filter, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]);
+        let bytes = output_of(&mut ffmpeg).stdout;
+        bytes.chunks((width * height) as usize).map(<[u8]>::to_vec).collect()
+    }
+
     /// A hash of each decoded frame.
     pub fn frame_hashes(&self, file: &Path) -> Vec<String> {
         let mut ffmpeg = Command::new("ffmpeg");
@@ -425,6 +442,34 @@ impl Running {
         self.listen(Some(text));
         self.signal("-STOP");
         self
+    }
+
+    /// Hold the program once `is_time`.
+    pub fn held_when(self, is_time: impl Fn() -> bool) -> Self {
+        self.until(is_time);
+        self.signal("-STOP");
+        self
+    }
+
+    /// Let a loss of power end the program once `is_time`.
+    pub fn killed_when(mut self, is_time: impl Fn() -> bool) {
+        self.until(is_time);
+        self.signal("-KILL");
+        self.child.wait().unwrap();
+    }
+
+    fn until(&self, is_time: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_time() {
+            assert!(begun.elapsed() < HANG, "it never comes so far");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Send what Ctrl-C sends to a program that is held.
+    pub fn interrupt(self) -> Run {
+        self.signal("-INT");
+        self.wait()
     }
 
     /// Send what Ctrl-C sends once the program has said `text`.

@@ -24,7 +24,7 @@ pub fn restore(options: &Options, inputs: &[PathBuf], folder: &Path, format: &st
         .map_err(|error| Failure::Usage(format!("the folder {} cannot be made: {error}", folder.display())))?;
     let (mut failed, count) = (0, jobs.len());
     for (number, (input, output)) in jobs.into_iter().enumerate() {
-        if output.exists() && !options.force {
+        if output.exists() && !options.force && options.preview.is_none() {
             eprintln!("{}: is there already", output.display());
             continue;
         }

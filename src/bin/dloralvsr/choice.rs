@@ -8,7 +8,7 @@ use gstdloralvsr::pack::Pack;
 use gstdloralvsr::runtime::{Model, ModelOptions, Precision, Provider};
 
 use crate::input::Input;
-use crate::options::{ElementOption, Options};
+use crate::options::Options;
 use crate::progress::clock;
 use crate::trial;
 
@@ -35,18 +35,14 @@ impl Choice {
     /// The same options with that model.
     pub fn applied_to(&self, options: &Options) -> Options {
         let mut options = options.clone();
-        options.element.push(ElementOption {
-            option: MODEL,
-            property: MODEL,
-            value: self.model.to_owned(),
-        });
+        options.set(MODEL, MODEL, self.model);
         options
     }
 }
 
 /// Whether the user leaves the choice to the program.
 pub fn is_wanted(options: &Options) -> bool {
-    asked(options, MODEL).is_none_or(|model| model == "auto")
+    options.given(MODEL).is_none_or(|model| model == "auto")
 }
 
 /// Chooses for about so many frames, by a trial of one picture on the provider that the options ask for.
@@ -132,25 +128,16 @@ fn model_options(options: &Options) -> ModelOptions {
         device_id: read(options, "device-id", 0),
         precision: read(options, "precision", Precision::default()),
         intra_threads: read(options, "threads", 0),
-        cache_dir: asked(options, "cache-dir").map(Into::into),
+        cache_dir: options.given("cache-dir").map(Into::into),
         ..ModelOptions::default()
     }
 }
 
 fn read<T: FromStr>(options: &Options, option: &str, usual: T) -> T {
-    asked(options, option)
+    options
+        .given(option)
         .and_then(|value| value.parse().ok())
         .unwrap_or(usual)
-}
-
-fn asked<'o>(options: &'o Options, option: &str) -> Option<&'o str> {
-    let find = |wanted: &&ElementOption| wanted.option == option;
-    options
-        .element
-        .iter()
-        .rev()
-        .find(find)
-        .map(|wanted| wanted.value.as_str())
 }
 
 #[cfg(test)]

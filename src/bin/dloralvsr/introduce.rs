@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::input::{Input, Mastering};
+use crate::input::{Input, Mastering, Video};
 use crate::options::Options;
 use crate::output::{Streams, codec};
 use crate::progress::clock;
 use crate::size::PictureSize;
-use crate::video::Transcoder;
+use crate::video::{Deinterlace, Transcoder};
 
 /// Output above this many pixels is warned about.
 const LARGE: u64 = 3840 * 2160;
@@ -20,16 +20,21 @@ pub fn introduce(
     transcoder: &Transcoder,
     space: Option<String>,
 ) {
-    eprintln!("{}: {}", name(&options.input), source(input));
+    eprintln!("{}", source_of(options, input));
     eprintln!("{}", result(options, input, size, transcoder));
     let warnings = [large(options, input, size), hdr(input), space];
     warnings
         .into_iter()
         .flatten()
         .for_each(|text| eprintln!("warning: {text}"));
-    notes(input, streams, transcoder)
+    notes(options, input, streams, transcoder)
         .iter()
         .for_each(|text| eprintln!("note: {text}"));
+}
+
+/// The input in a line.
+pub fn source_of(options: &Options, input: &Input) -> String {
+    format!("{}: {}", name(&options.input), source(input))
 }
 
 /// `64x48, 24 frames/s, 0:01, H.264; audio: AAC`.
@@ -86,7 +91,7 @@ fn large(options: &Options, input: &Input, size: PictureSize) -> Option<String> 
     let frames = frames.map_or(String::new(), |frames| format!(", about {frames} frames"));
     Some(format!(
         "{width}x{height} is more than 2160p ({:.0} million pixels a frame{frames}): this takes long and needs much \
-         memory, and many players cannot show it. --frames 10 makes a preview",
+         memory, and many players cannot show it. --preview 3 shows a few frames of it",
         pixels as f64 / 1e6
     ))
 }
@@ -107,7 +112,18 @@ fn hdr(input: &Input) -> Option<String> {
     })
 }
 
-fn notes(input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<String> {
+fn fields(deinterlace: Deinterlace, video: &Video) -> Option<&'static str> {
+    match (deinterlace, video.interlaced) {
+        (Deinterlace::Auto, true) => Some("the input is interlaced: deinterlaced, a frame for each frame"),
+        (Deinterlace::Off, true) => Some("the input is interlaced and stays so: moving edges keep their combs"),
+        (Deinterlace::On, _) => Some("deinterlaced, a frame for each frame"),
+        (Deinterlace::Field, true) => Some("the input is interlaced: deinterlaced, a frame for each field"),
+        (Deinterlace::Field, false) => Some("the input is not interlaced: nothing is deinterlaced"),
+        (Deinterlace::Auto | Deinterlace::Off, false) => None,
+    }
+}
+
+fn notes(options: &Options, input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<String> {
     let mut notes = Vec::new();
     if input.video.depth > 8 && !input.video.is_hdr() {
         notes.push(format!(
@@ -118,9 +134,7 @@ fn notes(input: &Input, streams: &Streams, transcoder: &Transcoder) -> Vec<Strin
     if input.video.alpha {
         notes.push("the input's transparency (alpha) is left out: the picture is opaque".to_owned());
     }
-    if input.video.interlaced {
-        notes.push("the input is interlaced: deinterlaced, a frame for each frame".to_owned());
-    }
+    notes.extend(fields(options.deinterlace, &input.video).map(str::to_owned));
     notes.extend(streams.changed.iter().cloned());
     if !streams.left_out.is_empty() {
         notes.push(format!("not in the output: {}", streams.left_out.join(", ")));

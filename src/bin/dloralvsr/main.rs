@@ -17,13 +17,16 @@
 //! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
 //! | `overwrite.rs` | what `--force` does not replace |
+//! | `preview.rs` | pictures of a few frames, before the work |
 //! | `range.rs` | which part of the input is restored |
 //! | `size.rs` | how large the output's picture is |
+//! | `resume/` | segments beside the output, from which an interrupted run goes on |
 //! | `session.rs` | one run from the command line to the finished file |
 //! | `input/` | what the input holds, which stream is restored, whether it is whole |
 //! | `video/` | the GStreamer pipeline: the video decoded, restored, encoded |
 //! | `watch.rs`, `stall.rs` | the loop beside the pipeline: messages, Ctrl-C, and whether anything moves |
-//! | `finish.rs` | what becomes of the restored video in the end |
+//! | `work.rs` | where the restored video is kept until the output is whole |
+//! | `finish/` | what becomes of the restored video in the end |
 //! | `output/` | what the output can hold; parts, the output's name, free space; the muxer |
 //! | `introduce.rs`, `progress.rs`, `messages.rs` | what the user sees |
 //! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
@@ -40,8 +43,10 @@ mod messages;
 mod options;
 mod output;
 mod overwrite;
+mod preview;
 mod progress;
 mod range;
+mod resume;
 mod session;
 mod size;
 mod stall;
@@ -49,6 +54,7 @@ mod tools;
 mod trial;
 mod video;
 mod watch;
+mod work;
 
 use std::process::ExitCode;
 

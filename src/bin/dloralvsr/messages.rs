@@ -15,6 +15,15 @@ pub fn failure(element: &gst::Element, text: &str) {
     post(element, FAILURE, text);
 }
 
+/// What [`failure`] posted.
+pub fn failure_in(message: &gst::Message) -> Option<String> {
+    let gst::MessageView::Application(application) = message.view() else {
+        return None;
+    };
+    let fields = application.structure().filter(|fields| fields.name() == FAILURE)?;
+    fields.get("text").ok()
+}
+
 fn post(element: &gst::Element, name: &str, text: &str) {
     let fields = gst::Structure::builder(name).field("text", text).build();
     // Refused only when the pipeline is being taken down: nobody is left to read it then.

@@ -10,6 +10,7 @@ use crate::Failure;
 use crate::output::VideoCodec;
 use crate::range::{Range, time_of};
 use crate::size::{OutputSize, box_of};
+use crate::video::{DEINTERLACE, Deinterlace};
 
 pub const HELP: &str = "\
 Restore a video, up to four times as large.
@@ -45,14 +46,22 @@ Options:
       --start TIME         restore from here on; TIME is in seconds or h:mm:ss, from
                            the input's beginning
       --end TIME           restore up to here
-  -n, --frames N           restore only N frames, as a preview
+  -n, --frames N           restore only N frames
+      --preview N          restore N frames from all over the input and stop: of each
+                           OUTPUT.preview-1-before.png (bicubic) and -restored.png,
+                           without OUTPUT's ending; OUTPUT may be a folder
   -f, --force              replace OUTPUT if it is there
+      --resume             keep the work in OUTPUT.parts while it goes on; the same
+                           command goes on there when it was interrupted
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
       --format NAME        of files in it: mkv, mp4, mov or webm; default mkv
       --strict             refuse to work where something would be left out
       --stream N           restore the video stream of this number, as ffprobe
                            counts; default: the first that is no cover or still
       --fps RATE           pictures a second of a picture sequence
+      --deinterlace NAME   auto (interlaced video becomes progressive, a frame for each
+                           frame), off, on (whatever the file says), or field (a frame
+                           for each field); default auto
       --codec NAME         h264, hevc, av1, vp9, prores (in .mov and .mkv) or ffv1
                            (lossless, in .mkv); default h264, of .webm vp9
       --crf N              quality of the encoded video, 0 (best) to 50; default 17.
@@ -138,6 +147,8 @@ pub struct Options {
     pub batch: Option<Batch>,
     /// Replace the output if it is there.
     pub force: bool,
+    /// Keep what is restored, and go on with what is there.
+    pub resume: bool,
     /// Refuse to work where the output cannot hold everything.
     pub strict: bool,
     /// Progress for programs, on the standard output.
@@ -148,14 +159,34 @@ pub struct Options {
     pub rate: Option<(i32, i32)>,
     pub size: OutputSize,
     pub range: Range,
+    /// Pictures of so many frames in place of the work.
+    pub preview: Option<u32>,
     /// Restore only this many frames.
     pub frames: Option<u64>,
+    pub deinterlace: Deinterlace,
     /// Of the restored video; none: the container's usual one.
     pub codec: Option<VideoCodec>,
     /// x264's constant rate factor, 0 to 50.
     pub crf: u32,
     pub speed_preset: String,
     pub element: Vec<ElementOption>,
+}
+
+impl Options {
+    /// What an option of the restoration was given, if it was.
+    pub fn given(&self, option: &str) -> Option<&str> {
+        let wanted = self.element.iter().rev().find(|wanted| wanted.option == option);
+        wanted.map(|wanted| wanted.value.as_str())
+    }
+
+    /// Give an option of the restoration, in place of what was given.
+    pub fn set(&mut self, option: &'static str, property: &'static str, value: &str) {
+        self.element.push(ElementOption {
+            option,
+            property,
+            value: value.to_owned(),
+        });
+    }
 }
 
 fn usage(message: impl std::fmt::Display) -> Failure {
@@ -171,13 +202,16 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         output: PathBuf::new(),
         batch: None,
         force: false,
+        resume: false,
         strict: false,
         json: false,
         stream: None,
         rate: None,
         size: OutputSize::Usual,
         range: Range::default(),
+        preview: None,
         frames: None,
+        deinterlace: Deinterlace::default(),
         codec: None,
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
@@ -193,17 +227,20 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("time-provider") => timed = Some(text(&mut parser)?),
             Long("out") => folder = Some(parser.value().map_err(usage)?),
             Long("format") => format = Some(ending(&mut parser)?),
+            Long("resume") => options.resume = true,
             Long("strict") => options.strict = true,
             Long("json") => options.json = true,
             Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
             Long("fps") => options.rate = Some(rate(&mut parser)?),
             Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
+            Long("preview") => options.preview = Some(number(&mut parser, "--preview", 1, 1000)?),
             Long("start") => options.range.start = Some(time(&mut parser, "--start")?),
             Long("end") => options.range.end = Some(time(&mut parser, "--end")?),
             Long("scale") => options.size = OutputSize::Scale(scale(&mut parser)?),
             Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
             Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
             Long("size") => options.size = picture(&mut parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
+            Long("deinterlace") => options.deinterlace = deinterlace(&mut parser)?,
             Long("codec") => options.codec = Some(codec(&mut parser)?),
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
@@ -288,6 +325,14 @@ fn ending(parser: &mut lexopt::Parser) -> Result<String, Failure> {
 fn codec(parser: &mut lexopt::Parser) -> Result<VideoCodec, Failure> {
     let written = text(parser)?;
     VideoCodec::named(&written).map_err(|cause| usage(format!("--codec {written}: {cause}")))
+}
+
+fn deinterlace(parser: &mut lexopt::Parser) -> Result<Deinterlace, Failure> {
+    let written = text(parser)?;
+    Deinterlace::named(&written).ok_or_else(|| {
+        let names = DEINTERLACE.map(|(name, _)| name).join(", ");
+        usage(format!("--deinterlace {written}: not known; one of {names}"))
+    })
 }
 
 /// Times the input's size.

@@ -33,16 +33,17 @@ enum Display {
 
 pub struct Progress {
     display: Display,
-    /// Frames to restore, estimated.
+    /// Frames to restore, estimated, and those that an earlier run has restored.
     total: Option<u64>,
+    done: u64,
     /// When the first frames came out, and how many: speed is measured from there, without the start-up.
     first: Option<(Instant, u64)>,
     next_line: Cell<Instant>,
 }
 
 impl Progress {
-    /// Of about `total` frames; `json`: for programs.
-    pub fn new(total: Option<u64>, json: bool) -> Self {
+    /// Of about `total` frames, of which so many are `done`; `json`: for programs.
+    pub fn new(total: Option<u64>, done: u64, json: bool) -> Self {
         let display = match (json, std::io::stderr().is_terminal()) {
             (true, _) => Display::Json,
             (false, true) => Display::Bar(bar(total)),
@@ -51,6 +52,7 @@ impl Progress {
         Self {
             display,
             total,
+            done,
             first: None,
             next_line: Cell::new(Instant::now() + FIRST_LINE),
         }
@@ -89,11 +91,15 @@ impl Progress {
             _ if counts.restored == 0 => {}
             Display::Bar(bar) => {
                 bar.set_message(self.summary(counts, now));
-                bar.set_position(counts.restored);
+                bar.set_position(self.done + counts.restored);
             }
             Display::Lines if self.is_due(LINE_EVERY) => {
                 let of = self.total.map_or(String::new(), |total| format!(" of about {total}"));
-                eprintln!("{}{of} frames, {}", counts.restored, self.summary(counts, now));
+                eprintln!(
+                    "{}{of} frames, {}",
+                    self.done + counts.restored,
+                    self.summary(counts, now)
+                );
             }
             Display::Lines => {}
         }
@@ -125,7 +131,7 @@ impl Progress {
         let speed = self.speed(counts.restored, Instant::now());
         let line = json!({
             "state": state,
-            "frames": counts.restored,
+            "frames": self.done + counts.restored,
             "total": self.total,
             "frames_per_second": speed,
             "seconds_left": self.left(counts.restored, speed).map(|left| left.as_secs()),
@@ -154,7 +160,7 @@ impl Progress {
     }
 
     fn left(&self, restored: u64, speed: Option<f64>) -> Option<Duration> {
-        let frames = self.total?.saturating_sub(restored);
+        let frames = self.total?.saturating_sub(self.done + restored);
         // A speed near zero would overflow a Duration; nobody needs to know more than that it takes long.
         Some(Duration::from_secs_f64((frames as f64 / speed?).min(1e9)))
     }

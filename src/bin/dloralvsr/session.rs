@@ -9,11 +9,12 @@ use crate::finish::Finish;
 use crate::input::{Input, Media, Scan};
 use crate::introduce::introduce;
 use crate::options::Options;
-use crate::output::{Container, Part, Streams, Target, VideoCodec, space};
+use crate::output::{Container, Streams, Target, VideoCodec, space};
 use crate::progress::Progress;
-use crate::video::{self, Transcoder};
+use crate::video::{self, Transcoder, Upscaling};
 use crate::watch::{self, Watch};
-use crate::{Failure, choice, overwrite};
+use crate::work::Work;
+use crate::{Failure, choice, overwrite, preview};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -23,8 +24,12 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 /// # Errors
 /// Says what is missing or went wrong, and where what was restored is.
 pub fn restore(options: &Options) -> Result<(), Failure> {
+    if let Some(count) = options.preview {
+        return preview::write(options, count);
+    }
     let container = Container::of(&options.output)?;
     let media = Media::open(&options.input, options.rate)?;
+    let original = media.clone();
     let target = Target::claim(&options.output, media.path(), options.force)?;
     let input = Input::probe(media, options.stream)?;
     if container == Container::Png && !input.is_still() {
@@ -53,14 +58,32 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     )?;
     let scan = Scan::start(&input)?;
     let signals = watch::count_signals()?;
-    let part = Part::create(target.path())?;
-    let choice = choice::is_wanted(options).then(|| choice::choose(options, &input, expected));
-    let chosen = choice.as_ref().map(|choice| choice.applied_to(options));
-    let options = chosen.as_ref().unwrap_or(options);
-    let transcoder = match video::build(options, &input, (range, size), codec, part.path()) {
+    let work = Work::begin(options, target.path(), &original, (container, codec))?;
+    let mut chosen = options.clone();
+    let choice = match work.parts().and_then(|parts| parts.model()) {
+        Some(model) => {
+            chosen.set("model", "model", &model);
+            None
+        }
+        None if choice::is_wanted(options) => Some(choice::choose(options, &input, expected)),
+        None => None,
+    };
+    if let Some(choice) = &choice {
+        chosen = choice.applied_to(&chosen);
+    }
+    let transcoder = work.settle(&mut chosen).and_then(|()| {
+        video::build(
+            &chosen,
+            &input,
+            (range, size),
+            (codec, Upscaling::Model),
+            work.destination(),
+        )
+    });
+    let transcoder = match transcoder {
         Ok(transcoder) => transcoder,
         Err(failure) => {
-            part.remove();
+            work.give_up();
             return Err(failure);
         }
     };
@@ -68,17 +91,20 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     if let Some(choice) = &choice {
         eprintln!("{}", choice.note);
     }
+    let done = work.announce();
     let mut watch = Watch::new(
         &transcoder,
-        (&scan, input.video.stream.index),
-        part.path().to_owned(),
-        Progress::new(expected, options.json),
+        (&scan, input.video.stream.index, chosen.deinterlace.frames(&input.video)),
+        work.path().to_owned(),
+        Progress::new(expected, done, options.json),
         signals.clone(),
     );
     let end = watch.run();
     stop(&transcoder);
     watch.finish();
+    let is_one_each = options.deinterlace.frames(&input.video) == 1;
     let finish = Finish {
+        is_one_each,
         input: &input,
         streams: &streams,
         container,
@@ -86,21 +112,31 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         target: &target,
         gate: &transcoder.gate,
         colours: transcoder.colours.get().copied(),
-        part,
     };
-    finish.conclude(end, scan, &|| signals.load(Ordering::Relaxed) > 0)
+    let stopped = || signals.load(Ordering::Relaxed) > 0;
+    match work {
+        Work::File(part) => finish.conclude(part, end, scan, &stopped),
+        Work::Parts(parts) => {
+            let last = transcoder.segments.as_ref().and_then(|segments| segments.last());
+            finish.conclude_parts(&parts, last, end, scan, &stopped)
+        }
+    }
 }
 
 /// About how many frames will be restored.
-fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
-    match (options.frames, options.range.frames(input)) {
+pub fn expected_frames(options: &Options, input: &Input) -> Option<u64> {
+    let times = u64::from(options.deinterlace.frames(&input.video));
+    match (options.frames, options.range.frames(input).map(|frames| frames * times)) {
         (Some(limit), Some(frames)) => Some(limit.min(frames)),
         (limit, frames) => limit.or(frames),
     }
 }
 
 /// Shut the pipeline down, but wait for that only so long: an element that hangs must not keep what was restored.
-fn stop(transcoder: &Transcoder) {
+pub fn stop(transcoder: &Transcoder) {
+    if let Some(segments) = &transcoder.segments {
+        segments.abandon();
+    }
     let pipeline = transcoder.pipeline.clone();
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

@@ -1,6 +1,6 @@
 //! The loop beside the pipeline: its messages, the user's signals, and whether anything moves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -95,7 +95,10 @@ pub struct Watch<'a> {
     /// The packets of the input's video, once it is read through.
     scan: &'a Scan,
     stream: usize,
-    file: PathBuf,
+    /// Frames that become of a packet.
+    times: u64,
+    /// The file that is written, or the folder of files.
+    written: PathBuf,
     progress: Progress,
     signals: Arc<AtomicU32>,
     started: Instant,
@@ -108,11 +111,12 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Watch a pipeline that writes `file` from `stream` of the input, and show its `progress`.
+    /// Watch a pipeline that writes `written` from `stream` of the input, each packet as so many frames, and show its
+    /// `progress`.
     pub fn new(
         transcoder: &'a Transcoder,
-        (scan, stream): (&'a Scan, usize),
-        file: PathBuf,
+        (scan, stream, times): (&'a Scan, usize, u32),
+        written: PathBuf,
         progress: Progress,
         signals: Arc<AtomicU32>,
     ) -> Self {
@@ -121,7 +125,8 @@ impl<'a> Watch<'a> {
             transcoder,
             scan,
             stream,
-            file,
+            times: u64::from(times),
+            written,
             progress,
             signals,
             started,
@@ -231,7 +236,7 @@ impl<'a> Watch<'a> {
             decoded: gate.decoded(),
             admitted: gate.admitted(),
             restored: gate.restored(),
-            written: std::fs::metadata(&self.file).map_or(0, |file| file.len()),
+            written: bytes(&self.written),
         };
         // Opening a model may take minutes.
         if !self.announced {
@@ -241,7 +246,7 @@ impl<'a> Watch<'a> {
         let has_come = self
             .scan
             .packets_if_read(self.stream)
-            .is_some_and(|packets| motion.decoded >= packets);
+            .is_some_and(|packets| gate.has_read_all() && motion.decoded >= packets * self.times);
         match self.stall.look(Instant::now(), motion, has_come || self.interrupted) {
             Action::Wait => None,
             Action::EndStream => {
@@ -283,17 +288,29 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Length of a file, or of all files of a folder.
+fn bytes(written: &Path) -> u64 {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    match std::fs::read_dir(written) {
+        Ok(files) => files.flatten().map(|file| length(&file.path())).sum(),
+        Err(_) => length(written),
+    }
+}
+
+/// Who computes, once it is known.
+pub fn provider_of(restorer: &gst::Element) -> Option<String> {
+    let stats = restorer.property::<Option<gst::Structure>>("stats")?;
+    let provider = stats.get::<String>("provider").ok();
+    provider.filter(|provider| !provider.is_empty())
+}
+
 /// Model and provider, as the element's properties tell: for when another element had loaded the model already.
 fn in_use(restorer: &gst::Element) -> String {
     let model = restorer
         .property::<Option<String>>("model")
         .filter(|model| !model.is_empty());
     let model = model.unwrap_or_else(|| "built-in (tiny)".to_owned());
-    let stats = restorer.property::<Option<gst::Structure>>("stats");
-    match stats
-        .and_then(|stats| stats.get::<String>("provider").ok())
-        .filter(|provider| !provider.is_empty())
-    {
+    match provider_of(restorer) {
         Some(provider) => format!("model: {model}; provider: {provider}"),
         None => format!("model: {model}"),
     }

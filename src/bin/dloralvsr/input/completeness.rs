@@ -173,7 +173,8 @@ fn take(streams: &mut HashMap<usize, Packets>, line: &str) {
 /// The frames that came out of the decoder, in the file's time, ns.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoded {
-    pub frames: u64,
+    /// None: not all that there are, since reading began in the middle.
+    pub frames: Option<u64>,
     /// Where the last frame starts.
     pub last: i64,
 }
@@ -207,17 +208,25 @@ fn decodable(input: &Input, found: &Found, video: Packets, frame: i64, decoded: 
     // Streams of old encoders have one packet more than frames.
     let is_packed = matches!(input.video.stream.codec(), "mpeg4" | "msmpeg4v3");
     let expected = video.shown - u64::from(is_packed).min(video.shown);
-    if decoded.frames >= expected {
+    if decoded.frames.is_some_and(|frames| frames >= expected) {
         return None;
     }
     // Two fields that are packets of their own are one frame: fewer frames alone are no sign of damage.
     let ends_before = video.last.is_some_and(|last| decoded.last + frame * 3 / 4 < last);
-    (ends_before || found.errors > 0).then(|| {
-        format!(
-            "of {} frames in the input {} can be decoded: it is incomplete or damaged",
-            video.shown, decoded.frames
-        )
-    })
+    match decoded.frames {
+        Some(frames) => (ends_before || found.errors > 0).then(|| {
+            format!(
+                "of {} frames in the input {frames} can be decoded: it is incomplete or damaged",
+                video.shown
+            )
+        }),
+        None => ends_before.then(|| {
+            format!(
+                "the input can be decoded up to {}, and there are frames behind that: it is incomplete or damaged",
+                seconds(decoded.last)
+            )
+        }),
+    }
 }
 
 enum Stated {

@@ -32,6 +32,7 @@ pub struct Stream {
     pub pix_fmt: Option<String>,
     pub channels: Option<u32>,
     pub color_transfer: Option<String>,
+    pub field_order: Option<String>,
     pub r_frame_rate: Option<String>,
     pub avg_frame_rate: Option<String>,
     pub time_base: Option<String>,
@@ -94,8 +95,11 @@ pub struct Frame {
     pub width: Option<u32>,
     pub height: Option<u32>,
     pub best_effort_timestamp_time: Option<String>,
+    pub pict_type: Option<String>,
     #[serde(default)]
     pub interlaced_frame: u8,
+    #[serde(default)]
+    pub top_field_first: u8,
     #[serde(default)]
     pub side_data_list: Vec<SideData>,
 }
@@ -104,6 +108,10 @@ pub struct Frame {
 struct Beginning {
     #[serde(default)]
     packets_and_frames: Vec<Item>,
+    #[serde(default)]
+    packets: Vec<Packet>,
+    #[serde(default)]
+    frames: Vec<Frame>,
 }
 
 impl Stream {
@@ -133,6 +141,34 @@ pub fn beginning(media: &Media, stream: usize, count: u32) -> Result<Vec<Item>, 
     let entries = ["-select_streams", &stream, "-read_intervals", &interval];
     let begin: Beginning = run(media, &[&entries[..], &["-show_packets", "-show_frames"]].concat())?;
     Ok(begin.packets_and_frames)
+}
+
+/// Times of the packets of an interval of a stream, ns; it begins with the key frame before.
+pub fn times(media: &Media, stream: usize, interval: &str) -> Result<Vec<i64>, Failure> {
+    let stream = stream.to_string();
+    let entries = ["-select_streams", &stream, "-read_intervals", interval];
+    let found: Beginning = run(media, &[&entries[..], &["-show_packets"]].concat())?;
+    let times = found
+        .packets
+        .iter()
+        .filter_map(|packet| nanoseconds(packet.pts_time.as_deref()?));
+    Ok(times.collect())
+}
+
+/// The first frames of several intervals of a stream.
+pub fn frames(media: &Media, stream: usize, intervals: &str) -> Result<Vec<Frame>, Failure> {
+    let stream = stream.to_string();
+    let entries = ["-select_streams", &stream, "-read_intervals", intervals];
+    let found: Beginning = run(media, &[&entries[..], &["-show_frames"]].concat())?;
+    Ok(found.frames)
+}
+
+/// Kind of the first picture of an interval of a stream: `I`, `P` or `B`.
+pub fn first_picture(media: &Media, stream: usize, interval: &str) -> Result<Option<String>, Failure> {
+    Ok(frames(media, stream, interval)?
+        .into_iter()
+        .next()
+        .and_then(|frame| frame.pict_type))
 }
 
 fn run<T: DeserializeOwned>(media: &Media, arguments: &[&str]) -> Result<T, Failure> {

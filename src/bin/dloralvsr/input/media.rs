@@ -68,6 +68,18 @@ impl Media {
         }
     }
 
+    /// Every file that is read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Media::File(path) => vec![path.clone()],
+            Media::Sequence(sequence) => Numbered::of(&sequence.pattern).map_or_else(Vec::new, |numbered| {
+                (sequence.first..=sequence.last)
+                    .map(|number| numbered.path(number))
+                    .collect()
+            }),
+        }
+    }
+
     /// The input as `ffmpeg` and `ffprobe` take it.
     pub fn arguments(&self) -> Vec<OsString> {
         match self {
@@ -139,6 +151,11 @@ impl Numbered {
         Some((first, *last.0))
     }
 
+    fn path(&self, number: u32) -> PathBuf {
+        let name = format!("{}{number:0width$}{}", self.before, self.after, width = self.digits);
+        self.folder.join(name)
+    }
+
     fn number(&self, name: &str) -> Option<u32> {
         let digits = name.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
         let number: u32 = digits.parse().ok()?;
@@ -168,6 +185,8 @@ mod tests {
             panic!("a sequence")
         };
         assert_eq!((sequence.first, sequence.last), (7, 8));
+        let files = Media::Sequence(sequence).files();
+        assert_eq!(files, ["p_0007.png", "p_0008.png"].map(|name| folder.path().join(name)));
         assert!(matches!(Media::open(&pattern, None), Err(Failure::Usage(text)) if text.contains("--fps")));
         let none = folder.path().join("z_%04d.png");
         assert!(matches!(Media::open(&none, Some((25, 1))), Err(Failure::Usage(text)) if text.contains("no picture")));

@@ -4,17 +4,21 @@ mod animation;
 mod choose;
 mod completeness;
 pub mod ffprobe;
+mod fields;
 mod hdr;
 mod media;
 mod orientation;
 mod riff;
+mod seek;
 
 use ffprobe::{Frame, Item, SideData, Stream};
+use fields::Fields;
 
 pub use choose::is_video;
 pub use completeness::{Decoded, Scan, Verdict, judge};
 pub use hdr::Mastering;
 pub use media::{Media, Sequence};
+pub use seek::SeekPoint;
 
 use crate::Failure;
 
@@ -53,6 +57,8 @@ pub struct Video {
     /// Mean frames per second, for estimates.
     pub mean_rate: Option<f64>,
     pub interlaced: bool,
+    /// Of interlaced video: whether the bottom field is the earlier one.
+    pub bottom_first: bool,
     /// The method of `videoflip` that turns the picture upright.
     pub turn: Option<&'static str>,
     /// Bits per sample.
@@ -89,7 +95,7 @@ impl Input {
         let mut others = report.streams;
         let stream = others.remove(chosen);
         let begin = ffprobe::beginning(&media, stream.index, LOOKED_AT).map_err(unreadable)?;
-        let video = Video::of(stream, &begin);
+        let mut video = Video::of(stream, &begin);
         if video.width == 0 && report.format.format_name.starts_with("webp") {
             return Err(Failure::Usage(format!(
                 "{0} is an animated WebP, which neither GStreamer nor FFmpeg reads: turn it into a GIF or a video first, \
@@ -99,6 +105,9 @@ impl Input {
         }
         video.check_size()?;
         let time = |text: &Option<String>| ffprobe::nanoseconds(text.as_deref()?);
+        if let (false, Some(duration)) = (video.interlaced, time(&report.format.duration)) {
+            video.look_for_fields(&media, duration);
+        }
         Ok(Self {
             media,
             video,
@@ -165,6 +174,7 @@ impl Video {
             })
         };
         let first = frames().next().cloned().unwrap_or_default();
+        let fields = Fields::of(&stream, frames());
         let pixels = Pixels::of(stream.pix_fmt.as_deref().unwrap_or(""));
         let rate = |text: &Option<String>| ffprobe::ratio(text.as_deref()?);
         let (stated, mean) = (rate(&stream.r_frame_rate), rate(&stream.avg_frame_rate));
@@ -175,7 +185,8 @@ impl Video {
             mean_rate: mean
                 .or(stated)
                 .map(|(numerator, denominator)| f64::from(numerator) / f64::from(denominator)),
-            interlaced: frames().any(|frame| frame.interlaced_frame != 0),
+            interlaced: fields.is_some(),
+            bottom_first: fields == Some(Fields::BottomFirst),
             turn: turn(&stream.side_data_list, &first),
             depth: pixels.depth,
             alpha: pixels.alpha,
@@ -186,6 +197,14 @@ impl Video {
                 .as_deref()
                 .and_then(ffprobe::nanoseconds),
             stream,
+        }
+    }
+
+    /// Films begin with titles that are not interlaced: look at two more places.
+    fn look_for_fields(&mut self, media: &Media, duration: i64) {
+        if let Some(fields) = Fields::within(media, &self.stream, duration) {
+            self.interlaced = true;
+            self.bottom_first = fields == Fields::BottomFirst;
         }
     }
 

@@ -53,7 +53,7 @@ impl VideoCodec {
         })
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         NAMES
             .iter()
             .find(|(_, codec)| *codec == self)

@@ -13,6 +13,6 @@ pub use codec::VideoCodec;
 pub use container::Container;
 pub use fragments::cut_back;
 pub use mux::Mux;
-pub use part::Part;
+pub use part::{Part, with_suffix};
 pub use streams::{Streams, codec};
 pub use target::Target;

@@ -38,8 +38,9 @@ pub struct Mux<'a> {
     pub codec: VideoCodec,
     /// Of the restored video, once the first frame has come.
     pub colours: Option<VideoColorimetry>,
-    /// The restored video.
+    /// The restored video: a file, or a list of files that follow one another.
     pub video: &'a Path,
+    pub is_list: bool,
     /// Where every stream begins, of the file's clock, ns; none: where the file does.
     pub from: Option<i64>,
     /// Time of the first restored frame, of the file's clock, ns.
@@ -80,7 +81,11 @@ impl Mux<'_> {
     fn inputs(&self, command: &mut Command) {
         // FFmpeg lets each input start at zero, and then moves it by the offset.
         let first = seconds(self.first_frame - self.start());
-        command.args(["-itsoffset", &first, "-i"]).arg(tools::file(self.video));
+        command.args(["-itsoffset", &first]);
+        if self.is_list {
+            command.args(["-f", "concat", "-safe", "0"]);
+        }
+        command.arg("-i").arg(tools::file(self.video));
         if !self.input.is_pictures() {
             match self.from {
                 // Seeks, and lets that time be zero.

@@ -103,7 +103,8 @@ fn refuse_if_locked(path: &Path, output: &Path) -> Result<(), Failure> {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The path with so much more at its end.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

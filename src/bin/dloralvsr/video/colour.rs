@@ -122,6 +122,14 @@ fn described(caps: &gst::CapsRef) -> Option<(gst::Caps, gst_video::VideoInfo)> {
     if ratio.is_ok_and(|ratio| ratio <= gst::Fraction::new(0, 1)) {
         caps.make_mut().set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
     }
+    // Interlaced frames that come so far are to be restored as they are, and those that are only flagged to be shown for
+    // three fields are whole.
+    if caps.structure(0)?.has_field("interlace-mode") {
+        caps.make_mut().set("interlace-mode", "progressive");
+    }
+    for fields in caps.make_mut().iter_mut() {
+        fields.remove_field("field-order");
+    }
     let video = gst_video::VideoInfo::from_caps(&caps).ok()?;
     if video.format_info().is_yuv() {
         let complete = colorimetry::complete(&caps, &video);

@@ -9,22 +9,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 
-use crate::input::Video;
+use super::seek::{Place, Seeking};
+use crate::input::{SeekPoint, Video};
 use crate::range::Range;
 
+/// Times that are less apart are equal: they are rounded to a microsecond at least.
+const SAME: i64 = 100_000;
+
 /// Shared by the pads' probes and the session.
-#[derive(Default)]
 pub struct Gate {
     /// Frames to let through, `None`: all.
     limit: Option<u64>,
+    /// The first frames of the range, which an earlier run has restored.
+    done: Option<Done>,
+    seeking: Arc<Seeking>,
     /// Of the file's clock.
     range: Range,
     clock: FileClock,
     interrupted: AtomicBool,
-    /// Frames before the range, and the last of them: the first frame of the range is restored with it, as in the whole video.
+    /// Frames before the range or done, and the last of them: the next frame is restored with it, as in the whole video.
     skipped: AtomicU64,
+    /// Of them, those that are done.
+    passed: AtomicU64,
     before: Mutex<Option<gst::Buffer>>,
-    /// Whether the next frame that comes out of the restorer is the one before the range.
+    /// Whether the next frame that comes out of the restorer is the one before.
     is_warming_up: AtomicBool,
     /// Frames handed to the restorer, and frames that came out of it.
     admitted: AtomicU64,
@@ -32,6 +40,15 @@ pub struct Gate {
     times: Mutex<Times>,
     /// The pad in front of the restorer.
     pad: Mutex<Option<gst::Pad>>,
+}
+
+/// Frames at the beginning of the range that are restored already.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    pub frames: u64,
+    /// Starts of the first and the last of them, of the file's clock, ns.
+    pub first: i64,
+    pub last: i64,
 }
 
 /// Running times in ns.
@@ -74,7 +91,7 @@ impl FileClock {
 
 /// What becomes of a decoded frame.
 enum Admission {
-    /// It is before the range.
+    /// It is before the range, or done.
     Skip,
     Restore,
     /// It is behind the range, and so is all that comes.
@@ -82,19 +99,41 @@ enum Admission {
 }
 
 impl Gate {
-    /// Lets through frames of `range`, a range of the file's clock, at most `limit`.
-    pub fn new(limit: Option<u64>, range: Range, clock: FileClock) -> Arc<Self> {
+    /// Lets through frames of `range`, a range of the file's clock, at most `limit`, but for those that are `done`. Reading
+    /// begins at the point, if there is one.
+    pub fn new(
+        limit: Option<u64>,
+        range: Range,
+        done: Option<Done>,
+        clock: FileClock,
+        point: Option<SeekPoint>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             limit,
             range,
+            done,
             clock,
-            ..Self::default()
+            seeking: Seeking::to(point),
+            interrupted: AtomicBool::default(),
+            skipped: AtomicU64::default(),
+            passed: AtomicU64::default(),
+            before: Mutex::default(),
+            is_warming_up: AtomicBool::default(),
+            admitted: AtomicU64::default(),
+            restored: AtomicU64::default(),
+            times: Mutex::default(),
+            pad: Mutex::default(),
         })
     }
 
     /// Frames handed to the restorer.
     pub fn admitted(&self) -> u64 {
         self.admitted.load(Ordering::Relaxed)
+    }
+
+    /// Frames of the range that an earlier run has restored.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Frames that have been restored.
@@ -105,6 +144,17 @@ impl Gate {
     /// Frames that have been decoded.
     pub fn decoded(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed) + self.admitted()
+    }
+
+    /// Whether all frames before the range have been decoded too.
+    pub fn has_read_all(&self) -> bool {
+        !self.seeking.is_sought()
+    }
+
+    /// Start of the first frame of the output, of the file's clock, ns.
+    pub fn first_frame(&self) -> i64 {
+        let own = || self.file_time(self.times().first.unwrap_or(0));
+        self.done.map_or_else(own, |done| done.first)
     }
 
     /// What is let through, of the file's clock.
@@ -156,8 +206,19 @@ impl Gate {
         *lock(&self.pad) = Some(pad.clone());
         let gate = self.clone();
         let ended = AtomicBool::new(false);
-        let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        let data = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         pad.add_probe(data, move |pad, info| {
+            match info.event().map(|event| event.type_()) {
+                Some(gst::EventType::FlushStart) => {
+                    gate.seeking.flush();
+                    return gst::PadProbeReturn::Handled;
+                }
+                Some(gst::EventType::FlushStop) => {
+                    gate.forget_skipped();
+                    return gst::PadProbeReturn::Handled;
+                }
+                _ => {}
+            }
             // What comes behind the end is swallowed: upstream must not take a refusal for an error.
             if ended.load(Ordering::Relaxed) {
                 return gst::PadProbeReturn::Handled;
@@ -192,7 +253,7 @@ impl Gate {
         });
     }
 
-    /// Hand the frame before the range to the restorer, in front of the first one of it.
+    /// Hand the last skipped frame to the restorer, in front of the first one that is wanted.
     fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
         let (Some(before), Some(restorer)) = (lock(&self.before).take(), pad.peer()) else {
             return gst::PadProbeReturn::Ok;
@@ -207,12 +268,34 @@ impl Gate {
         }
     }
 
+    /// Whether the frame at `time`, before which so many frames of the range passed, is restored already.
+    fn is_done(&self, done: &Done, passed: u64, time: Option<i64>) -> bool {
+        match (self.has_read_all(), time) {
+            (false, Some(time)) => time <= done.last + SAME,
+            _ => passed < done.frames,
+        }
+    }
+
+    fn forget_skipped(&self) {
+        self.skipped.store(0, Ordering::Relaxed);
+        *lock(&self.before) = None;
+    }
+
     fn admit(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Admission {
         let time = running_time(pad, buffer);
         let mut times = lock(&self.times);
         times.decoded = times.decoded.or(time);
+        if let Some(running) = time {
+            let of_file = self.clock.file_time(running, &times);
+            drop(times);
+            if self.seeking.place(pad, of_file, running) == Place::Elsewhere {
+                return Admission::Skip;
+            }
+            times = lock(&self.times);
+        }
         let of_file = time.map(|time| self.clock.file_time(time, &times));
-        let is_enough = self.limit.is_some_and(|limit| self.admitted() >= limit)
+        let passed = self.passed();
+        let is_enough = self.limit.is_some_and(|limit| passed + self.admitted() >= limit)
             || of_file.is_some_and(|time| self.range.is_behind(time));
         if is_enough || self.interrupted.load(Ordering::Relaxed) {
             times.cut = times.cut.or(time);
@@ -223,6 +306,12 @@ impl Gate {
             return Admission::Skip;
         }
         times.first = times.first.or(time);
+        if let Some(done) = self.done.filter(|done| self.is_done(done, passed, of_file)) {
+            let passed = if self.has_read_all() { passed + 1 } else { done.frames };
+            self.passed.store(passed, Ordering::Relaxed);
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            return Admission::Skip;
+        }
         times.last = times.last.max(time);
         self.admitted.fetch_add(1, Ordering::Relaxed);
         Admission::Restore
@@ -237,12 +326,12 @@ fn end_behind(pad: &gst::Pad) {
 }
 
 /// A panicked probe leaves nothing half-done in these: the data stays good.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Running time of a buffer's start in ns; less than zero where it lies before its segment.
-fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
+pub(super) fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
     let segment = pad.sticky_event::<gst::event::Segment>(0)?;
     let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
     let time = segment.to_running_time_full(buffer.pts()?)?;

@@ -1,11 +1,17 @@
 //! The video in GStreamer: decoded, restored, encoded.
 
 mod colour;
+mod deinterlace;
 mod encoder;
 mod gate;
 mod hdr_boxes;
 mod pipeline;
 mod reader;
+mod seek;
+mod segments;
+mod writer;
 
-pub use gate::Gate;
-pub use pipeline::{Transcoder, build};
+pub use deinterlace::{Deinterlace, NAMES as DEINTERLACE};
+pub use gate::{Done, Gate};
+pub use pipeline::{Destination, Transcoder, Upscaling, build};
+pub use segments::Shelf;

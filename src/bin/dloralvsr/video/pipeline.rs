@@ -1,7 +1,7 @@
 //! The pipeline: read, decode, restore, encode, write; the video alone.
 //!
 //! ```text
-//! filesrc ! parsebin ! decodebin ! [imagefreeze] ! [deinterlace] ! videoconvert ! [videoflip] ! caps ! dloralvsr
+//! filesrc ! parsebin ! decodebin ! [imagefreeze] ! [videoconvert ! caps ! deinterlace] ! videoconvert ! [videoflip] ! caps ! dloralvsr
 //!     ! queue ! videoconvert ! videoscale ! caps ! encoder ! muxer ! filesink
 //! ```
 
@@ -12,11 +12,13 @@ use gst::prelude::*;
 use gst_video::VideoColorimetry;
 
 use super::colour;
-use super::encoder::Encoder;
+use super::deinterlace::{self, Deinterlace};
 use super::gate::{FileClock, Gate};
-use super::{hdr_boxes, reader};
+use super::reader;
+use super::segments::{Segments, Shelf};
+use super::writer::Coding;
 use crate::element::{element, set_from_text};
-use crate::input::Input;
+use crate::input::{Input, SeekPoint};
 use crate::options::Options;
 use crate::output::VideoCodec;
 use crate::range::Range;
@@ -30,52 +32,87 @@ pub struct Transcoder {
     pub gate: Arc<Gate>,
     /// Of what is encoded, once the first frame has come.
     pub colours: Arc<OnceLock<VideoColorimetry>>,
+    /// Where it writes more files than one.
+    pub segments: Option<Arc<Segments>>,
     pub encoder: String,
     pub notice: Option<String>,
 }
 
-/// A pipeline that restores the input's video into `file`.
+/// How the picture gets larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upscaling {
+    Model,
+    /// Without the model, for comparison.
+    Bicubic,
+}
+
+/// Where the restored video goes.
+pub enum Destination<'a> {
+    File(&'a Path),
+    /// Into files of so many frames each, which an earlier run may have begun with so many frames.
+    Segments(Arc<dyn Shelf>),
+}
+
+/// A pipeline that restores the input's video.
 pub fn build(
     options: &Options,
     input: &Input,
     (range, size): (Range, PictureSize),
-    codec: VideoCodec,
-    file: &Path,
+    (codec, upscaling): (VideoCodec, Upscaling),
+    destination: Destination,
 ) -> Result<Transcoder, Failure> {
     let pipeline = gst::Pipeline::new();
-    let gate = Gate::new(options.frames, range, FileClock::of(&input.video));
+    let done = match &destination {
+        Destination::File(_) => None,
+        Destination::Segments(shelf) => shelf.done(),
+    };
+    // The frame before the first one to be restored is needed too.
+    let wanted = done.map(|done| done.last).or(range.start);
+    let point = wanted.and_then(|wanted| SeekPoint::before(input, wanted));
+    let gate = Gate::new(options.frames, range, done, FileClock::of(&input.video), point);
     let decoder = element("decodebin")?;
-    let writer = element("filesink")?;
-    writer.set_property("location", file);
-    pipeline.add_many([&decoder, &writer]).map_err(cannot_build)?;
+    pipeline.add(&decoder).map_err(cannot_build)?;
     reader::read(&pipeline, input, &decoder, &gate)?;
 
-    let restorer = restorer(options)?;
-    let encoder = Encoder::new(codec, options, size.pixels(), input.video.mastering.as_ref())?;
+    let restorer = match upscaling {
+        Upscaling::Model => restorer(options)?,
+        Upscaling::Bicubic => element("identity")?,
+    };
     let colours = Arc::default();
-    let video = video_chain(&pipeline, input, (size, codec), &restorer, &encoder, (&gate, &colours))?;
+    let kind = (size, codec, upscaling);
+    let video = video_chain(
+        &pipeline,
+        input,
+        kind,
+        options.deinterlace,
+        &restorer,
+        (&gate, &colours),
+    )?;
     link(&decoder, video.first.static_pad("sink"));
-    match codec.part_muxer()? {
-        Some(muxer) => {
-            pipeline.add(&muxer).map_err(cannot_build)?;
-            muxer.link(&writer).map_err(cannot_build)?;
-            if let Some(mastering) = input.video.mastering.filter(|_| codec.is_in_fragments()) {
-                hdr_boxes::add(&muxer, mastering);
-            }
-            let sink = video_pad(&muxer, codec, input)?;
-            let source = video.last.static_pad("src");
-            let source = source.ok_or_else(|| cannot_build("the encoder has no source pad"))?;
-            source.link(&sink).map_err(cannot_build)?;
+    let coding = Coding::new(codec, options, size.pixels(), input);
+    let source = video.last.static_pad("src");
+    let source = source.ok_or_else(|| cannot_build("the video chain has no source pad"))?;
+    let (segments, (encoder, notice)) = match destination {
+        Destination::File(file) => {
+            let writer = coding.writer(file)?;
+            pipeline.add(&writer.bin).map_err(cannot_build)?;
+            video.last.link(&writer.bin).map_err(cannot_build)?;
+            (None, (writer.description, writer.notice))
         }
-        None => video.last.link(&writer).map_err(cannot_build)?,
-    }
+        Destination::Segments(shelf) => {
+            let segments = Segments::follow(&pipeline, &source, coding, (&gate, &restorer), shelf)?;
+            let description = segments.description();
+            (Some(segments), description)
+        }
+    };
     Ok(Transcoder {
         pipeline,
         restorer,
         gate,
         colours,
-        encoder: encoder.description,
-        notice: encoder.notice,
+        segments,
+        encoder,
+        notice,
     })
 }
 
@@ -96,9 +133,9 @@ struct Ends {
 fn video_chain(
     pipeline: &gst::Pipeline,
     input: &Input,
-    (size, codec): (PictureSize, VideoCodec),
+    (size, codec, upscaling): (PictureSize, VideoCodec, Upscaling),
+    deinterlace: Deinterlace,
     restorer: &gst::Element,
-    encoder: &Encoder,
     (gate, colours): (&Arc<Gate>, &Arc<OnceLock<VideoColorimetry>>),
 ) -> Result<Ends, Failure> {
     let mut elements = Vec::new();
@@ -108,26 +145,22 @@ fn video_chain(
         freeze.set_property("num-buffers", 1i32);
         elements.push(freeze);
     }
-    if input.video.interlaced {
-        let deinterlace = element("deinterlace")?;
-        // One frame for each frame, not for each field: the frame count stays.
-        deinterlace.set_property_from_str("fields", "top");
-        elements.push(deinterlace);
-    }
+    elements.extend(deinterlace.elements(input)?);
     let (decoded, restorable) = (converter()?, element("capsfilter")?);
+    if deinterlace == Deinterlace::Auto && !deinterlace.is_for(&input.video) {
+        deinterlace::watch(&decoded);
+    }
     elements.push(decoded.clone());
     if let Some(turn) = input.video.turn {
         let flip = element("videoflip")?;
         flip.set_property_from_str("video-direction", turn);
         elements.push(flip);
     }
-    let (handover, scaler, coded) = (element("queue")?, element("videoscale")?, element("capsfilter")?);
+    let (handover, scaler, coded) = (element("queue")?, scaler(upscaling)?, element("capsfilter")?);
     // Restoring and encoding run at the same time; restored frames are large, so few wait.
     handover.set_property("max-size-buffers", 2u32);
     handover.set_property("max-size-bytes", 0u32);
     handover.set_property("max-size-time", 0u64);
-    scaler.set_property_from_str("method", "lanczos");
-    scaler.set_property("n-threads", 0u32);
     elements.extend([
         restorable.clone(),
         restorer.clone(),
@@ -136,7 +169,6 @@ fn video_chain(
         scaler,
         coded.clone(),
     ]);
-    elements.extend(encoder.elements.iter().cloned());
     pipeline.add_many(&elements).map_err(cannot_build)?;
     gst::Element::link_many(&elements).map_err(cannot_build)?;
 
@@ -160,6 +192,21 @@ fn video_chain(
     }
 }
 
+/// From the restored size, or from the input's own, to the output's.
+fn scaler(upscaling: Upscaling) -> Result<gst::Element, Failure> {
+    let scaler = element("videoscale")?;
+    scaler.set_property_from_str(
+        "method",
+        match upscaling {
+            Upscaling::Model => "lanczos",
+            // Cubic convolution with a = -0.5, as the element enlarges frames that it does not restore.
+            Upscaling::Bicubic => "catrom",
+        },
+    );
+    scaler.set_property("n-threads", 0u32);
+    Ok(scaler)
+}
+
 fn converter() -> Result<gst::Element, Failure> {
     let converter = element("videoconvert")?;
     converter.set_property("n-threads", 0u32);
@@ -174,37 +221,6 @@ fn drop_tags(pad: &gst::Pad) {
             _ => gst::PadProbeReturn::Ok,
         }
     });
-}
-
-fn video_pad(muxer: &gst::Element, codec: VideoCodec, input: &Input) -> Result<gst::Pad, Failure> {
-    let pad = muxer
-        .request_pad_simple("video_%u")
-        .ok_or_else(|| cannot_build("the muxer takes no video"))?;
-    if codec.is_in_fragments() {
-        pad.set_property("trak-timescale", timescale(input));
-    }
-    Ok(pad)
-}
-
-/// Ticks per second of the video track, so that the input's times fall on ticks: the input's own clock where it is fine
-/// enough. Else the frame rate times a whole number.
-fn timescale(input: &Input) -> u32 {
-    const USUAL: u32 = 90_000;
-    const FINE: u32 = 10_000;
-    const FINEST: u32 = 1_000_000;
-    if let Some(clock) = input.video.clock()
-        && (FINE..=FINEST).contains(&clock)
-    {
-        return clock;
-    }
-    let rate = input
-        .video
-        .framerate
-        .and_then(|(numerator, _)| u32::try_from(numerator).ok());
-    match rate {
-        Some(rate) if rate > 0 => rate.saturating_mul(USUAL.div_ceil(rate)),
-        _ => USUAL,
-    }
 }
 
 /// Link the pad that a decoder gets later to `sink`. Failing to is the decoder's to report, as an error on the bus.

@@ -8,6 +8,7 @@ use gst::prelude::*;
 use super::colour;
 use super::gate::Gate;
 use super::pipeline::cannot_build;
+use super::seek::keep_segment;
 use crate::element::element;
 use crate::input::ffprobe::Stream;
 use crate::input::{Input, Media, Sequence, is_video};
@@ -26,7 +27,7 @@ pub fn read(pipeline: &gst::Pipeline, input: &Input, decoder: &gst::Element, gat
             let choice = Choice {
                 wanted: Wanted::of(input),
                 decoder: decoder.clone(),
-                times: Times::of(&input.format),
+                times: Times::of(&input.format, input.video.stream.codec()),
                 described,
                 gate: gate.clone(),
                 seen: Mutex::default(),
@@ -190,6 +191,9 @@ impl Choice {
             .decoder
             .static_pad("sink")
             .ok_or_else(|| cannot_build("decodebin has no sink pad"))?;
+        // Nothing links it to what reads, so the pipeline may start it later: it would refuse the first packet, and the
+        // demuxer would stop without a word.
+        self.decoder.sync_state_with_parent().map_err(cannot_build)?;
         self.times.correct(pad);
         // By the decoder's word: its pad has seen the segments as they were corrected.
         self.gate.watch_coded(&sink);
@@ -198,6 +202,9 @@ impl Choice {
         Ok(())
     }
 }
+
+/// Codecs of AVI files that have key frames only.
+const WITHOUT_ORDER: [&str; 7] = ["dvvideo", "mjpeg", "huffyuv", "ffvhuff", "utvideo", "ffv1", "rawvideo"];
 
 /// What has to be done to the times that a demuxer of GStreamer 1.22 gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,9 +219,11 @@ enum Times {
 }
 
 impl Times {
-    /// By ffprobe's name of the format.
-    fn of(format: &str) -> Self {
+    /// By ffprobe's names of the format and the codec.
+    fn of(format: &str, codec: &str) -> Self {
         match format {
+            // Frames of these are shown in the order in which they are decoded.
+            "avi" if WITHOUT_ORDER.contains(&codec) => Times::Right,
             "avi" => Times::Avi,
             format if format.contains("matroska") => Times::Matroska,
             _ => Times::Right,
@@ -223,7 +232,7 @@ impl Times {
 
     fn correct(self, pad: &gst::Pad) {
         match self {
-            Times::Right => {}
+            Times::Right => keep_segment(pad),
             Times::Matroska => begin_at_zero(pad),
             Times::Avi => forget_shown_times(pad),
         }

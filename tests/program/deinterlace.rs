@@ -1,0 +1,136 @@
+//! Interlaced input. Pairs of frames at 50 a second become frames of two fields at 25, so that the truth is known.
+
+use std::path::{Path, PathBuf};
+
+use crate::workshop::Workshop;
+
+const WIDTH: u32 = 128;
+const HEIGHT: u32 = 96;
+const FRAMES: usize = 12;
+
+/// The progressive video, and one whose fields are its frames.
+fn videos(workshop: &Workshop, name: &str, first: &str, coding: &[&str]) -> (PathBuf, PathBuf) {
+    let [truth, interlaced] = ["truth.mkv", name].map(|name| workshop.path(name));
+    // Everything moves, so that two fields never fit together.
+    let source = format!("testsrc2=size={WIDTH}x{HEIGHT}:rate=50:duration=0.48,gblur=1.5,scroll=horizontal=0.03");
+    workshop.ffmpeg(&["-f", "lavfi", "-i", &source, "-c:v", "ffv1", truth.to_str().unwrap()]);
+    let order = if first == "top" { "tff" } else { "bff" };
+    let filter = format!("tinterlace=interleave_{first},setfield={order}");
+    let input = ["-i", truth.to_str().unwrap(), "-vf", &filter];
+    workshop.ffmpeg(&[&input[..], coding, &[interlaced.to_str().unwrap()]].concat());
+    (truth, interlaced)
+}
+
+/// How far the frames are from the truth's, each `step` of which is one of them; levels in the mean. At this size the
+/// model changes little.
+fn distance(workshop: &Workshop, restored: &Path, truth: &Path, step: usize) -> f64 {
+    let (ours, theirs) = (
+        workshop.gray_frames(restored, WIDTH, HEIGHT),
+        workshop.gray_frames(truth, WIDTH, HEIGHT),
+    );
+    let pairs = ours.iter().zip(theirs.iter().step_by(step));
+    let sum: u64 = pairs
+        .flat_map(|(one, other)| one.iter().zip(other).map(|(a, b)| u64::from(a.abs_diff(*b))))
+        .sum();
+    sum as f64 / (ours.len() * ours[0].len()) as f64
+}
+
+#[test]
+fn interlaced_video_becomes_progressive_frame_by_frame() {
+    let workshop = Workshop::new();
+    let x264: &[&str] = &[
+        "-c:v",
+        "libx264",
+        "-crf",
+        "4",
+        "-flags",
+        "+ildct+ilme",
+        "-pix_fmt",
+        "yuv420p",
+    ];
+    let mpeg2: &[&str] = &[
+        "-c:v",
+        "mpeg2video",
+        "-q:v",
+        "2",
+        "-flags",
+        "+ildct+ilme",
+        "-pix_fmt",
+        "yuv420p",
+    ];
+    // 10 bits a sample.
+    let prores: &[&str] = &["-c:v", "prores_ks", "-flags", "+ildct+ilme", "-pix_fmt", "yuv422p10le"];
+    for (name, first, coding) in [
+        ("top.mkv", "top", x264),
+        ("bottom.mp4", "bottom", x264),
+        ("top.ts", "top", mpeg2),
+        ("top.mov", "top", prores),
+    ] {
+        let (truth, input) = videos(&workshop, name, first, coding);
+        let output = |kind: &str| workshop.path(&format!("{name}.{kind}.mkv"));
+        let run = |kind: &str| {
+            let options = ["--codec", "ffv1", "--scale", "1", "--deinterlace", kind];
+            workshop.restore(&options, &input, &output(kind)).succeeds()
+        };
+        let said = run("auto");
+        assert!(said.contains("deinterlaced, a frame for each frame"), "{name}: {said}");
+        let said = run("off");
+        assert!(said.contains("stays so"), "{name}: {said}");
+        let said = run("field");
+        assert!(said.contains("a frame for each field"), "{name}: {said}");
+        assert_eq!(workshop.video_times(&output("off")).len(), FRAMES, "{name}");
+        let times = workshop.video_times(&output("auto"));
+        assert_eq!(times.len(), FRAMES, "{name}");
+        assert!(
+            times.windows(2).all(|pair| (pair[1] - pair[0] - 0.04).abs() < 2e-3),
+            "{name}: {times:?}"
+        );
+        let times = workshop.video_times(&output("field"));
+        assert_eq!(times.len(), 2 * FRAMES, "{name}");
+        assert!(
+            times.windows(2).all(|pair| (pair[1] - pair[0] - 0.02).abs() < 2e-3),
+            "{name}: {times:?}"
+        );
+        let [off, auto, field] = [("off", 2), ("auto", 2), ("field", 1)]
+            .map(|(kind, step)| distance(&workshop, &output(kind), &truth, step));
+        assert!(
+            auto < 0.8 * off && field < 0.8 * off,
+            "{name}: {off} off, {auto} auto, {field} field"
+        );
+    }
+}
+
+/// Many old files are interlaced and do not say so.
+#[test]
+fn video_that_is_not_called_interlaced_is_deinterlaced_when_asked_for() {
+    let workshop = Workshop::new();
+    let (truth, input) = videos(
+        &workshop,
+        "in.mkv",
+        "top",
+        &["-c:v", "ffv1", "-pix_fmt", "yuv420p", "-field_order", "progressive"],
+    );
+    let marked = workshop.path("unmarked.mkv");
+    workshop.ffmpeg(&[
+        "-i",
+        input.to_str().unwrap(),
+        "-vf",
+        "setfield=prog",
+        "-c:v",
+        "libx264",
+        "-qp",
+        "0",
+        marked.to_str().unwrap(),
+    ]);
+    let [auto, on] = ["auto", "on"].map(|kind| {
+        let output = workshop.path(&format!("{kind}.mkv"));
+        let options = ["--codec", "ffv1", "--scale", "1", "--deinterlace", kind];
+        workshop.restore(&options, &marked, &output).succeeds();
+        assert_eq!(workshop.video_times(&output).len(), FRAMES, "{kind}");
+        distance(&workshop, &output, &truth, 2)
+    });
+    assert!(on < 0.8 * auto, "{auto} auto, {on} on");
+    let wrong = ["--deinterlace", "always"];
+    let run = workshop.restore(&wrong, &marked, &workshop.path("out.mkv"));
+    run.fails(2, &["one of auto, off, on, field"]);
+}
