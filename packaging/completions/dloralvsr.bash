@@ -17,7 +17,8 @@ _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --deinterlace --codec --crf
     --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
-    --color-fix --tile-size --tile-overlap --scene-threshold --cache-dir'
+    --color-fix --tile-size --tile-overlap --scene-threshold --restore-interval
+    --cache-dir'
   case $before in
     --deinterlace | --codec | --format | --provider | --precision | --color-fix | --speed-preset)
       mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
@@ -29,7 +30,7 @@ _dloralvsr() {
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       ;;
     --scale | --height | --fit | --size | --start | --end | -n | --frames | --preview | --stream | --fps | --crf | --device-id | --threads | \
-      --tile-size | --tile-overlap | --scene-threshold)
+      --tile-size | --tile-overlap | --scene-threshold | --restore-interval)
       COMPREPLY=()
       ;;
     *)

@@ -31,4 +31,5 @@ complete -c dloralvsr -l color-fix -x -a 'pack none adain wavelet' -d 'Colour co
 complete -c dloralvsr -l tile-size -x -d 'Tile of the restorer in output pixels'
 complete -c dloralvsr -l tile-overlap -x -d 'Overlap of its tiles in output pixels'
 complete -c dloralvsr -l scene-threshold -x -d 'Sensitivity to scene cuts'
+complete -c dloralvsr -l restore-interval -x -d 'Restore one frame in so many'
 complete -c dloralvsr -l cache-dir -x -a '(__fish_complete_directories)' -d 'Folder of engines built for a GPU'

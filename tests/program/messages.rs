@@ -90,3 +90,28 @@ fn programs_read_progress_as_lines_of_json() {
     assert_eq!(last["total"], 24);
     assert_eq!((&last["bypassed"], &last["failed"]), (&0.into(), &0.into()));
 }
+
+/// Half of the frames have the detail of the others, and are no trouble to tell of.
+#[test]
+fn one_frame_in_an_interval_is_restored() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mp4", &Clip::default());
+    let said = std::process::Command::new(crate::program::built_program())
+        .args([
+            "--json",
+            "--provider",
+            "cpu",
+            "--model",
+            "tiny",
+            "--restore-interval",
+            "2",
+        ])
+        .args([&input, &workshop.path("out.mkv")])
+        .output()
+        .unwrap();
+    assert!(said.status.success());
+    let text = String::from_utf8(said.stdout).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let counts = ["frames", "propagated", "bypassed", "failed"].map(|name| last[name].as_u64().unwrap());
+    assert_eq!(counts, [24, 12, 0, 0]);
+}

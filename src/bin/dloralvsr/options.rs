@@ -89,6 +89,8 @@ Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --tile-size N        tile of the restorer in output pixels; default: the pack's
       --tile-overlap N     overlap of its tiles in output pixels; default: the pack's
       --scene-threshold X  sensitivity to scene cuts, 0 switches them off
+      --restore-interval N restore one frame in N, and give the others its detail: with
+                           2 nearly twice as fast; default 1
       --cache-dir FOLDER   where engines built for a GPU are kept
 
 Exit status: 0 done, 1 failed, or the input is incomplete and OUTPUT holds what
@@ -96,7 +98,7 @@ could be read, 2 the command line or the files cannot work, 130 interrupted.
 ";
 
 /// The element's properties that have an option of their own: (option, property).
-const ELEMENT_OPTIONS: [(&str, &str); 10] = [
+const ELEMENT_OPTIONS: [(&str, &str); 11] = [
     ("model", "model"),
     ("provider", "execution-provider"),
     ("precision", "precision"),
@@ -106,6 +108,7 @@ const ELEMENT_OPTIONS: [(&str, &str); 10] = [
     ("tile-size", "tile-size"),
     ("tile-overlap", "tile-overlap"),
     ("scene-threshold", "scene-threshold"),
+    ("restore-interval", "restore-interval"),
     ("cache-dir", "cache-dir"),
 ];
 

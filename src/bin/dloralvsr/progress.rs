@@ -18,6 +18,8 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 pub struct Counts {
     /// That came out of the element.
     pub restored: u64,
+    /// Of these, those that have the detail of another, as a restore interval asks for.
+    pub propagated: u64,
     /// Of these, those that are bicubic pictures.
     pub bypassed: u64,
     /// Of these, those that could not be restored.
@@ -135,6 +137,7 @@ impl Progress {
             "total": self.total,
             "frames_per_second": speed,
             "seconds_left": self.left(counts.restored, speed).map(|left| left.as_secs()),
+            "propagated": counts.propagated,
             "bypassed": counts.bypassed,
             "failed": counts.failed,
         });

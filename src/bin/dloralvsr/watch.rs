@@ -280,9 +280,11 @@ impl<'a> Watch<'a> {
     fn counts(&self) -> Counts {
         let stats = self.transcoder.restorer.property::<Option<gst::Structure>>("stats");
         let count = |name: &str| stats.as_ref().and_then(|stats| stats.get::<u64>(name).ok());
+        let propagated = count("propagated").unwrap_or(0);
         Counts {
             restored: self.transcoder.gate.restored(),
-            bypassed: count("bypassed").unwrap_or(0),
+            propagated,
+            bypassed: count("bypassed").unwrap_or(0).saturating_sub(propagated),
             failed: count("errors").unwrap_or(0),
         }
     }
