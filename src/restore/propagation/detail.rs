@@ -85,9 +85,9 @@ struct Row {
     columns: usize,
     /// Luma that has moved there.
     moved: Vec<i32>,
-    /// By how much it is brighter now, and how far it is to be believed: of each column, and of each pixel.
-    of_columns: Vec<[i32; 2]>,
-    of_pixels: Vec<[i32; 2]>,
+    /// How far it is to be believed, and what is added to red, green and blue: of each column, and of each pixel.
+    of_columns: Vec<[i32; 4]>,
+    of_pixels: Vec<[i32; 4]>,
 }
 
 impl Row {
@@ -95,8 +95,8 @@ impl Row {
         Row {
             columns: width / SCALE,
             moved: vec![0; width],
-            of_columns: vec![[0; 2]; width / SCALE],
-            of_pixels: vec![[0; 2]; width],
+            of_columns: vec![[0; 4]; width / SCALE],
+            of_pixels: vec![[0; 4]; width],
         }
     }
 
@@ -111,10 +111,11 @@ impl Row {
         let row = |at: usize| &field[at.min(rows - 1) * self.columns..][..self.columns];
         let mix = |a: f32, b: f32, unit: i32| ((a + (b - a) * share as f32 / 8.0) * unit as f32) as i32;
         for (mixed, (a, b)) in self.of_columns.iter_mut().zip(row(first).iter().zip(row(first + 1))) {
-            *mixed = [
-                mix(a.brighter, b.brighter, LEVEL),
-                mix(a.confidence, b.confidence, CERTAIN),
-            ];
+            let color = |channel: usize| {
+                let of = |place: &Place| place.brighter + place.colors[channel];
+                mix(of(a), of(b), LEVEL)
+            };
+            *mixed = [mix(a.confidence, b.confidence, CERTAIN), color(0), color(1), color(2)];
         }
         self.mix_columns();
     }
@@ -125,21 +126,24 @@ impl Row {
         let (between, end) = rest.as_chunks_mut::<SCALE>();
         for (pixels, pair) in between.iter_mut().zip(self.of_columns.windows(2)) {
             for (pixel, share) in pixels.iter_mut().zip(SHARES) {
-                *pixel = [0, 1].map(|part| (pair[0][part] * (8 - share) + pair[1][part] * share) / 8);
+                *pixel = [0, 1, 2, 3].map(|part| (pair[0][part] * (8 - share) + pair[1][part] * share) / 8);
             }
         }
         start.fill(self.of_columns[0]);
         end.fill(self.of_columns[self.columns - 1]);
     }
 
-    /// Changes the pixels' luma, and leaves their colours.
+    /// Changes the pixels' luma, and their colours by as much as the model does.
     fn apply(&self, pixels: &mut [u8]) {
         const UNIT: i32 = LEVEL * CERTAIN;
         let pixels = pixels.as_chunks_mut::<3>().0.iter_mut();
-        for (pixel, (moved, [brighter, confidence])) in pixels.zip(self.moved.iter().zip(&self.of_pixels)) {
-            // Within a few hundred levels: no overflow.
-            let change = ((moved + brighter - luma(pixel)) * confidence + UNIT / 2).div_euclid(UNIT) as i16;
-            *pixel = pixel.map(|channel| (i16::from(channel) + change).clamp(0, 255) as u8);
+        for (pixel, (moved, [confidence, colors @ ..])) in pixels.zip(self.moved.iter().zip(&self.of_pixels)) {
+            let change = moved - luma(pixel);
+            for (channel, color) in pixel.iter_mut().zip(colors) {
+                // Within a few hundred levels: no overflow.
+                let change = ((change + color) * confidence + UNIT / 2).div_euclid(UNIT);
+                *channel = (i32::from(*channel) + change).clamp(0, 255) as u8;
+            }
         }
     }
 }

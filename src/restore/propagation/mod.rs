@@ -3,9 +3,11 @@
 //!
 //! On the validation clips, with every second frame restored and the detail moved on to the ones between, pictures are
 //! nearly as sharp as with every frame restored, as close to the truth and as steady (`docs/live.md` has the figures).
-//! Luma alone is moved, which has nearly all of the detail, as bright as the new frame shows it there. A place that looks
+//! Luma alone is moved at full size, which has nearly all of the detail, as bright as the new frame shows it there; what
+//! the model does to colours is moved at the frame's size. A place that looks
 //! otherwise in the two frames, as after a cut or behind what has moved away, keeps the bicubic picture.
 
+mod colors;
 mod detail;
 mod field;
 mod flow;
@@ -13,6 +15,7 @@ mod plane;
 
 use std::sync::Arc;
 
+use self::colors::Colors;
 use self::detail::Detail;
 use self::field::field;
 use self::flow::{SMALLEST, flow};
@@ -32,6 +35,7 @@ pub(super) struct Propagation {
 struct Source {
     pyramid: Pyramid,
     detail: Detail,
+    colors: Colors,
 }
 
 impl Propagation {
@@ -52,7 +56,7 @@ impl Propagation {
             return false;
         };
         let flow = flow(&pyramid, &source.pyramid);
-        let field = field(&flow, &pyramid.0[0], &source.pyramid.0[0]);
+        let field = field(&flow, &pyramid.0[0], &source.pyramid.0[0], &source.colors);
         source.detail.show(&field, bicubic);
         true
     }
@@ -63,6 +67,7 @@ impl Source {
         Source {
             pyramid: pyramid(frame),
             detail: Detail::new(picture, frame.width() * SCALE, frame.height() * SCALE),
+            colors: Colors::new(picture, frame.rgb(), frame.width(), frame.height()),
         }
     }
 
