@@ -8,25 +8,13 @@
 # --without-comparison is given. In each case the camera is killed and comes back. It ends with 1 if a chain is broken,
 # or where more than SHARE (0.05) of the frames are lost.
 # docs/live.md says what the columns mean.
-# shellcheck source-path=SCRIPTDIR source=common.sh
-source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
-# shellcheck source=packages.sh
-source "$root/scripts/packages.sh"
-
-# Servers and viewers are small programs on the system's Python, which Debian's bindings are for.
-python=/usr/bin/python3
-
-has_bindings() {
-  "$python" -c '
-import gi
-for name in "Gst", "GstRtspServer", "GstVideo":
-    gi.require_version(name, "1.0")
-from gi.repository import Gst, GstRtspServer, GstVideo' 2>/dev/null
-}
+# shellcheck source-path=SCRIPTDIR source=python_checks.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/python_checks.sh"
 
 # Print the Debian packages that the chains need beside those of install.sh.
 missing_packages() {
-  has_bindings || echo python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0
+  has_bindings Gst GstRtspServer GstVideo ||
+    echo python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0
   has_elements rtspclientsink || echo gstreamer1.0-rtsp
   has_elements rtspsrc souphttpsrc || echo gstreamer1.0-plugins-good
   has_elements srtsrc srtsink hlssink2 hlsdemux watchdog || echo gstreamer1.0-plugins-bad
@@ -55,4 +43,4 @@ cargo build --quiet --release --example live_rtsp --example live_srt --example l
 if $webrtc; then
   cargo build --quiet --release --features webrtc --example live_webrtc
 fi
-exec "$python" tests/chains/measure.py "${CARGO_TARGET_DIR:-target}/release/examples" "$@"
+exec /usr/bin/python3 tests/chains/measure.py "${CARGO_TARGET_DIR:-target}/release/examples" "$@"
