@@ -28,3 +28,17 @@ def read_code(buffer: Gst.Buffer, caps: Gst.Caps) -> int | None:
         for line in barcode.middles(info.width)
     ]
     return barcode.read(rows, info.width)
+
+
+def collect(sink: Gst.Element, read=read_code) -> list:
+    """Return a list that fills with what is read of each frame at an appsink."""
+    seen: list = []
+
+    def note(sink: Gst.Element) -> Gst.FlowReturn:
+        sample = sink.emit("pull-sample")
+        seen.append(read(sample.get_buffer(), sample.get_caps()))
+        return Gst.FlowReturn.OK
+
+    sink.set_property("emit-signals", True)
+    sink.connect("new-sample", note)
+    return seen
