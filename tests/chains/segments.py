@@ -1,0 +1,59 @@
+"""What the segments of HLS hold that a playlist has named."""
+
+import contextlib
+from itertools import groupby
+from pathlib import Path
+
+import clip
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
+
+
+class Segments:
+    """The segments of a playlist that changes; kept, as it drops them after a while."""
+
+    def __init__(self, playlist: Path, kept: Path) -> None:
+        self.playlist = playlist
+        self.kept = kept
+        self.kept.mkdir()
+
+    def keep(self) -> None:
+        """Keep what the playlist names now."""
+        for line in self.playlist.read_text().splitlines() if self.playlist.exists() else []:
+            if line and not line.startswith("#"):
+                # What is there already, or was dropped just now.
+                with contextlib.suppress(FileExistsError, FileNotFoundError):
+                    (self.kept / line).hardlink_to(self.playlist.parent / line)
+
+    def sizes(self) -> list[set[tuple[int, int]]]:
+        """Return the sizes of the pictures in each segment, in the order of the names."""
+        return [sizes_in(path) for path in sorted(self.kept.iterdir())]
+
+    def fault(self) -> str:
+        """Say where segments of one size do not follow upon those of another; nothing where they do."""
+        sizes = self.sizes()
+        mixed = [number for number, found in enumerate(sizes) if len(found) != 1]
+        runs = [size for size, _ in groupby(sizes)]
+        if mixed or len(runs) != 2:
+            return f"segments {mixed or 'none'} hold other than one size; one after the other they have {runs}"
+        return ""
+
+
+def sizes_in(path: Path) -> set[tuple[int, int]]:
+    """Return the sizes of the pictures in a segment."""
+    sizes = set()
+
+    def note(_, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        event = info.get_event()
+        if event.type == Gst.EventType.CAPS:
+            video = event.parse_caps().get_structure(0)
+            sizes.add((video.get_int("width").value, video.get_int("height").value))
+        return Gst.PadProbeReturn.OK
+
+    pipeline = Gst.parse_launch(f"filesrc location={path} ! tsdemux ! h264parse ! fakesink name=end")
+    pad = pipeline.get_by_name("end").get_static_pad("sink")
+    pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, note)
+    clip.run(pipeline)
+    return sizes
