@@ -18,12 +18,12 @@ has_python_modules() {
   /usr/bin/python3 -c 'import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]' "$@" 2>/dev/null
 }
 
-# run_python_checks FILE [OPTION...]: build the element, and run a file of checks with it.
+# run_python_checks FILE [OPTION...]: build the element, and run a file of checks with it and the plugins of $plugins.
 run_python_checks() {
   local file=$1 built
   shift
   use_rust
   cargo build --quiet --release --lib --manifest-path "$root/Cargo.toml"
   built=$(realpath "${CARGO_TARGET_DIR:-$root/target}/release")
-  GST_PLUGIN_PATH=$built exec /usr/bin/python3 -m pytest --verbose -p no:cacheprovider "$@" "$root/tests/chains/$file"
+  GST_PLUGIN_PATH=$built${plugins:+:$plugins} exec /usr/bin/python3 -m pytest --verbose -p no:cacheprovider "$@" "$root/tests/chains/$file"
 }

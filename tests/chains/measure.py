@@ -21,13 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import barcode
-import gi
 from figures import Figures, figures
 from processes import ENDING_S, HERE, Processes, counts_of, free_port
 from segments import Segments
-
-gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
 
 # From the start of a server to the first client.
 STARTING_S = 1
@@ -307,7 +303,6 @@ def main() -> int:
         parser.error(f"no chain {', '.join(sorted(unknown))}: there are {', '.join(BESIDE_S)}")
     if "hls-browser" in options.chains and not options.hls_js:
         parser.error("hls-browser needs --hls-js")
-    Gst.init(None)
     print(HEAD, flush=True)
     results = [measure(name, load, options) for name in options.chains or USUAL for load in LOADS]
     return 0 if all(results) else 1
