@@ -214,7 +214,10 @@ def assert_pointed(seen: list[Gst.Structure], kind: str, place: tuple[float, flo
     "words",
     [
         ["gst-play-1.0", "--no-interactive", "--videosink=videoconvert ! dloralvsr ! videoconvert ! ximagesink", "URI"],
-        ["gst-launch-1.0", "playbin", "uri=URI", "video-filter=videoconvert ! dloralvsr"],
+        [
+            *("gst-launch-1.0", "playbin", "uri=URI"),
+            "video-filter=videoconvert ! dloralvsr overload=bypass ! queue max-size-buffers=8 max-size-bytes=0",
+        ],
     ],
     ids=["gst-play", "gst-launch"],
 )
