@@ -11,14 +11,17 @@ from gi.repository import Gst  # noqa: E402
 
 
 class Player:
-    """Plays; notes each frame that leaves the element. What comes too late, the converter behind or the sink drops."""
+    """Plays; notes each frame that leaves the element. Its sink shows all of them, also those that come late."""
 
     def __init__(self, path: Path, subtitles: Path | None = None) -> None:
         self.vsr = Gst.ElementFactory.make("dloralvsr")
         self.playbin = Gst.ElementFactory.make("playbin")
         self.playbin.set_property("uri", path.as_uri())
         self.playbin.set_property("video-filter", self.vsr)
-        self.playbin.set_property("video-sink", Gst.ElementFactory.make("ximagesink"))
+        screen = Gst.ElementFactory.make("ximagesink")
+        screen.set_property("qos", False)
+        screen.set_property("max-lateness", -1)
+        self.playbin.set_property("video-sink", screen)
         if subtitles:
             self.playbin.set_property("suburi", subtitles.as_uri())
             self.playbin.set_property("subtitle-font-desc", "Sans 30")

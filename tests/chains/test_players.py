@@ -27,7 +27,7 @@ COLOR_TOLERANCE = 6
 # Where fields of different colours meet, coding mixes them.
 MARGIN = 20
 # How long the screen may take to show what is asked for.
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +106,10 @@ def test_a_pause_keeps_the_frame(screen, small, open_player) -> None:
     player.pause()
     # What the sink was given last may not be drawn yet.
     time.sleep(0.2)
-    kept, noted = screen.code(LARGE_WIDTH), len(player.noted)
+    kept = screen.code(LARGE_WIDTH)
     time.sleep(0.5)
-    assert (screen.code(LARGE_WIDTH), len(player.noted)) == (kept, noted)
+    assert screen.code(LARGE_WIDTH) == kept
+    assert kept in range(FRAMES - 1)
     player.play()
     player.wait(Gst.MessageType.EOS)
     assert player.numbers() == list(range(FRAMES))
@@ -148,8 +149,10 @@ def test_subtitles_are_drawn(screen, small, open_player, tmp_path) -> None:
     subtitles = tmp_path / "subtitles.srt"
     subtitles.write_text("".join(subtitle(number, *cue) for number, cue in enumerate(cues, 1)))
     player = open_player(small, subtitles)
-    for number, is_there in ((55, True), (80, False)):
-        player.seek(number)
+    # After a seek, playbin may draw once more what was there before it.
+    player.seek(45)
+    for steps, number, is_there in ((10, 55, True), (25, 80, False)):
+        player.step(steps)
         assert_shown(screen, number)
         # All else below the bar code is darker in blue than the letters, which are white.
         brightest = screen.brightest(barcode.height_of(LARGE_WIDTH) + MARGIN, LARGE_HEIGHT, LARGE_WIDTH)
