@@ -77,10 +77,16 @@ def run(pipeline: Gst.Pipeline) -> None:
 
 def wait(pipeline: Gst.Element, kind: Gst.MessageType, seconds: int = 60) -> Gst.Message:
     """Return the next message of a kind; an error, or that none comes, ends the test."""
-    message = pipeline.get_bus().timed_pop_filtered(seconds * Gst.SECOND, kind | Gst.MessageType.ERROR)
+    message = take(pipeline, kind, seconds)
     if message is None:
         raise TimeoutError(f"no message of {kind.value_nicks} within {seconds} s")
-    if message.type == Gst.MessageType.ERROR:
+    return message
+
+
+def take(pipeline: Gst.Element, kind: Gst.MessageType, seconds: int) -> Gst.Message | None:
+    """Return the next message of a kind, none where none comes; an error ends the test."""
+    message = pipeline.get_bus().timed_pop_filtered(seconds * Gst.SECOND, kind | Gst.MessageType.ERROR)
+    if message and message.type == Gst.MessageType.ERROR:
         error, details = message.parse_error()
         raise RuntimeError(f"{message.src.get_name()}: {error.message} ({details})")
     return message

@@ -42,10 +42,16 @@ class Player:
     def wait(self, kind: Gst.MessageType) -> None:
         clip.wait(self.playbin, kind)
 
+    def has_ended(self) -> bool:
+        """Whether the end was reached since this was asked last."""
+        return clip.take(self.playbin, Gst.MessageType.EOS, 0) is not None
+
     def pause(self) -> None:
         """Pause, and wait until a frame is there."""
         if self.playbin.set_state(Gst.State.PAUSED) == Gst.StateChangeReturn.ASYNC:
             self.wait(Gst.MessageType.ASYNC_DONE)
+        # playbin may say so and still be on its way; then it takes no seek.
+        self.playbin.get_state(Gst.CLOCK_TIME_NONE)
 
     def play(self) -> None:
         self.playbin.set_state(Gst.State.PLAYING)

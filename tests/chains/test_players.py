@@ -149,14 +149,23 @@ def test_subtitles_are_drawn(screen, small, open_player, tmp_path) -> None:
     subtitles = tmp_path / "subtitles.srt"
     subtitles.write_text("".join(subtitle(number, *cue) for number, cue in enumerate(cues, 1)))
     player = open_player(small, subtitles)
-    # After a seek, playbin may draw once more what was there before it.
-    player.seek(45)
-    for steps, number, is_there in ((10, 55, True), (25, 80, False)):
-        player.step(steps)
-        assert_shown(screen, number)
+    # No seeks: after one playbin may draw what was there before, or nothing, with any filter.
+    player.play()
+    brightest: dict[bool, list[int]] = {True: [], False: []}
+
+    def look() -> bool:
+        number = screen.code(LARGE_WIDTH)
         # All else below the bar code is darker in blue than the letters, which are white.
-        brightest = screen.brightest(barcode.height_of(LARGE_WIDTH) + MARGIN, LARGE_HEIGHT, LARGE_WIDTH)
-        assert (brightest > 235) == is_there, f"the brightest blue at frame {number} is {brightest}"
+        blue = screen.brightest(barcode.height_of(LARGE_WIDTH) + MARGIN, LARGE_HEIGHT, LARGE_WIDTH)
+        is_still_there = number is not None and screen.code(LARGE_WIDTH) == number
+        # Frames near a change may be drawn in part.
+        if is_still_there and any(number in near for near in (range(8, 48), range(53, 72), range(78, 88))):
+            brightest[number in range(50, 75)].append(blue)
+        return player.has_ended()
+
+    assert until(look)
+    assert min(brightest[True]) > 235
+    assert max(brightest[False]) < 235
 
 
 def test_colors_on_the_screen_are_those_of_the_clip(screen, open_player, tmp_path) -> None:
@@ -177,7 +186,8 @@ def test_colors_on_the_screen_are_those_of_the_clip(screen, open_player, tmp_pat
                 seen = screen.pixel(x, y)
                 error = max(abs(a - b) for a, b in zip(seen, color, strict=True))
                 assert error <= COLOR_TOLERANCE, f"{seen} in place of {color} at {x}, {y}"
-    assert player.count("restored") == 1
+    assert player.count("restored") >= 1
+    assert player.count("bypassed") == 0
 
 
 def test_pointers_reach_upstream_as_places_in_the_input(screen, small, open_player) -> None:
