@@ -27,13 +27,20 @@ class Player:
             self.playbin.set_property("subtitle-font-desc", "Sans 30")
         # Number, size and running time of each frame since the last seek.
         self.noted: list[tuple[int | None, tuple[int, int], int]] = []
-        self.vsr.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, self._note)
+        pad = self.vsr.get_static_pad("src")
+        pad.add_probe(Gst.PadProbeType.BUFFER, self._note)
+        pad.add_probe(Gst.PadProbeType.EVENT_FLUSH, self._begin)
 
     def _note(self, pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
         buffer, caps = info.get_buffer(), pad.get_current_caps()
         segment = pad.get_sticky_event(Gst.EventType.SEGMENT, 0).parse_segment()
         time = segment.to_running_time(Gst.Format.TIME, buffer.pts)
         self.noted.append((frames.read_code(buffer, caps), frames.size(caps), time))
+        return Gst.PadProbeReturn.OK
+
+    def _begin(self, _, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        if info.get_event().type == Gst.EventType.FLUSH_STOP:
+            self.noted.clear()
         return Gst.PadProbeReturn.OK
 
     def numbers(self) -> list[int | None]:
@@ -58,7 +65,6 @@ class Player:
 
     def seek(self, start: int, rate: float = 1.0, stop: int | None = None) -> None:
         """Seek to a frame, and wait until it is there. Backwards, `stop` is where it begins."""
-        self.noted.clear()
         stops = (Gst.SeekType.NONE, 0) if stop is None else (Gst.SeekType.SET, stop * clip.FRAME_NS)
         flags = Gst.SeekFlags.FLUSH | Gst.SeekFlags.ACCURATE
         sought = self.playbin.seek(rate, Gst.Format.TIME, flags, Gst.SeekType.SET, start * clip.FRAME_NS, *stops)
