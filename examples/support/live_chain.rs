@@ -97,6 +97,7 @@ pub fn run(
     pipeline.use_clock(Some(&gst::SystemClock::obtain()));
     prepare(&pipeline)?;
     let entry = pipeline.by_name("entry").ok_or("the description names it")?;
+    leave_out_repeated_times(&entry.static_pad("src").ok_or("queues have a src pad")?);
     let mut input = LiveInput::new(&options.input, &pipeline, &entry);
     input.attach()?;
     let result = play(options, &pipeline, &mut input);
@@ -105,6 +106,25 @@ pub fn run(
     report(&pipeline, &input)?;
     pipeline.set_state(gst::State::Null)?;
     result
+}
+
+/// Leaves frames out whose time is not after that of the one before, as `rtspsrc` gives where it falls behind. Parsers
+/// take such times away, and `splitmuxsink` ends with "Timestamping error on input streams".
+fn leave_out_repeated_times(pad: &gst::Pad) {
+    let latest = std::sync::Mutex::new(None);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let time = pad
+            .sticky_event::<gst::event::Segment>(0)
+            .and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned())
+            .zip(info.buffer())
+            .and_then(|(segment, buffer)| segment.to_running_time(buffer.pts()));
+        let mut latest = latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if time.is_some() && time <= *latest {
+            return gst::PadProbeReturn::Drop;
+        }
+        *latest = time.or(*latest);
+        gst::PadProbeReturn::Ok
+    });
 }
 
 fn play(options: &Options, pipeline: &gst::Pipeline, input: &mut LiveInput) -> Result<(), Box<dyn std::error::Error>> {

@@ -31,10 +31,6 @@ class Figures:
     outages: list[int]
     widths: list[int]
 
-    @property
-    def lost_share(self) -> float:
-        return 1 - self.received / self.sent if self.sent else 1.0
-
 
 def figures(camera: Path, viewer: Path, events: list[int], connects_late: bool = False) -> Figures | None:
     """Count frames between the events that interrupt the stream; none where no frame was seen, or none after an event.

@@ -1,6 +1,7 @@
 """Live chains on loopback, with the element and without it: a row of a table for each case.
 
-measure.py PROGRAMS [rtsp|srt|hls|webrtc ...] [--seconds N] [--without-comparison] [--tolerated SHARE]
+measure.py PROGRAMS [rtsp|srt|hls|webrtc|hls-browser|webrtc-browser ...] [--seconds N] [--without-comparison]
+    [--tolerated SHARE] [--hls-js FILE] [--pictures FOLDER]
 
 PROGRAMS is the folder of the examples. In each case the camera is killed and comes back a second later, over SRT the
 viewer too. It ends with 1 if a chain is broken: it failed, no frame arrived before or after an interruption, more than
@@ -9,6 +10,8 @@ the tolerated share of frames were lost apart from that, or the element's counts
 
 import argparse
 import contextlib
+import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,13 +22,15 @@ from pathlib import Path
 
 import barcode
 from figures import Figures, figures
-from processes import ENDING_S, Processes, counts_of, free_port
+from processes import ENDING_S, HERE, Processes, counts_of, free_port
+from segments import Segments
 
 # From the start of a server to the first client.
 STARTING_S = 1
+LISTENING_S = 20
 # What each chain takes beside the stream: a connection over SRT is lost when nothing has come for seconds, and players
 # of HLS wait for segments.
-BESIDE_S = {"rtsp": 2, "srt": 10, "hls": 6, "webrtc": 2}
+BESIDE_S = {"rtsp": 2, "srt": 10, "hls": 6, "webrtc": 2, "hls-browser": 16, "webrtc-browser": 6}
 # Without a name; WebRTC needs more packages.
 USUAL = ("rtsp", "srt", "hls")
 # When the camera is killed, and over SRT the viewer, in shares of the case.
@@ -56,8 +61,14 @@ class Chain:
     viewer: str
 
 
+def protocol(name: str) -> str:
+    """Return how a chain gives its stream to viewers; some are there with another viewer too."""
+    return name.removesuffix("-browser")
+
+
 def make_chain(name: str, folder: Path) -> Chain:
     """Return a chain's addresses, at free ports of loopback."""
+    name = protocol(name)
     if name == "srt":
         camera, output = (f"srt://127.0.0.1:{free_port(socket.SOCK_DGRAM)}" for _ in range(2))
         return Chain(name, camera, f"{output}?mode=listener", output)
@@ -75,9 +86,11 @@ class Case:
     """A chain with one source, once."""
 
     def __init__(self, name: str, load: Load, options: argparse.Namespace, with_element: bool) -> None:
-        self.name = name
+        self.name = protocol(name)
+        self.in_browser = name != self.name
         self.load = load
-        self.program = options.programs.resolve() / f"live_{name}"
+        self.program = options.programs.resolve() / f"live_{self.name}"
+        self.hls_js = options.hls_js
         self.seconds = options.seconds + BESIDE_S[name]
         self.tolerated = options.tolerated
         self.with_element = with_element
@@ -86,6 +99,7 @@ class Case:
     def run(self, folder: Path) -> tuple[Figures | None, dict, str]:
         """Return the figures, the element's counts, and what is broken."""
         self.chain = make_chain(self.name, folder)
+        self.segments = Segments(folder / "hls" / "playlist.m3u8", folder / "segments") if self.name == "hls" else None
         self.camera_log, self.viewer_log = folder / "camera.log", folder / "viewer.log"
         with Processes(folder) as processes:
             camera = self.camera(processes, self.load.size)
@@ -103,15 +117,20 @@ class Case:
 
     def server(self, processes: Processes) -> None:
         """Start what the output is given to, where that has to be there first."""
+        port = int(self.chain.viewer.split(":")[2].split("/")[0].split("?")[0])
         if self.name == "rtsp":
             processes.python("relay.py", self.chain.output)
         elif self.name == "webrtc":
-            processes.python("whip_viewer.py", self.chain.output, "--log", str(self.viewer_log))
+            script = "browser_viewer.py" if self.in_browser else "whip_viewer.py"
+            processes.python(script, self.chain.output, "--log", str(self.viewer_log))
+            wait_for(port)
         elif self.name == "hls":
             Path(self.chain.output).mkdir()
-            port = self.chain.viewer.split(":")[2].split("/")[0]
+            if self.in_browser:
+                for file in (*(HERE / "page").iterdir(), self.hls_js):
+                    shutil.copy(file, self.chain.output)
             processes.start(
-                sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", self.chain.output, port
+                sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", self.chain.output, str(port)
             )
 
     def options(self) -> list[str]:
@@ -127,7 +146,10 @@ class Case:
         events = []
         while (passed := (time.monotonic() - started) / self.seconds) < 1 and program.poll() is None:
             if self.is_viewer_wanted() and (self.viewer is None or self.viewer.poll() is not None):
-                self.viewer = processes.python("viewer.py", self.chain.viewer, "--log", str(self.viewer_log))
+                script = "browser_viewer.py" if self.in_browser else "viewer.py"
+                self.viewer = processes.python(script, self.chain.viewer, "--log", str(self.viewer_log))
+            if self.segments:
+                self.segments.keep()
             if not events and passed > CAMERA_LOST:
                 events.append(interrupt(processes, camera))
                 time.sleep(1)
@@ -149,19 +171,39 @@ class Case:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.viewer.wait(ENDING_S)
 
+    def browser_figures(self) -> dict:
+        """Return what the browser has said last about its video."""
+        said = Path(f"{self.viewer_log}.json")
+        return json.loads(said.read_text()) if said.exists() else {}
+
+    def decoded(self) -> int:
+        """Return how many frames the browser has decoded; on a machine that is busy it does not show all of them."""
+        return self.browser_figures().get("decoded", 0)
+
     def faults(self, result: Figures | None, counts: dict) -> str:
         """Say what is broken; nothing where nothing is."""
         if not counts:
             return "the program failed"
         if result is None:
             return "no frames arrived, or none after the interruption"
-        if result.lost_share > self.tolerated or result.unreadable > self.tolerated * result.received:
-            return f"{result.sent - result.received} of {result.sent} frames lost, {result.unreadable} unreadable"
+        arrived = self.decoded() if self.in_browser else result.received
+        lost = max(0, result.sent - arrived)
+        if lost > self.tolerated * result.sent or result.unreadable > self.tolerated * result.received:
+            return f"{lost} of {result.sent} frames lost, {result.unreadable} unreadable"
         if self.with_element and counts["frames-in"] != counts["restored"] + counts["bypassed"]:
             return f"the element's counts do not add up: {counts}"
         if self.name == "hls" and self.with_element and len(result.widths) != 2:
             return f"of the two sizes the viewer saw {result.widths}"
-        return ""
+        return self.segments.fault() if self.segments and self.with_element else ""
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens at a port of loopback."""
+    deadline = time.monotonic() + LISTENING_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
 
 
 def interrupt(processes: Processes, process: subprocess.Popen) -> int:
@@ -180,7 +222,7 @@ def row(chain: str, load: Load, result: Figures | None, counts: dict, plain: Fig
         result.sent,
         result.received,
         # A player of segments is as far behind as its segments make it.
-        "" if chain == "hls" else result.late,
+        "" if protocol(chain) == "hls" else result.late,
         counts.get("restored", ""),
         counts.get("bypassed", ""),
         f"{result.median:.0f}, {result.p99:.0f}",
@@ -217,9 +259,20 @@ def measure(name: str, load: Load, options: argparse.Namespace) -> bool:
             if fault:
                 whole = False
                 report(case, fault, Path(folder))
+            if case.in_browser and with_element:
+                print(f"{name}, {load.size}: {case.browser_figures()}", file=sys.stderr)
+                keep_picture(f"{name}-{load.size}", case.viewer_log, options.pictures)
     plain = results[1][0] if len(results) > 1 else None
     print(row(name, load, *results[0], plain), flush=True)
     return whole
+
+
+def keep_picture(name: str, log: Path, folder: Path | None) -> None:
+    """Keep the picture of the browser's page."""
+    picture = Path(f"{log}.png")
+    if folder and picture.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, folder / f"{name}.png")
 
 
 def report(case: Case, fault: str, folder: Path) -> None:
@@ -243,9 +296,13 @@ def main() -> int:
     parser.add_argument(
         "--tolerated", type=float, default=0.05, help="share of frames that may be lost or unreadable; default 0.05"
     )
+    parser.add_argument("--hls-js", type=Path, help="hls.min.js, for hls-browser")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of the browser's page")
     options = parser.parse_intermixed_args()
     if unknown := set(options.chains) - set(BESIDE_S):
         parser.error(f"no chain {', '.join(sorted(unknown))}: there are {', '.join(BESIDE_S)}")
+    if "hls-browser" in options.chains and not options.hls_js:
+        parser.error("hls-browser needs --hls-js")
     print(HEAD, flush=True)
     results = [measure(name, load, options) for name in options.chains or USUAL for load in LOADS]
     return 0 if all(results) else 1

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import barcode
+import frames
 import gi
 
 gi.require_version("Gst", "1.0")
-gi.require_version("GstVideo", "1.0")
-from gi.repository import Gst, GstVideo  # noqa: E402
+from gi.repository import Gst  # noqa: E402
 
 INPUTS = {
     "rtsp": "rtspsrc location={address} latency=0 protocols=tcp ! application/x-rtp,media=video ! rtph264depay ! "
@@ -27,13 +27,9 @@ INPUTS = {
 
 def read(sample: Gst.Sample) -> tuple[int, int] | None:
     """Return a frame's time and width."""
-    info = GstVideo.VideoInfo.new_from_caps(sample.get_caps())
-    buffer = sample.get_buffer()
-    meta = GstVideo.buffer_get_video_meta(buffer)
-    offset, stride = (meta.offset[0], meta.stride[0]) if meta else (info.offset[0], info.stride[0])
-    rows = [buffer.extract_dup(offset + line * stride, info.width) for line in barcode.middles(info.width)]
-    stamp = barcode.read(rows, info.width)
-    return None if stamp is None else (stamp, info.width)
+    caps = sample.get_caps()
+    stamp = frames.read_code(sample.get_buffer(), caps)
+    return None if stamp is None else (stamp, frames.size(caps)[0])
 
 
 def main() -> int:
