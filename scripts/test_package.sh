@@ -3,20 +3,17 @@
 #
 #     scripts/test_package.sh bookworm|trixie [PACKAGE.deb]
 #
-# PACKAGE.deb: by default the newest in target/debian, where scripts/package.sh puts it. Needs root and debootstrap. The
-# fresh Debian is made once, in target/roots or the folder that ROOTS names, and copied for each run. It takes the host
-# name lookup and the certificates of this machine. MIRROR names another mirror than deb.debian.org.
+# PACKAGE.deb: by default the newest in target/debian, where scripts/package.sh puts it. Needs root and debootstrap, and
+# takes ROOTS and MIRROR: see scripts/fresh_debian.sh.
 # shellcheck disable=SC2016 # what is not expanded here is for the shell of the fresh Debian
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 suite=${1-}
 [[ $suite == bookworm || $suite == trixie ]] || die "the release is missing: scripts/test_package.sh bookworm|trixie"
-((EUID == 0)) || die "root is needed: chroot and mount are not for others"
-has_commands debootstrap || die "debootstrap is missing: install the Debian package of this name"
 target=${CARGO_TARGET_DIR:-$root/target}
-roots=${ROOTS:-$target/roots}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+# shellcheck source-path=SCRIPTDIR source=fresh_debian.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/fresh_debian.sh"
 
 newest_package() {
   local found
@@ -25,34 +22,6 @@ newest_package() {
   echo "${found#* }"
 }
 package=${2:-$(newest_package)}
-
-make_base() {
-  [[ -d $roots/$suite ]] && return 0
-  mkdir -p "$roots"
-  rm -rf "$roots/$suite.part"
-  debootstrap --variant=minbase --include=ca-certificates "$suite" "$roots/$suite.part" "$mirror" >&2
-  mv "$roots/$suite.part" "$roots/$suite"
-}
-
-# The clean root of this run; gone at its end.
-make_root() {
-  clean=$(mktemp -d "$roots/run.XXXXXX")
-  chmod 755 "$clean"
-  trap 'umount "$clean/proc" 2>/dev/null; rm -rf --one-file-system "$clean"' EXIT
-  cp -a "$roots/$suite/." "$clean/"
-  cp /etc/resolv.conf "$clean/etc/resolv.conf"
-  cp /etc/ssl/certs/ca-certificates.crt "$clean/etc/ssl/certs/ca-certificates.crt"
-  echo "deb $mirror $suite main" >"$clean/etc/apt/sources.list"
-  mount -t proc proc "$clean/proc"
-  mkdir -p "$clean/test"
-  cp "$package" "$clean/test/package.deb"
-  cp "$root/examples/demo/demo.mp4" "$clean/test/"
-}
-
-in_root() {
-  local path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-  chroot "$clean" env -u GST_PLUGIN_PATH -u XDG_DATA_HOME PATH="$path" HOME=/root DEBIAN_FRONTEND=noninteractive "$@"
-}
 
 # As a user without rights, in the home folder.
 as_user() {
@@ -65,13 +34,11 @@ check() {
   as_user "$2" || die "failed on $suite: $1"
 }
 
-make_base
-make_root
+make_root "$suite"
+cp "$package" "$clean/test/package.deb"
+cp "$root/examples/demo/demo.mp4" "$clean/test/"
 say "== $suite: apt install $(basename "$package")"
-in_root apt-get update -qq
-in_root apt-get install -y -qq --no-install-recommends /test/package.deb gstreamer1.0-tools \
-  >"$clean/test/apt.log" 2>&1 ||
-  die "apt could not install the package: $(tail -n 20 "$clean/test/apt.log")"
+install_packages /test/package.deb gstreamer1.0-tools
 in_root useradd --uid 1000 --create-home user
 
 check "the element is known" 'gst-inspect-1.0 dloralvsr >inspection && grep -q execution-provider inspection'
