@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What restoring one frame in several costs in quality: the table of docs/live.md.
+"""What restore-interval and temporal-blend do to the quality: the tables of docs/live.md.
 
-Frames go through the element itself, with each restore interval; the measures are those of `dloral evaluate`.
+Frames go through the element itself, with each setting; the measures are those of `dloral evaluate`.
 
-    python docs/restore_interval.py CLIPS/val CLIPS/val-lq MODEL FRAMES [INTERVAL...]
+    python docs/restore_interval.py CLIPS/val CLIPS/val-lq MODEL FRAMES [INTERVAL[:BLEND]...]
 
 Needs the package dloral with its extra `evaluate`, and the built plugin in GST_PLUGIN_PATH.
 """
@@ -27,11 +27,11 @@ LEVEL = "medium"
 RATE = 25
 
 
-def main(truths: Path, degraded: Path, model: str, count: int, intervals: list[int]) -> None:
+def main(truths: Path, degraded: Path, model: str, count: int, settings: list[str]) -> None:
     """Print the tables of all clips and their mean."""
     cv2.setNumThreads(1)
     methods = {BICUBIC: make_method(BICUBIC, packs={}, baselines=None, threads=1)}
-    methods |= {f"1 in {interval}": element(model, interval) for interval in intervals}
+    methods |= {setting: element(model, setting) for setting in settings}
     rows = []
     with ThreadPoolExecutor(1) as pool:
         for clip in find_clips(truths, degraded, [LEVEL]):
@@ -39,8 +39,9 @@ def main(truths: Path, degraded: Path, model: str, count: int, intervals: list[i
     print(markdown(rows))
 
 
-def element(model: str, interval: int) -> Method:
-    """The element, as a method that restores one frame in so many."""
+def element(model: str, setting: str) -> Method:
+    """The element, as a method, with a restore interval and perhaps a blend."""
+    interval, _, blend = setting.partition(":")
 
     def restore(frames: Iterable[Picture]) -> Iterator[Picture]:
         frames = list(frames)
@@ -48,7 +49,7 @@ def element(model: str, interval: int) -> Method:
         # Rows of frames lie close together, and not rounded up to four bytes.
         rows = f"plane-strides=<{width * 3}> plane-offsets=<0>"
         parse = f"rawvideoparse format=rgb width={width} height={height} framerate={RATE}/1 {rows}"
-        vsr = f"dloralvsr model={model} execution-provider=cpu restore-interval={interval}"
+        vsr = f"dloralvsr model={model} execution-provider=cpu restore-interval={interval} temporal-blend={blend or 0}"
         line = f"fdsrc blocksize={width * height * 3} ! {parse} ! {vsr} ! fdsink"
         command = ["gst-launch-1.0", "-q", *line.split()]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -73,4 +74,4 @@ def element(model: str, interval: int) -> Method:
 
 if __name__ == "__main__":
     truths, degraded, model, count, *given = sys.argv[1:]
-    main(Path(truths), Path(degraded), model, int(count), [int(interval) for interval in given] or [1, 2, 4])
+    main(Path(truths), Path(degraded), model, int(count), given or ["1", "2", "4"])

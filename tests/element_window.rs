@@ -84,6 +84,20 @@ fn one_frame_in_an_interval_is_restored() {
     assert_eq!(counts, [8, 4, 4, 4]);
 }
 
+/// A restored frame takes detail from the one before it, but not over a discontinuity.
+#[test]
+fn a_blend_is_of_successive_frames() {
+    let mut rig = Rig::new("nearest");
+    rig.element.set_property("temporal-blend", 0.5);
+    rig.harness.set_src_caps(frame(0).caps());
+    check(&mut rig, 0, 0);
+    let blended = rig.restore_buffer(frame(1).buffer(1));
+    assert!(nearest::pixels(&blended) != nearest::restored(&frame(1), &frame(0)));
+    let mut buffer = frame(2).buffer(2);
+    buffer.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    check_buffer(&mut rig, buffer, 2, 2);
+}
+
 #[test]
 fn a_discontinuity_begins_anew() {
     let mut rig = started();

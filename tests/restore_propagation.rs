@@ -123,6 +123,32 @@ fn detail_is_that_of_the_frame_that_was_kept_last() {
     assert!(distance(&output, &truth) < distance(&plain(&frame), &truth) * 0.5);
 }
 
+/// Noise that differs from picture to picture is halved; what the scene shows stays.
+#[test]
+fn a_blended_picture_flickers_less() {
+    let scene = Scene { seed: 7 };
+    let (frame, truth) = (scene.frame([8, -4]), scene.truth([8, -4]));
+    let noise = |at: usize| (at / 3).wrapping_mul(0x9E37_79B1) >> 7 & 31;
+    let noisy: Vec<u8> = truth
+        .iter()
+        .enumerate()
+        .map(|(at, value)| value.saturating_add(noise(at) as u8))
+        .collect();
+    let mut blended = noisy.clone();
+    writer(&scene).blend(&frame, &mut blended, 0.5);
+    let (before, after) = (distance(&noisy, &truth), distance(&blended, &truth));
+    assert!(
+        after < before * 0.65,
+        "{after:.2} levels from the truth, {before:.2} before"
+    );
+    // Another scene, and no scene at all, change next to nothing.
+    for mut writer in [writer(&Scene { seed: 99 }), OutputWriter::new()] {
+        let mut same = truth.clone();
+        writer.blend(&frame, &mut same, 0.5);
+        assert!(distance(&same, &truth) < 0.5);
+    }
+}
+
 #[test]
 fn another_scene_takes_no_detail() {
     let other = Scene { seed: 99 }.frame([0, 0]);

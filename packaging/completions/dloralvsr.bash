@@ -18,7 +18,7 @@ _dloralvsr() {
   local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --deinterlace --codec --crf
     --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --restore-interval
-    --cache-dir'
+    --temporal-blend --cache-dir'
   case $before in
     --deinterlace | --codec | --format | --provider | --precision | --color-fix | --speed-preset)
       mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
@@ -30,7 +30,7 @@ _dloralvsr() {
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       ;;
     --scale | --height | --fit | --size | --start | --end | -n | --frames | --preview | --stream | --fps | --crf | --device-id | --threads | \
-      --tile-size | --tile-overlap | --scene-threshold | --restore-interval)
+      --tile-size | --tile-overlap | --scene-threshold | --restore-interval | --temporal-blend)
       COMPREPLY=()
       ;;
     *)

@@ -22,6 +22,8 @@ pub struct Request {
     pub max_errors: u32,
     /// Whether what it is restored to is kept, for the detail of bypassed frames.
     pub is_kept: bool,
+    /// Share of the detail that it takes from the restored frame before it, from 0 to 1.
+    pub blend: f32,
 }
 
 /// What goes through the pipeline with a frame.
@@ -118,6 +120,7 @@ impl<'s> FrameFlow<'s> {
                 let ways = WriteSettings {
                     blended: self.is_blended(),
                     kept: treatment.request.is_kept,
+                    blend: treatment.request.blend,
                 };
                 let written = self.session.write(caps, frame, outcome, ways, output);
                 Some(self.conclude(written, caps, frame, output))

@@ -225,7 +225,8 @@ impl DloralVsr {
             times,
             settings: settings.restore_settings(),
             max_errors: settings.max_errors,
-            is_kept: settings.restore_interval > 1 || self.is_propagating(&settings),
+            is_kept: settings.restore_interval > 1 || settings.temporal_blend > 0.0 || self.is_propagating(&settings),
+            blend: settings.temporal_blend as f32,
         }
     }
 }

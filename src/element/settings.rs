@@ -16,6 +16,8 @@ const MAX_TILE: u32 = 16_384;
 const MAX_THREADS: u32 = 1024;
 /// Largest restore interval: over more frames too much has moved.
 const MAX_INTERVAL: u32 = 8;
+/// Largest share of a former frame's detail: with all of it nothing would ever change.
+const MAX_BLEND: f64 = 0.9;
 /// Longest time in ns that a frame may be given, an hour: sinks that are told to wait for centuries cannot be stopped.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 
@@ -35,6 +37,8 @@ pub struct Settings {
     scene_threshold: f64,
     /// One frame in so many is restored.
     pub restore_interval: u32,
+    /// Share of the detail that a restored frame takes from the one before it.
+    pub temporal_blend: f64,
     /// Whether frames that are bypassed for want of time have the detail of restored ones.
     pub propagate_detail: bool,
     /// What is done with frames that would come late.
@@ -60,6 +64,7 @@ impl Default for Settings {
             tile_overlap: 0,
             scene_threshold: restore::Settings::default().scene_threshold,
             restore_interval: 1,
+            temporal_blend: 0.0,
             propagate_detail: true,
             overload: Overload::default(),
             processing_latency: gst::ClockTime::ZERO,
@@ -93,6 +98,7 @@ impl Settings {
             "tile-overlap" => self.tile_overlap = get(value),
             "scene-threshold" => self.scene_threshold = get(value),
             "restore-interval" => self.restore_interval = get(value),
+            "temporal-blend" => self.temporal_blend = get(value),
             "propagate-detail" => self.propagate_detail = get(value),
             "overload" => self.overload = get(value),
             "processing-latency" => self.processing_latency = gst::ClockTime::from_nseconds(get(value)),
@@ -117,6 +123,7 @@ impl Settings {
             "tile-overlap" => self.tile_overlap.to_value(),
             "scene-threshold" => self.scene_threshold.to_value(),
             "restore-interval" => self.restore_interval.to_value(),
+            "temporal-blend" => self.temporal_blend.to_value(),
             "propagate-detail" => self.propagate_detail.to_value(),
             "overload" => self.overload.to_value(),
             "processing-latency" => self.processing_latency.nseconds().to_value(),
@@ -262,6 +269,17 @@ fn running_properties() -> Vec<glib::ParamSpec> {
             .minimum(1)
             .maximum(MAX_INTERVAL)
             .default_value(defaults.restore_interval)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecDouble::builder("temporal-blend")
+            .nick("Temporal blend")
+            .blurb(
+                "Share of the detail that a restored frame takes from the restored frame before it, moved along the optical \
+                 flow: steadier, and takes longer. 0: none",
+            )
+            .minimum(0.0)
+            .maximum(MAX_BLEND)
+            .default_value(defaults.temporal_blend)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("propagate-detail")

@@ -71,6 +71,12 @@ impl OutputWriter {
         self.propagation.keep(frame, picture)
     }
 
+    /// Gives a restored picture, packed RGB of 4W×4H, a `share`, from 0 to 1, of the detail of the frame that was
+    /// [kept](Self::keep) last, moved along the optical flow: what is the same in both flickers less.
+    pub fn blend(&mut self, frame: &Frame, picture: &mut [u8], share: f32) {
+        self.propagation.blend(frame, picture, share);
+    }
+
     /// Writes the frame upscaled by [`Upscaler`]: bypassed, with the mean colours that the restored frames before it
     /// had, which go over to its own within some frames. If it `propagates`, with the detail of the frame that was
     /// [kept](Self::keep) last, moved along the optical flow; says whether there was one.

@@ -91,6 +91,8 @@ Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --scene-threshold X  sensitivity to scene cuts, 0 switches them off
       --restore-interval N restore one frame in N, and give the others its detail: with
                            2 nearly twice as fast; default 1
+      --temporal-blend S   share, up to 0.9, of the detail that a frame takes from the one
+                           before it: steadier, and slower; default 0
       --cache-dir FOLDER   where engines built for a GPU are kept
 
 Exit status: 0 done, 1 failed, or the input is incomplete and OUTPUT holds what
@@ -98,7 +100,7 @@ could be read, 2 the command line or the files cannot work, 130 interrupted.
 ";
 
 /// The element's properties that have an option of their own: (option, property).
-const ELEMENT_OPTIONS: [(&str, &str); 11] = [
+const ELEMENT_OPTIONS: [(&str, &str); 12] = [
     ("model", "model"),
     ("provider", "execution-provider"),
     ("precision", "precision"),
@@ -109,6 +111,7 @@ const ELEMENT_OPTIONS: [(&str, &str); 11] = [
     ("tile-overlap", "tile-overlap"),
     ("scene-threshold", "scene-threshold"),
     ("restore-interval", "restore-interval"),
+    ("temporal-blend", "temporal-blend"),
     ("cache-dir", "cache-dir"),
 ];
 

@@ -86,6 +86,8 @@ pub struct WriteSettings {
     pub blended: bool,
     /// Its picture is kept, for the detail of those.
     pub kept: bool,
+    /// Share of the detail that it takes from the restored frame before it, from 0 to 1.
+    pub blend: f32,
 }
 
 /// What the caps say.
@@ -441,9 +443,14 @@ impl Session {
         output: &mut gst::BufferRef,
     ) -> Result<Report, FrameError> {
         let Restored { mut picture, report } = outcome?;
-        self.write_with(caps, output, |writer, output| match settings.blended {
-            true => writer.write_blended(frame, &mut picture, output),
-            false => writer.write(frame, &picture, output),
+        self.write_with(caps, output, |writer, output| {
+            if settings.blend > 0.0 {
+                writer.blend(frame, &mut picture, settings.blend);
+            }
+            match settings.blended {
+                true => writer.write_blended(frame, &mut picture, output),
+                false => writer.write(frame, &picture, output),
+            }
         })?;
         let spare = match settings.kept {
             true => self.writer().keep(frame.clone(), picture),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use self::colors::Colors;
 use self::detail::Detail;
-use self::field::field;
+use self::field::{Place, field};
 use self::flow::{SMALLEST, flow};
 use self::plane::{Plane, Pyramid};
 use super::SCALE;
@@ -48,6 +48,20 @@ impl Propagation {
     /// Gives the bicubic picture of another frame, tight RGB of 4W×4H, the last restored frame's detail. Says whether there
     /// was one of its size.
     pub fn show(&mut self, frame: &Frame, bicubic: &mut [u8]) -> bool {
+        self.mix(frame, bicubic, |_| ())
+    }
+
+    /// Gives the restored picture of another frame, packed RGB of 4W×4H, a `share`, from 0 to 1, of the last restored
+    /// frame's detail.
+    pub fn blend(&mut self, frame: &Frame, picture: &mut [u8], share: f32) {
+        // Its colours are the model's already.
+        self.mix(frame, picture, |place| {
+            (place.confidence, place.colors) = (place.confidence * share, [0.0; 3]);
+        });
+    }
+
+    /// Shows the last restored frame's detail where `change` leaves it.
+    fn mix(&mut self, frame: &Frame, picture: &mut [u8], change: impl FnMut(&mut Place)) -> bool {
         if let Some((restored, picture)) = self.restored.take() {
             self.source = Some(Source::new(&restored, &picture));
         }
@@ -56,8 +70,9 @@ impl Propagation {
             return false;
         };
         let flow = flow(&pyramid, &source.pyramid);
-        let field = field(&flow, &pyramid.0[0], &source.pyramid.0[0], &source.colors);
-        source.detail.show(&field, bicubic);
+        let mut field = field(&flow, &pyramid.0[0], &source.pyramid.0[0], &source.colors);
+        field.iter_mut().for_each(change);
+        source.detail.show(&field, picture);
         true
     }
 }
