@@ -1,6 +1,5 @@
 //! A flow at the frame's size, with how far it is to be believed.
 
-use super::colors::Colors;
 use super::flow::Flow;
 use super::plane::Plane;
 
@@ -23,12 +22,10 @@ pub struct Place {
     pub brighter: f32,
     /// From 0 to 1, whether it lies there.
     pub confidence: f32,
-    /// What the model adds to its red, green and blue, beside luma, in levels.
-    pub colors: [f32; 3],
 }
 
-/// The places of all pixels of `from` in `to`, whose model adds `colors`.
-pub fn field(flow: &Flow, from: &Plane, to: &Plane, colors: &Colors) -> Vec<Place> {
+/// The places of all pixels of `from` in `to`.
+pub fn field(flow: &Flow, from: &Plane, to: &Plane) -> Vec<Place> {
     let mut field = enlarged(flow, from.width, from.height);
     let mut differences = vec![0.0; field.len()];
     for y in 0..from.height {
@@ -36,7 +33,6 @@ pub fn field(flow: &Flow, from: &Plane, to: &Plane, colors: &Colors) -> Vec<Plac
             let at = y * from.width + x;
             let (across, down) = (x as f32 + field[at].across, y as f32 + field[at].down);
             differences[at] = from.values[at] - to.at(across, down);
-            field[at].colors = colors.at(across, down);
         }
     }
     let brighter = averaged(&differences, from.width, from.height, AROUND);
@@ -84,7 +80,7 @@ fn enlarged(flow: &Flow, width: usize, height: usize) -> Vec<Place> {
 }
 
 /// The mean around each value, so many on either side, of those that there are.
-pub fn averaged(values: &[f32], width: usize, height: usize, reach: usize) -> Vec<f32> {
+fn averaged(values: &[f32], width: usize, height: usize, reach: usize) -> Vec<f32> {
     let mut across = vec![0.0; values.len()];
     for (row, sums) in values.chunks_exact(width).zip(across.chunks_exact_mut(width)) {
         average(width, reach, |at| row[at], |at, mean| sums[at] = mean);

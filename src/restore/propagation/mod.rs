@@ -1,13 +1,11 @@
-//! Detail of a restored frame for those after it that are not restored: its luma is moved along the optical flow into their
-//! bicubic pictures.
+//! Detail of a restored frame for those after it that are not restored: its picture is moved along the optical flow into
+//! their bicubic ones.
 //!
 //! On the validation clips, with every second frame restored and the detail moved on to the ones between, pictures are
-//! nearly as sharp as with every frame restored, as close to the truth and as steady (`docs/live.md` has the figures).
-//! Luma alone is moved at full size, which has nearly all of the detail, as bright as the new frame shows it there; what
-//! the model does to colours is moved at the frame's size. A place that looks
-//! otherwise in the two frames, as after a cut or behind what has moved away, keeps the bicubic picture.
+//! nearly as sharp as with every frame restored, and as close to the truth (`docs/live.md` has the figures). What is moved
+//! is as bright as the new frame shows it there. A place that looks otherwise in the two frames, as after a cut or behind
+//! what has moved away, keeps the bicubic picture.
 
-mod colors;
 mod detail;
 mod field;
 mod flow;
@@ -15,7 +13,6 @@ mod plane;
 
 use std::sync::Arc;
 
-use self::colors::Colors;
 use self::detail::Detail;
 use self::field::{Place, field};
 use self::flow::{SMALLEST, flow};
@@ -35,7 +32,6 @@ pub(super) struct Propagation {
 struct Source {
     pyramid: Pyramid,
     detail: Detail,
-    colors: Colors,
 }
 
 impl Propagation {
@@ -54,23 +50,20 @@ impl Propagation {
     /// Gives the restored picture of another frame, packed RGB of 4W×4H, a `share`, from 0 to 1, of the last restored
     /// frame's detail.
     pub fn blend(&mut self, frame: &Frame, picture: &mut [u8], share: f32) {
-        // Its colours are the model's already.
-        self.mix(frame, picture, |place| {
-            (place.confidence, place.colors) = (place.confidence * share, [0.0; 3]);
-        });
+        self.mix(frame, picture, |place| place.confidence *= share);
     }
 
     /// Shows the last restored frame's detail where `change` leaves it.
     fn mix(&mut self, frame: &Frame, picture: &mut [u8], change: impl FnMut(&mut Place)) -> bool {
         if let Some((restored, picture)) = self.restored.take() {
-            self.source = Some(Source::new(&restored, &picture));
+            self.source = Some(Source::new(&restored, picture));
         }
         let pyramid = pyramid(frame);
         let Some(source) = self.source.as_ref().filter(|source| source.fits(&pyramid)) else {
             return false;
         };
         let flow = flow(&pyramid, &source.pyramid);
-        let mut field = field(&flow, &pyramid.0[0], &source.pyramid.0[0], &source.colors);
+        let mut field = field(&flow, &pyramid.0[0], &source.pyramid.0[0]);
         field.iter_mut().for_each(change);
         source.detail.show(&field, picture);
         true
@@ -78,11 +71,10 @@ impl Propagation {
 }
 
 impl Source {
-    fn new(frame: &Frame, picture: &[u8]) -> Source {
+    fn new(frame: &Frame, picture: Vec<u8>) -> Source {
         Source {
             pyramid: pyramid(frame),
             detail: Detail::new(picture, frame.width() * SCALE, frame.height() * SCALE),
-            colors: Colors::new(picture, frame.rgb(), frame.width(), frame.height()),
         }
     }
 
