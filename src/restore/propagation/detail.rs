@@ -69,10 +69,21 @@ impl Detail {
         let y = limit(y, place.down, self.height - 1);
         let [across, down] = [x % PARTS, y % PARTS];
         let start = ((y / PARTS) as usize * self.width + (x / PARTS) as usize) * 3;
-        let upper = &self.rgb[start..start + BLOCK + 3];
-        let lower = &self.rgb[start + self.width * 3..][..BLOCK + 3];
-        let mix = |row: &[u8], at: usize| i32::from(row[at]) * (PARTS - across) + i32::from(row[at + 3]) * across;
-        std::array::from_fn(|at| mix(upper, at) * (PARTS - down) + mix(lower, at) * down)
+        // As arrays, whose length the compiler knows.
+        let row = |start: usize| self.rgb[start..].first_chunk::<{ BLOCK + 3 }>();
+        let (Some(upper), Some(lower)) = (row(start), row(start + self.width * 3)) else {
+            return [0; BLOCK];
+        };
+        let weights = [
+            (PARTS - across) * (PARTS - down),
+            across * (PARTS - down),
+            (PARTS - across) * down,
+            across * down,
+        ];
+        std::array::from_fn(|at| {
+            let samples = [upper[at], upper[at + 3], lower[at], lower[at + 3]].map(i32::from);
+            samples[0] * weights[0] + samples[1] * weights[1] + samples[2] * weights[2] + samples[3] * weights[3]
+        })
     }
 }
 
