@@ -21,6 +21,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import barcode
+import whip
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -79,12 +80,7 @@ class Offers(SimpleHTTPRequestHandler):
         answered: queue.SimpleQueue = queue.SimpleQueue()
         self.waiting.put((offer, answered))
         answer = answered.get(timeout=ANSWERING_S).encode()
-        self.send_response(201)
-        self.send_header("Content-Type", "application/sdp")
-        self.send_header("Content-Length", str(len(answer)))
-        self.send_header("Location", f"{self.path}/1")
-        self.end_headers()
-        self.wfile.write(answer)
+        whip.send_answer(self, answer)
 
 
 def answer_offers(browser: Browser) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import barcode
 import gi
 import viewer
+import whip
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
@@ -103,12 +104,7 @@ def handler(log: Path) -> type[BaseHTTPRequestHandler]:
                 Offers.peer.stop()
             Offers.peer = Peer(log)
             answer = Offers.peer.answer(offer).encode()
-            self.send_response(201)
-            self.send_header("Content-Type", "application/sdp")
-            self.send_header("Content-Length", str(len(answer)))
-            self.send_header("Location", f"{self.path}/1")
-            self.end_headers()
-            self.wfile.write(answer)
+            whip.send_answer(self, answer)
 
     return Offers
 

@@ -3,6 +3,20 @@
 use crate::workshop::{Clip, Workshop};
 
 /// The beep begins at 1.000 s of two.
+/// Options of so many frames from `start` on, kept as they are.
+fn part_options<'a>(start: &'a str, frames: &'a str) -> [&'a str; 8] {
+    [
+        "--provider",
+        "cpu",
+        "--codec",
+        "ffv1",
+        "--start",
+        start,
+        "--frames",
+        frames,
+    ]
+}
+
 #[test]
 fn a_part_has_its_frames_and_its_audio_in_time() {
     let workshop = Workshop::new();
@@ -35,16 +49,7 @@ fn a_part_is_what_the_whole_video_has_there() {
     workshop
         .restore(&["--provider", "cpu", "--codec", "ffv1"], &input, &all)
         .succeeds();
-    let options = [
-        "--provider",
-        "cpu",
-        "--codec",
-        "ffv1",
-        "--start",
-        "0.5",
-        "--frames",
-        "3",
-    ];
+    let options = part_options("0.5", "3");
     workshop.restore(&options, &input, &part).succeeds();
     let (all, part) = (workshop.frame_hashes(&all), workshop.frame_hashes(&part));
     assert_eq!(part, all[12..15]);
@@ -79,16 +84,7 @@ fn a_part_far_from_the_beginning_is_the_same_however_it_is_read() {
         workshop.ffmpeg(&[&source[..], arguments, &[read.to_str().unwrap()]].concat());
         let hashes = |input: &std::path::Path, output: &str| {
             let output = workshop.path(output);
-            let options = [
-                "--provider",
-                "cpu",
-                "--codec",
-                "ffv1",
-                "--start",
-                "35.01",
-                "--frames",
-                "4",
-            ];
+            let options = part_options("35.01", "4");
             workshop.restore(&options, input, &output).succeeds();
             let times = workshop.video_times(&output);
             (workshop.frame_hashes(&output), times)

@@ -35,13 +35,13 @@ struct Source {
 }
 
 impl Propagation {
-    /// A frame was restored to this, tight RGB of 4W×4H. Gives back memory that is not needed any more.
+    /// A frame was restored to this, packed RGB of 4W×4H. Gives back memory that is not needed any more.
     pub fn keep(&mut self, frame: Arc<Frame>, picture: Vec<u8>) -> Option<Vec<u8>> {
         let before = self.restored.replace((frame, picture));
         before.map(|(_, picture)| picture)
     }
 
-    /// Gives the bicubic picture of another frame, tight RGB of 4W×4H, the last restored frame's detail. Says whether there
+    /// Gives the bicubic picture of another frame, packed RGB of 4W×4H, the last restored frame's detail. Says whether there
     /// was one of its size.
     pub fn show(&mut self, frame: &Frame, bicubic: &mut [u8]) -> bool {
         self.mix(frame, bicubic, |_| ())
