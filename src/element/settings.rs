@@ -17,7 +17,7 @@ const MAX_THREADS: u32 = 1024;
 /// Largest restore interval: over more frames too much has moved.
 const MAX_INTERVAL: u32 = 8;
 /// Largest share of a former frame's detail: with all of it nothing would ever change.
-const MAX_BLEND: f64 = 0.9;
+const MAX_BLEND: f64 = 0.5;
 /// Longest time in ns that a frame may be given, an hour: sinks that are told to wait for centuries cannot be stopped.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 

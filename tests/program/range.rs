@@ -41,18 +41,27 @@ fn a_part_has_its_frames_and_its_audio_in_time() {
     }
 }
 
+/// A frame is restored with the one before it; with a temporal blend, which the option switches on for `tiny`, that one with
+/// the one before it.
 #[test]
 fn a_part_is_what_the_whole_video_has_there() {
     let workshop = Workshop::new();
     let input = workshop.clip("in.mkv", &Clip::default());
-    let [all, part] = ["all.mkv", "part.mkv"].map(|name| workshop.path(name));
-    workshop
-        .restore(&["--provider", "cpu", "--codec", "ffv1"], &input, &all)
-        .succeeds();
-    let options = part_options("0.5", "3");
-    workshop.restore(&options, &input, &part).succeeds();
-    let (all, part) = (workshop.frame_hashes(&all), workshop.frame_hashes(&part));
-    assert_eq!(part, all[12..15]);
+    let [first, second] = [
+        &["--model", "tiny"][..],
+        &["--model", "tiny", "--temporal-blend", "0.5"],
+    ]
+    .map(|model| {
+        let [all, part] = ["all.mkv", "part.mkv"].map(|name| workshop.path(name));
+        let whole = [model, &["--provider", "cpu", "--codec", "ffv1", "-f"]].concat();
+        workshop.restore(&whole, &input, &all).succeeds();
+        let options = [model, &part_options("0.5", "3"), &["-f"]].concat();
+        workshop.restore(&options, &input, &part).succeeds();
+        let (all, part) = (workshop.frame_hashes(&all), workshop.frame_hashes(&part));
+        assert_eq!(part, all[12..15]);
+        part
+    });
+    assert_ne!(first, second);
 }
 
 /// Reading begins at a key frame before the part, where the file has a table of them; the pictures are the same as those of

@@ -15,7 +15,7 @@ use crate::trial;
 /// How long a better model than the built-in one may take for a file.
 const LONGEST: Duration = Duration::from_secs(600);
 /// The pack that is built in, that for processors with time, and that for GPUs.
-const TINY: &str = "tiny";
+pub const TINY: &str = "tiny";
 const SMALL: &str = "small";
 const LARGE: &str = "large";
 

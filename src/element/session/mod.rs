@@ -443,6 +443,9 @@ impl Session {
         output: &mut gst::BufferRef,
     ) -> Result<Report, FrameError> {
         let Restored { mut picture, report } = outcome?;
+        // The next frame takes detail from this one as it was restored, so that an output depends on three inputs, and
+        // not on all before it: parts of a video are what they are in the whole.
+        let unblended = (settings.blend > 0.0).then(|| self.copy(&picture));
         self.write_with(caps, output, |writer, output| {
             if settings.blend > 0.0 {
                 writer.blend(frame, &mut picture, settings.blend);
@@ -452,12 +455,23 @@ impl Session {
                 false => writer.write(frame, &picture, output),
             }
         })?;
+        let (picture, written) = match unblended {
+            Some(unblended) => (unblended, Some(picture)),
+            None => (picture, None),
+        };
         let spare = match settings.kept {
             true => self.writer().keep(frame.clone(), picture),
             false => Some(picture),
         };
-        self.stream().spare.extend(spare);
+        self.stream().spare.extend(spare.into_iter().chain(written));
         Ok(report)
+    }
+
+    fn copy(&self, picture: &[u8]) -> Vec<u8> {
+        let mut copy = self.stream().spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(picture);
+        copy
     }
 
     /// Writes the bicubic picture of a frame into the output, if it `propagates` with the detail of the last restored one.

@@ -1,6 +1,7 @@
 //! Where reading may begin for a part of the input: at a key frame some time before it.
 
 use super::{Input, Media, ffprobe};
+use crate::video::WARM_UP;
 
 /// So long before the part: what a decoder or a deinterlacer still lacks at the key frame has come by then.
 const BEFORE: i64 = 10_000_000_000;
@@ -32,9 +33,8 @@ impl SeekPoint {
         }
         let interval = format!("{}%{}", seconds(time), seconds(start));
         let packets = ffprobe::times(&input.media, input.video.stream.index, &interval).ok()?;
-        // The frame before the part is needed, and is among these.
-        let is_reached = packets.first().is_some_and(|first| *first <= time)
-            && packets.iter().any(|packet| (time..start).contains(packet));
+        let before = packets.iter().filter(|packet| (time..start).contains(*packet)).count();
+        let is_reached = packets.first().is_some_and(|first| *first <= time) && before >= WARM_UP;
         is_reached.then_some(Self { time, packets })
     }
 

@@ -4,7 +4,8 @@
 //! The video is cut between two frames, in front of the restorer. Everything behind the cut drains as at the end of a
 //! file. What passed, and when, is kept: by it the other streams are cut and the input is judged.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
@@ -15,6 +16,9 @@ use crate::range::Range;
 
 /// Times that are less apart are equal: they are rounded to a microsecond at least.
 const SAME: i64 = 100_000;
+/// Frames before the first one that have a part in it: the model looks at one, and with a temporal blend that one has
+/// detail of the one before it.
+pub const WARM_UP: usize = 2;
 
 /// Shared by the pads' probes and the session.
 pub struct Gate {
@@ -27,13 +31,14 @@ pub struct Gate {
     range: Range,
     clock: FileClock,
     interrupted: AtomicBool,
-    /// Frames before the range or done, and the last of them: the next frame is restored with it, as in the whole video.
+    /// Frames before the range or done, and the last of them: they are restored once more, so that the next frame comes
+    /// out as in the whole video.
     skipped: AtomicU64,
     /// Of them, those that are done.
     passed: AtomicU64,
-    before: Mutex<Option<gst::Buffer>>,
-    /// Whether the next frame that comes out of the restorer is the one before.
-    is_warming_up: AtomicBool,
+    before: Mutex<VecDeque<gst::Buffer>>,
+    /// How many of the next frames that come out of the restorer are those before.
+    warming_up: AtomicUsize,
     /// Frames handed to the restorer, and frames that came out of it.
     admitted: AtomicU64,
     restored: AtomicU64,
@@ -118,7 +123,7 @@ impl Gate {
             skipped: AtomicU64::default(),
             passed: AtomicU64::default(),
             before: Mutex::default(),
-            is_warming_up: AtomicBool::default(),
+            warming_up: AtomicUsize::default(),
             admitted: AtomicU64::default(),
             restored: AtomicU64::default(),
             times: Mutex::default(),
@@ -229,7 +234,7 @@ impl Gate {
             match gate.admit(pad, buffer) {
                 Admission::Restore => gate.warm_up(pad, info),
                 Admission::Skip => {
-                    *lock(&gate.before) = Some(buffer.copy());
+                    gate.remember(buffer);
                     gst::PadProbeReturn::Drop
                 }
                 Admission::End => {
@@ -245,7 +250,11 @@ impl Gate {
     pub fn count_restored(self: &Arc<Self>, pad: &gst::Pad) {
         let gate = self.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            if gate.is_warming_up.swap(false, Ordering::Relaxed) {
+            let warming_up = &gate.warming_up;
+            if warming_up
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+            {
                 return gst::PadProbeReturn::Drop;
             }
             gate.restored.fetch_add(1, Ordering::Relaxed);
@@ -253,19 +262,29 @@ impl Gate {
         });
     }
 
-    /// Hand the last skipped frame to the restorer, in front of the first one that is wanted.
+    /// Keep the last skipped frames.
+    fn remember(&self, buffer: &gst::BufferRef) {
+        let mut before = lock(&self.before);
+        if before.len() == WARM_UP {
+            before.pop_front();
+        }
+        before.push_back(buffer.copy());
+    }
+
+    /// Hand the last skipped frames to the restorer, in front of the first one that is wanted.
     fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
-        let (Some(before), Some(restorer)) = (lock(&self.before).take(), pad.peer()) else {
+        let Some(restorer) = pad.peer() else {
             return gst::PadProbeReturn::Ok;
         };
-        self.is_warming_up.store(true, Ordering::Relaxed);
-        match restorer.chain(before) {
-            Ok(_) => gst::PadProbeReturn::Ok,
-            Err(error) => {
+        let before = std::mem::take(&mut *lock(&self.before));
+        self.warming_up.fetch_add(before.len(), Ordering::Relaxed);
+        for buffer in before {
+            if let Err(error) = restorer.chain(buffer) {
                 info.flow_res = Err(error);
-                gst::PadProbeReturn::Handled
+                return gst::PadProbeReturn::Handled;
             }
         }
+        gst::PadProbeReturn::Ok
     }
 
     /// Whether the frame at `time`, before which so many frames of the range passed, is restored already.
@@ -278,7 +297,7 @@ impl Gate {
 
     fn forget_skipped(&self) {
         self.skipped.store(0, Ordering::Relaxed);
-        *lock(&self.before) = None;
+        lock(&self.before).clear();
     }
 
     fn admit(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Admission {
