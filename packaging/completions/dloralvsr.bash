@@ -3,6 +3,7 @@
 _dloralvsr_values() {
   case $1 in
     --deinterlace) echo auto off on field ;;
+    --hw) echo auto off ;;
     --codec) echo h264 hevc av1 vp9 prores ffv1 ;;
     --format) echo mkv mp4 mov webm ;;
     --provider) echo auto cpu openvino cuda tensorrt webgpu tensorrt-rtx ;;
@@ -16,11 +17,11 @@ _dloralvsr_values() {
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --deinterlace --codec --crf
-    --speed-preset --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
+    --speed-preset --hw --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --restore-interval
     --temporal-blend --cache-dir'
   case $before in
-    --deinterlace | --codec | --format | --provider | --precision | --color-fix | --speed-preset)
+    --deinterlace | --codec | --format | --provider | --precision | --color-fix | --speed-preset | --hw)
       mapfile -t COMPREPLY < <(compgen -W "$(_dloralvsr_values "$before")" -- "$word")
       ;;
     --model)

@@ -18,6 +18,7 @@ complete -c dloralvsr -l codec -x -a 'h264 hevc av1 vp9 prores ffv1' -d 'Of the 
 complete -c dloralvsr -l crf -x -d 'Quality of the encoded video, 0 to 50'
 complete -c dloralvsr -l speed-preset -x -d 'Preset of x264 and x265' \
     -a 'ultrafast superfast veryfast faster fast medium slow slower veryslow placebo'
+complete -c dloralvsr -l hw -x -a 'auto off' -d 'Encoder in hardware'
 complete -c dloralvsr -l json -d 'Progress for other programs'
 complete -c dloralvsr -l list-devices -d 'Which execution providers this machine has'
 complete -c dloralvsr -l install-runtime -d 'Get ONNX Runtime for this user'

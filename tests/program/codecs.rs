@@ -46,6 +46,17 @@ fn every_codec_keeps_frames_times_and_colours() {
     }
 }
 
+/// Of a codec that no hardware is asked for, and on machines that have none.
+#[test]
+fn without_an_encoder_in_hardware_the_usual_one_is_taken() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("in.mkv", &clip());
+    let output = workshop.path("out.webm");
+    let messages = workshop.restore(&["--hw", "auto"], &input, &output).succeeds();
+    assert!(messages.contains("vp9 is encoded in software"), "{messages}");
+    assert_eq!(workshop.stream(&output, "v:0")["codec_name"], "vp9");
+}
+
 #[test]
 fn a_lossless_codec_keeps_all_colour_samples() {
     let workshop = Workshop::new();

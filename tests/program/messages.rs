@@ -12,6 +12,8 @@ fn wrong_options_say_what_would_be_right() {
         (&["--crf", "99"], "from 0 to 50"),
         (&["--provider", "abacus"], "auto, cpu, cuda, tensorrt"),
         (&["--speed-preset", "warp"], "ultrafast"),
+        (&["--hw", "warp"], "auto or off"),
+        (&["--hw", "auto", "--resume"], "choose one"),
         (&["--tile-size", "-3"], "whole number"),
         (&["--colour", "red"], "unknown option --colour"),
     ] {

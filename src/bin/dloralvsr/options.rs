@@ -68,6 +68,9 @@ Options:
                            On x264's scale; prores and ffv1 have one quality
       --speed-preset NAME  preset of x264 and x265, ultrafast to placebo; default
                            veryfast
+      --hw NAME            auto: h264 and hevc by the machine's encoder in hardware
+                           (NVENC, Quick Sync, VA-API) if it has one; off; default off.
+                           Not with --resume
       --json               progress for other programs: one line of JSON a second, on
                            the standard output
       --list-devices       which execution providers this machine has, which of them
@@ -91,8 +94,8 @@ Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --scene-threshold X  sensitivity to scene cuts, 0 switches them off
       --restore-interval N restore one frame in N, and give the others its detail: with
                            2 nearly twice as fast; default 1
-      --temporal-blend S   share, up to 0.9, of the detail that a frame takes from the one
-                           before it: steadier, and slower; default 0
+      --temporal-blend S   share, up to 0.5, of the detail that a frame takes from the one
+                           before it: steadier, and slower; default 0.5, of tiny 0
       --cache-dir FOLDER   where engines built for a GPU are kept
 
 Exit status: 0 done, 1 failed, or the input is incomplete and OUTPUT holds what
@@ -175,6 +178,8 @@ pub struct Options {
     /// x264's constant rate factor, 0 to 50.
     pub crf: u32,
     pub speed_preset: String,
+    /// Encode in hardware where that can be.
+    pub hardware: bool,
     pub element: Vec<ElementOption>,
 }
 
@@ -222,6 +227,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
         crf: 17,
         speed_preset: "veryfast".to_owned(),
+        hardware: false,
         element: Vec::new(),
     };
     while let Some(argument) = parser.next().map_err(usage)? {
@@ -250,6 +256,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Long("codec") => options.codec = Some(codec(&mut parser)?),
             Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
             Long("speed-preset") => options.speed_preset = text(&mut parser)?,
+            Long("hw") => options.hardware = hardware(&mut parser)?,
             Long(name) => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
                 Some(&(option, property)) => {
                     let value = text(&mut parser)?;
@@ -264,6 +271,11 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Value(file) => files.push(file),
             other => return Err(usage(other.unexpected())),
         }
+    }
+    if options.hardware && options.resume {
+        return Err(usage(
+            "--hw auto and --resume: segments by several encoders are no one video; choose one of the two",
+        ));
     }
     let given = |option: &str| {
         let found = options.element.iter().find(|wanted| wanted.option == option);
@@ -315,6 +327,15 @@ where
         _ => Err(usage(format!(
             "{option} {written}: a whole number from {least} to {most} is needed"
         ))),
+    }
+}
+
+/// Whether to encode in hardware.
+fn hardware(parser: &mut lexopt::Parser) -> Result<bool, Failure> {
+    match text(parser)?.as_str() {
+        "auto" => Ok(true),
+        "off" => Ok(false),
+        written => Err(usage(format!("--hw {written}: auto or off is needed"))),
     }
 }
 

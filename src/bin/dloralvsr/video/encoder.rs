@@ -2,6 +2,7 @@
 
 use gst::prelude::*;
 
+use super::hardware::{self, Hardware};
 use crate::Failure;
 use crate::element::{element, set_from_text};
 use crate::input::Mastering;
@@ -16,8 +17,28 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The encoder of a codec, for frames of so many pixels.
+    /// The encoder of a codec, for frames of so many pixels: in hardware if that is asked for and there.
     pub fn new(
+        codec: VideoCodec,
+        options: &Options,
+        pixels: u64,
+        mastering: Option<&Mastering>,
+    ) -> Result<Self, Failure> {
+        if !options.hardware {
+            return Self::in_software(codec, options, pixels, mastering);
+        }
+        match hardware::find(codec, options.crf) {
+            Ok(hardware) => in_hardware(hardware, codec, options),
+            Err(reason) => {
+                let mut encoder = Self::in_software(codec, options, pixels, mastering)?;
+                let others = encoder.notice.take().map(|notice| format!(". {notice}"));
+                encoder.notice = Some(reason + &others.unwrap_or_default());
+                Ok(encoder)
+            }
+        }
+    }
+
+    fn in_software(
         codec: VideoCodec,
         options: &Options,
         pixels: u64,
@@ -34,6 +55,18 @@ impl Encoder {
             VideoCodec::Ffv1 => plain("avenc_ffv1", "FFV1, lossless"),
         }
     }
+}
+
+fn in_hardware(hardware: Hardware, codec: VideoCodec, options: &Options) -> Result<Encoder, Failure> {
+    let (name, parser) = match codec {
+        VideoCodec::Hevc => ("HEVC", "h265parse"),
+        _ => ("H.264", "h264parse"),
+    };
+    Ok(Encoder {
+        elements: vec![hardware.encoder, element(parser)?],
+        description: format!("{name} ({}, quantiser {})", hardware.name, options.crf),
+        notice: None,
+    })
 }
 
 /// One that has nothing to set.

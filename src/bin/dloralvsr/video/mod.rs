@@ -4,6 +4,7 @@ mod colour;
 mod deinterlace;
 mod encoder;
 mod gate;
+mod hardware;
 mod hdr_boxes;
 mod pipeline;
 mod reader;
@@ -12,6 +13,6 @@ mod segments;
 mod writer;
 
 pub use deinterlace::{Deinterlace, NAMES as DEINTERLACE};
-pub use gate::{Done, Gate};
+pub use gate::{Done, Gate, WARM_UP};
 pub use pipeline::{Destination, Transcoder, Upscaling, build};
 pub use segments::Shelf;
