@@ -35,7 +35,7 @@ def main(truths: Path, degraded: Path, model: str, count: int, settings: list[st
     rows = []
     with ThreadPoolExecutor(1) as pool:
         for clip in find_clips(truths, degraded, [LEVEL]):
-            rows += measure_clip(clip, methods, pool=pool, perceptual=None, max_frames=count)
+            rows += measure_clip(clip, methods, pool=pool, distances={}, max_frames=count)
     print(markdown(rows))
 
 

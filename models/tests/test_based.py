@@ -150,6 +150,22 @@ def test_weights_that_are_damaged_are_refused(tmp_path: Path, damage: Callable[[
         load_checkpoint(path)
 
 
+def test_the_mean_of_two_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("first", "second", "other")]
+    for file, values, base in zip(files, ([0.0, 8.0], [4.0, 0.0], [1.0]), ("base", "base", "base"), strict=True):
+        write_weights(Path(file), Checkpoint(1, 0, {}, {}, {"a": torch.tensor(values)}, {}, base))
+    out = str(tmp_path / "mean.safetensors")
+    call = ["weights", "--out", out, "--checkpoint", *files[:2]]
+    assert main(call) == 0
+    assert load_checkpoint(Path(out)).ema["a"].tolist() == [2, 4]
+    assert main([*call, "--shares", "0.25", "0.75"]) == 0
+    assert load_checkpoint(Path(out)).ema["a"].tolist() == [3, 2]
+    assert main([*call, "--shares", "0.5"]) == 1
+    assert "one for each of the 2 checkpoints" in capsys.readouterr().err
+    assert main(["weights", "--out", out, "--checkpoint", *files]) == 1
+    assert "different shapes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", [1e6, float("nan"), float("inf")])
 def test_weights_that_16_bits_cannot_hold_are_refused(tmp_path: Path, value: float) -> None:
     with pytest.raises(UserError, match="too large"):

@@ -10,7 +10,7 @@ from dloral.evaluate.scores import GROUND_TRUTH, Row
 
 Floats = NDArray[np.float64]
 
-RELATIVE = ("gmsd", "perceptual", "warp_error", "tof", "flicker")
+RELATIVE = ("gmsd", "squeezenet", "perceptual", "warp_error", "tof", "flicker")
 """Measures whose differences are given in per cent; those of the others are absolute."""
 
 

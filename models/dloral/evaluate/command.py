@@ -18,7 +18,8 @@ from dloral.arguments import positive
 from dloral.errors import UserError
 from dloral.evaluate.bootstrap import differences
 from dloral.evaluate.clips import LEVELS, Clip, find_clips, find_no_reference, read_frames
-from dloral.evaluate.measure import Instant, Perceptual, frame_count, measure_clip
+from dloral.evaluate.distances import load_distances
+from dloral.evaluate.measure import Distance, Instant, frame_count, measure_clip
 from dloral.evaluate.methods import BICUBIC, METHODS, PACK, SELF_PAIRED, Method, make_method, name_packs, self_paired
 from dloral.evaluate.no_reference import measure_no_reference, no_reference_frames
 from dloral.evaluate.reading import markdown as text_table
@@ -51,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-frames", type=positive, help="measure the first frames only, for a quick look")
     parser.add_argument("--backbone", type=Path, help="network of the perceptual distance (default: shared folder's)")
     parser.add_argument("--no-perceptual", action="store_true", help="leave out the perceptual distance (and PyTorch)")
+    parser.add_argument(
+        "--squeezenet", type=Path, help="compressed_SqueezeNet.net: adds the distance of a network that no loss uses"
+    )
     parser.add_argument(
         "--quality", type=Path, help="write the figures that a pack keeps to this file, for export's and quantise's"
     )
@@ -88,14 +92,16 @@ def run(args: argparse.Namespace) -> None:
     clips = None if args.clips is None else find_clips(args.clips, args.lq, args.levels, args.only)
     without_truth = find_no_reference(args.lq, args.only) if clips is None else []
     methods = {name: make_method(name, packs=packs, baselines=args.baselines, threads=args.jobs) for name in names}
-    perceptual = None if args.no_perceptual or clips is None else load_perceptual(args.backbone)
+    distances = (
+        {} if clips is None else load_distances(args.backbone, args.squeezenet, perceptual=not args.no_perceptual)
+    )
     speed = _speed(methods, _first_input(clips, without_truth), args.jobs) if args.html else None
     visualisations = Visualisations(args.png, args.video, args.row, page=args.html is not None)
     with _single_threaded_opencv():
         if clips is None:
             rows = _measure_no_reference(args, without_truth, methods, visualisations)
         else:
-            rows = _measure(args, clips, methods, perceptual, visualisations)
+            rows = _measure(args, clips, methods, distances, visualisations)
     text = markdown(rows) + "\n\n" + "\n".join(f"- {line}" for line in against_bicubic(rows)) + "\n"
     intervals = differences(rows, against, args.bootstrap) if args.bootstrap else {}
     if intervals:
@@ -113,35 +119,11 @@ def run(args: argparse.Namespace) -> None:
         write_quality(args.quality, kept_figures(rows, next(iter(packs))))
 
 
-def load_perceptual(backbone: Path | None) -> Perceptual:
-    """The perceptual distance as a function of u8 pictures."""
-    try:
-        import torch
-
-        from dloral.perceptual import BackboneError, PerceptualDistance
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the perceptual distance needs the Python package {error.name!r}: pip install it, or add --no-perceptual"
-        ) from error
-    # Frames are measured in parallel; threads inside each measurement would only compete.
-    torch.set_num_threads(1)
-    try:
-        distance = PerceptualDistance(backbone)
-    except BackboneError as error:
-        raise UserError(f"{error}; or leave the perceptual distance out with --no-perceptual") from error
-
-    def measure(pictures: list[Picture], truth: Picture) -> list[float]:
-        tensors = [torch.tensor(p).permute(2, 0, 1)[None].float() / 255 for p in (*pictures, truth)]
-        return distance.measure(tensors[:-1], tensors[-1])
-
-    return measure
-
-
 def _measure(
     args: argparse.Namespace,
     clips: list[Clip],
     methods: dict[str, Method],
-    perceptual: Perceptual | None,
+    distances: dict[str, Distance],
     visualisations: Visualisations,
 ) -> list[Row]:
     counts = [frame_count(clip, args.max_frames) for clip in clips]
@@ -150,7 +132,7 @@ def _measure(
         for clip, count in zip(clips, counts, strict=True):
             with _watched(visualisations, bar, clip.name, clip.truth, count) as on_frame:
                 rows += measure_clip(
-                    clip, methods, pool=pool, perceptual=perceptual, max_frames=args.max_frames, on_frame=on_frame
+                    clip, methods, pool=pool, distances=distances, max_frames=args.max_frames, on_frame=on_frame
                 )
     return rows
 

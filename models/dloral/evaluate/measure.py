@@ -22,8 +22,8 @@ from dloral.evaluate.methods import BICUBIC, Method
 from dloral.evaluate.scores import GROUND_TRUTH, FrameScores, Row, clip_row
 
 Picture = NDArray[np.uint8]
-Perceptual = Callable[[list[Picture], Picture], list[float]]
-"""Perceptual distances of several pictures from one."""
+Distance = Callable[[list[Picture], Picture], list[float]]
+"""Distances of several pictures from one."""
 
 _AHEAD = 4
 
@@ -71,20 +71,21 @@ def measure_clip(
     methods: Mapping[str, Method],
     *,
     pool: Executor,
-    perceptual: Perceptual | None,
+    distances: Mapping[str, Distance],
     max_frames: int | None = None,
     on_frame: Callable[[Instant], None] = lambda instant: None,
 ) -> list[Row]:
     """Rows of one clip, for each level the methods' in their order and the ground truth's.
 
-    ``methods`` has to hold bicubic, against which residuals are taken. ``on_frame`` is called for every frame in order.
+    ``methods`` has to hold bicubic, against which residuals are taken. ``distances`` are further measures, by their
+    keys. ``on_frame`` is called for every frame in order.
     """
     count = frame_count(clip, max_frames)
     scores: dict[Key, list[FrameScores]] = {}
     pending: deque[Future[dict[Key, FrameScores]]] = deque()
     previous: TrueInstant | None = None
     for instant in _instants(clip, methods, count):
-        pending.append(pool.submit(_measure, previous, instant, count, perceptual))
+        pending.append(pool.submit(_measure, previous, instant, count, distances))
         if len(pending) > _AHEAD:
             _collect(scores, pending.popleft().result())
         on_frame(instant)
@@ -135,14 +136,14 @@ def _collect(scores: dict[Key, list[FrameScores]], frame: dict[Key, FrameScores]
 
 
 def _measure(
-    previous: TrueInstant | None, instant: TrueInstant, count: int, perceptual: Perceptual | None
+    previous: TrueInstant | None, instant: TrueInstant, count: int, distances: Mapping[str, Distance]
 ) -> dict[Key, FrameScores]:
     pictures = _with_truth(instant)
     scores = {key: FrameScores(_fidelity(key, picture, instant.truth)) for key, picture in pictures.items()}
-    if perceptual is not None:
-        distances = perceptual(list(instant.results.values()), instant.truth)
-        for key, distance in zip(instant.results, distances, strict=True):
-            scores[key].values["perceptual"] = distance
+    for name, distance in distances.items():
+        found = distance(list(instant.results.values()), instant.truth)
+        for key, value in zip(instant.results, found, strict=True):
+            scores[key].values[name] = value
     if min(instant.truth.shape[:2]) > metrics.BLOCK:
         _add_spectra(pictures, scores)
     if previous is not None:

@@ -23,6 +23,7 @@ MEASURES = (
     Measure("haarpsi", "HaarPSI ↑", 4),
     Measure("gmsd", "GMSD ↓", 4),
     Measure("ssim", "SSIM ↑", 4),
+    Measure("squeezenet", "SqueezeNet ↓", 4),
     Measure("psnr", "PSNR ↑ dB", 2),
     Measure("sharpness", "sharpness", 3),
     Measure("warp_error", "E*warp ↓", 3),

@@ -104,8 +104,14 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _differences(values: dict[str, float], plain: dict[str, float]) -> list[str]:
     absolute = {"haarpsi": ("HaarPSI", 4, ""), "ssim": ("SSIM", 4, ""), "psnr": ("PSNR", 2, " dB")}
-    relative = {"gmsd": "GMSD", "warp_error": "E*warp", "tof": "tOF", "perceptual": "perceptual distance"}
-    relative["flicker"] = "flicker"
+    relative = {
+        "gmsd": "GMSD",
+        "squeezenet": "SqueezeNet distance",
+        "warp_error": "E*warp",
+        "tof": "tOF",
+        "perceptual": "perceptual distance",
+        "flicker": "flicker",
+    }
     texts = [
         f"{name} {values[key] - plain[key]:+.{digits}f}{unit}"
         for key, (name, digits, unit) in absolute.items()
