@@ -10,8 +10,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gstdloralvsr::pack::{Graph, Pack};
-use gstdloralvsr::restore::plan::{TilePlan, TileRule, padded_size};
+use gstdloralvsr::pack::{Graph, GraphSizes, Pack, TileBatch, TileShape};
+use gstdloralvsr::restore::plan::{TilePlan, padded_size};
 use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, Place, YuvLayout, YuvView};
 use sha2::{Digest, Sha256};
 
@@ -264,12 +264,13 @@ fn tiles() {
         let mut numbers = Numbers(input);
         let mut below = |limit: usize| numbers.size() % limit;
         // As the manifest bounds them, and pictures of 4096 pixels.
-        let mut rule = TileRule {
+        let mut rule = GraphSizes {
             tile: below(4097),
             overlap: below(4097),
             min: 1 + below(256),
             multiple: 1 + below(64),
-            square: below(2) == 0,
+            shape: [TileShape::Square, TileShape::Free][below(2)],
+            batch: TileBatch::One,
         };
         let (height, width) = padded_size(1 + below(1025), 1 + below(1025), &[rule]);
         for _ in 0..2 {

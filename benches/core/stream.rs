@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use criterion::Criterion;
-use gstdloralvsr::restore::plan::TileRule;
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::scene::{Digest, score};
 use gstdloralvsr::restore::{
     ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut, Place,
@@ -59,12 +59,13 @@ pub fn window(criterion: &mut Criterion) {
 
 /// Moving bytes: frames through graphs that compute nothing, without scene detection.
 pub fn copy(criterion: &mut Criterion) {
-    let whole = TileRule {
+    let whole = GraphSizes {
         tile: 0,
         overlap: 0,
         min: 8,
         multiple: 2,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     let geometry = Geometry {
         encodes_upscaled: false,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::plan::TileRule;
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::{
     ColorFix, Encoded, EncodedView, Geometry, GraphError, GraphErrorKind, Graphs, PixelLayout, PixelView, PixelViewMut,
     Report, RestoreError, Settings, Stream,
@@ -37,13 +37,14 @@ pub struct Fake {
     encoded: AtomicUsize,
 }
 
-pub fn rule(tile: usize, overlap: usize) -> TileRule {
-    TileRule {
+pub fn rule(tile: usize, overlap: usize) -> GraphSizes {
+    GraphSizes {
         tile,
         overlap,
         min: 8,
         multiple: 1,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     }
 }
 
