@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstdloralvsr::pack::{Graph, GraphSizes, Pack, TileBatch, TileShape};
 use gstdloralvsr::restore::plan::{TilePlan, padded_size};
-use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, Place, YuvLayout, YuvView};
+use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, PlaneLayout, YuvLayout, YuvView};
 use sha2::{Digest, Sha256};
 
 /// How long a target runs beyond its corpus in the normal test run.
@@ -238,7 +238,7 @@ fn yuv() {
         let mut numbers = Numbers(input);
         let (width, height) = (numbers.size(), numbers.size());
         let data = vec![7; numbers.size() % 100_000];
-        let places = std::array::from_fn(|_| Place {
+        let planes = std::array::from_fn(|_| PlaneLayout {
             offset: numbers.size(),
             stride: numbers.size(),
             step: numbers.size(),
@@ -250,7 +250,7 @@ fn yuv() {
             matrix: Matrix::Bt709,
             full_range: bits & 16 > 0,
         };
-        if let Ok(view) = YuvView::new(&data, width, height, places, layout) {
+        if let Ok(view) = YuvView::new(&data, width, height, planes, layout) {
             let frame = Frame::read(&view).unwrap();
             assert_eq!(frame.rgb().len(), width * height * 3);
         }

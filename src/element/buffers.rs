@@ -3,7 +3,9 @@
 use gst_video::{VideoCropMeta, VideoFormat, VideoFormatInfo, VideoInfo, VideoMeta};
 
 use super::formats::Layout;
-use crate::restore::{PictureView, PictureViewMut, PixelView, PixelViewMut, Place, RestoreError, YuvView, YuvViewMut};
+use crate::restore::{
+    PictureView, PictureViewMut, PixelView, PixelViewMut, PlaneLayout, RestoreError, YuvView, YuvViewMut,
+};
 
 /// A buffer that does not hold what the caps say.
 #[derive(Debug, thiserror::Error)]
@@ -143,10 +145,10 @@ impl Picture {
     }
 
     /// Where the samples of Y, U and V lie.
-    fn places(&self) -> [Place; 3] {
+    fn places(&self) -> [PlaneLayout; 3] {
         std::array::from_fn(|component| {
             let Plane { offset, stride } = self.start(component);
-            Place {
+            PlaneLayout {
                 offset: offset + self.format.poffset()[component] as usize,
                 stride,
                 step: self.step(component),
@@ -286,7 +288,7 @@ mod tests {
             VideoCropMeta::add(buffer, (6, 2, 16, 16));
         });
         let places = picture(&buffer, &info).unwrap().places();
-        let expected = expected.map(|(offset, stride, step)| Place { offset, stride, step });
+        let expected = expected.map(|(offset, stride, step)| PlaneLayout { offset, stride, step });
         assert_eq!(places, expected, "{format}");
     }
 

@@ -160,7 +160,7 @@ impl<'s> FrameFlow<'s> {
         if self.session.has_failed() {
             return Err(FrameError::NoModel);
         }
-        self.learn_from_trial()?;
+        self.collect_trial()?;
         if !self.request.times.follows {
             self.session.skip();
         }
@@ -175,7 +175,7 @@ impl<'s> FrameFlow<'s> {
     }
 
     /// What a trial took at another depth than frames have now says nothing of times.
-    fn learn_from_trial(&mut self) -> Result<(), FrameError> {
+    fn collect_trial(&mut self) -> Result<(), FrameError> {
         let Some(outcome) = self.session.take_trial(self.request.is_kept) else {
             return Ok(());
         };

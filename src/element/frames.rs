@@ -48,17 +48,17 @@ impl DloralVsr {
         if plan == Plan::Drop {
             session.leave_out();
             self.account(&Ok(Fate::Dropped), &messages, &request);
-            self.tell_drop(input, &request);
+            self.post_drop(input, &request);
             return Ok(GenerateOutputSuccess::Dropped);
         }
-        self.tell(&messages, &request);
-        let submitted = self.carry_out(session, &frame, plan, output, request);
+        self.post_messages(&messages, &request);
+        let submitted = self.submit_planned(session, &frame, plan, output, request);
         submitted
             .map(|()| GenerateOutputSuccess::NoOutput)
             .inspect_err(|_| self.stats.lock().dropped())
     }
 
-    fn carry_out(
+    fn submit_planned(
         &self,
         session: &Session,
         frame: &Arc<Frame>,
@@ -129,7 +129,7 @@ impl DloralVsr {
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {
                 session.left_out_in_flight.store(true, Ordering::Relaxed);
-                self.tell_drop(&output, request);
+                self.post_drop(&output, request);
                 return;
             }
             Ok(Fate::Restored(_) | Fate::Bypassed { .. }) => {
@@ -156,11 +156,11 @@ impl DloralVsr {
     /// Two frames are in flight at a time where nobody waits for a frame, or frames have the time of two: each may take
     /// longer if only more of them get through. Waits for models where no frame can be late.
     pub(super) fn choose_depth(&self, session: &Session) {
-        self.learn_of_upstream();
+        self.query_upstream();
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
         let timing = self.timing.lock();
-        let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
+        let (unhurried, ample) = (timing.is_not_live(playing), timing.has_time_for_two(own));
         drop(timing);
         if unhurried {
             // What it comes to is the frame's to tell.
@@ -180,17 +180,17 @@ impl DloralVsr {
         }
         let request = self.request(input);
         if let Some(lag) = request.times.lag {
-            self.tell_lag(lag, request.times.running_time);
+            self.post_lag(lag, request.times.running_time);
         }
         request
     }
 
     /// Asks upstream, once, for what decides how frames are treated.
-    fn learn_of_upstream(&self) {
+    fn query_upstream(&self) {
         let element = self.obj();
-        self.tell_latency();
-        let asks = self.timing.lock().take_question();
-        let answer = if asks { timing::ask_upstream(&element) } else { None };
+        self.post_latency();
+        let asks = self.timing.lock().take_latency_query();
+        let answer = if asks { timing::query_latency(&element) } else { None };
         let overload = self.settings.lock().overload;
         let mut timing = self.timing.lock();
         timing::note_upstream(&mut timing, answer);
@@ -235,7 +235,7 @@ impl DloralVsr {
 impl DloralVsr {
     /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
     /// post it.
-    pub(super) fn tell_last_result(&self) {
+    pub(super) fn post_last_error(&self) {
         let Some(session) = self.session() else { return };
         if let Err(error @ FrameError::Restore(_)) = session.wait_for_slot() {
             // A thread of the pipeline is gone, and the last frames with it. No frame follows whose flow this would be.
@@ -264,13 +264,13 @@ impl DloralVsr {
         }
         drop(stats);
         if first {
-            self.tell_of_nodes_on_cpu();
+            self.post_nodes_on_cpu();
         }
-        self.tell(messages, request);
+        self.post_messages(messages, request);
     }
 
     /// Warns of a provider that does not have all of the model's operators.
-    fn tell_of_nodes_on_cpu(&self) {
+    fn post_nodes_on_cpu(&self) {
         let model = self.session().and_then(|session| session.model());
         if let Some((model, nodes)) = model.and_then(|model| model.left_to_cpu().map(|nodes| (model, nodes))) {
             gst::element_imp_warning!(
@@ -285,7 +285,7 @@ impl DloralVsr {
     }
 
     /// Posts that frames fall behind, and warns once of a source that may be live without saying so.
-    fn tell_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
+    fn post_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
         let structure = messages::lag_structure(lag, running_time);
         gst::info!(CAT, imp = self, "{structure}");
         self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
@@ -303,7 +303,7 @@ impl DloralVsr {
     }
 
     /// Counts failures, and posts what there is to tell about a frame.
-    fn tell(&self, messages: &FrameMessages, request: &Request) {
+    fn post_messages(&self, messages: &FrameMessages, request: &Request) {
         self.stats.lock().failed(messages.failures);
         let element = self.obj();
         if let Some(change) = &messages.change {
@@ -327,7 +327,7 @@ impl DloralVsr {
     }
 
     /// Posts that a frame was dropped because it would have come late.
-    fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
+    fn post_drop(&self, buffer: &gst::BufferRef, request: &Request) {
         let element = self.obj();
         let processed_and_dropped = self.stats.lock().processed_and_dropped();
         let timing = self.timing.lock();

@@ -13,7 +13,7 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::model::OnFailure;
-use super::session::{ModelTicket, Session, VideoCaps};
+use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
@@ -98,15 +98,15 @@ impl DloralVsr {
     }
 
     /// Has the pipeline ask for the latency again if it has become another.
-    pub(super) fn tell_latency(&self) {
+    pub(super) fn post_latency(&self) {
         let processing = self.settings.lock().processing_latency.into();
-        if self.timing.lock().is_answer_old(processing) {
+        if self.timing.lock().take_latency_change(processing) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }
 
     /// Takes down how late a frame came to the sink.
-    fn note_arrival(&self, late_by: gst::ClockTimeDiff) {
+    fn note_qos(&self, late_by: gst::ClockTimeDiff) {
         if late_by > 0 {
             self.stats.lock().late();
         }
@@ -196,9 +196,9 @@ impl DloralVsr {
         let Some(session) = self.session() else { return };
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
-        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Warning);
+        let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Warning);
         if let Err(message) = session.replace_model(load) {
-            model::warn_of_kept_model(&self.obj(), &message.to_string());
+            model::post_kept_model(&self.obj(), &message.to_string());
         }
     }
 }
@@ -224,7 +224,7 @@ impl ObjectImpl for DloralVsr {
         let is_other = settings.model_request().model != model;
         drop(settings);
         match pspec.name() {
-            "processing-latency" => self.tell_latency(),
+            "processing-latency" => self.post_latency(),
             "model" if is_other => self.replace_model(),
             _ => (),
         }
@@ -278,7 +278,7 @@ impl ElementImpl for DloralVsr {
             && let Some(session) = self.session()
         {
             // The base class waits for the streaming thread, which may be waiting for the model.
-            if session.abandon() {
+            if session.cancel() {
                 model::post_cancelled(&self.obj());
             }
         }
@@ -299,7 +299,7 @@ impl BaseTransformImpl for DloralVsr {
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
         let pushing = element.clone();
-        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Error);
+        let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Error);
         let session = Session::start(hook, load, move |session, finished| {
             if let Some(element) = pushing.upgrade() {
                 element.imp().finish(session, finished);
@@ -420,7 +420,7 @@ impl BaseTransformImpl for DloralVsr {
                 self.timing.lock().set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
-            gst::EventView::Eos(_) => self.tell_last_result(),
+            gst::EventView::Eos(_) => self.post_last_error(),
             _ => (),
         }
         self.parent_sink_event(event)
@@ -432,7 +432,7 @@ impl BaseTransformImpl for DloralVsr {
                 let (type_, _, late_by, _) = qos.get();
                 // A sink that shows fewer frames than come says the same of every one, and none of them is late.
                 if type_ != gst::QOSType::Throttle {
-                    self.note_arrival(late_by);
+                    self.note_qos(late_by);
                 }
                 // Not passed on: a decoder that drops frames because of it tears holes into the window. Nor does the
                 // base class learn of it, which would do the same.

@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::failure::{self, OpenError};
-use super::session::ModelTicket;
+use super::session::ModelPromise;
 use super::settings::ModelRequest;
 use super::{CAT, DloralVsr, ort_log};
 use crate::pack::Pack;
@@ -26,32 +26,32 @@ pub enum OnFailure {
 
 /// Opens the model that is asked for and delivers it. Progress and errors that come late go to the bus of `element`,
 /// unless nobody wants the model any more.
-pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &ModelTicket, on_failure: OnFailure) {
+pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, promise: &ModelPromise, on_failure: OnFailure) {
     let tell = |type_, text: &str| {
-        if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+        if let Some(element) = element.upgrade().filter(|_| promise.is_wanted()) {
             post_progress(&element, type_, text);
         }
     };
     tell(gst::ProgressType::Start, "Opening the model");
-    match load(request, ticket.cancel(), &mut |text| {
+    match load(request, promise.cancellation(), &mut |text| {
         tell(gst::ProgressType::Continue, text)
     }) {
         Ok(model) => {
             let text = describe(&model);
-            if let Some(element) = element.upgrade().filter(|_| ticket.deliver(model)) {
+            if let Some(element) = element.upgrade().filter(|_| promise.deliver(model)) {
                 post_progress(&element, gst::ProgressType::Complete, &text);
-                tell_of_telemetry(&element);
+                post_telemetry(&element);
             }
         }
         Err(error) => {
             tell(gst::ProgressType::Error, &error.to_string());
-            let Some(message) = ticket.fail(failure::of_opening(&error)) else {
+            let Some(message) = promise.fail(failure::of_opening(&error)) else {
                 return;
             };
-            if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+            if let Some(element) = element.upgrade().filter(|_| promise.is_wanted()) {
                 match on_failure {
                     OnFailure::Error => element.post_error_message(message),
-                    OnFailure::Warning => warn_of_kept_model(&element, &error.to_string()),
+                    OnFailure::Warning => post_kept_model(&element, &error.to_string()),
                 }
             }
         }
@@ -59,7 +59,7 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: 
 }
 
 /// Another model was asked for while the stream runs, and cannot be had.
-pub fn warn_of_kept_model(element: &DloralVsr, cause: &str) {
+pub fn post_kept_model(element: &DloralVsr, cause: &str) {
     gst::element_warning!(
         element,
         gst::ResourceError::NotFound,
@@ -92,7 +92,7 @@ fn describe(model: &Model) -> String {
 }
 
 /// Once in a process.
-fn tell_of_telemetry(element: &DloralVsr) {
+fn post_telemetry(element: &DloralVsr) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         if let Some(advice) = telemetry::advice() {

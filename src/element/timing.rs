@@ -16,7 +16,7 @@ use crate::pace::{
 const ABSURD_RATE: i32 = 1000;
 
 /// Frames in a row that come late to the sink before it is said.
-const TELLING: u32 = 10;
+const WARN_AFTER: u32 = 10;
 
 /// Frames that are not restored for less than this are no warning: after a start or a pause a stream may need a moment.
 const SLOW_FOR: Nanoseconds = 1_500_000_000;
@@ -35,7 +35,7 @@ pub struct Timing {
     /// The running time of the frame before.
     last: Option<Nanoseconds>,
     /// Whether upstream is to be asked for its latency.
-    asks_upstream: bool,
+    needs_latency_query: bool,
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
     /// stream's lock, for which a query would have to wait.
     segment: Option<gst::Segment>,
@@ -64,7 +64,7 @@ impl Default for Timing {
             gaps: GapDetector::default(),
             frame: None,
             last: None,
-            asks_upstream: true,
+            needs_latency_query: true,
             segment: None,
             left: None,
             lag: Lag::default(),
@@ -115,7 +115,7 @@ impl Timing {
     /// Another stream: whether it is live is to be asked.
     pub fn begin(&mut self) {
         self.reset();
-        self.asks_upstream = true;
+        self.needs_latency_query = true;
     }
 
     /// A flush: what has failed before counts no more.
@@ -156,7 +156,7 @@ impl Timing {
     /// The pipeline has settled on a latency; upstream's may have changed.
     pub fn set_configured(&mut self, latency: gst::ClockTime) {
         self.latencies.configured = Some(latency.into());
-        self.asks_upstream = true;
+        self.needs_latency_query = true;
     }
 
     /// What upstream has answered to a LATENCY query, and the element's own latency that is added to it.
@@ -166,7 +166,7 @@ impl Timing {
     }
 
     /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
-    pub fn is_answer_old(&mut self, own: Duration) -> bool {
+    pub fn take_latency_change(&mut self, own: Duration) -> bool {
         let old = self.answered.is_some_and(|answered| answered != own);
         if old {
             self.answered = Some(own);
@@ -175,14 +175,14 @@ impl Timing {
     }
 
     fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
-        self.asks_upstream = false;
+        self.needs_latency_query = false;
         self.latencies.live = live;
         self.latencies.upstream = Some(latency.into());
     }
 
     /// Whether upstream has to be asked for its latency before the next frame; only once.
-    pub fn take_question(&mut self) -> bool {
-        std::mem::take(&mut self.asks_upstream)
+    pub fn take_latency_query(&mut self) -> bool {
+        std::mem::take(&mut self.needs_latency_query)
     }
 
     /// The state has changed with the frame of this running time.
@@ -221,12 +221,12 @@ impl Timing {
         } else {
             0
         };
-        self.late_in_a_row >= TELLING && self.controller.policy() == Policy::Wait && self.take_warning()
+        self.late_in_a_row >= WARN_AFTER && self.controller.policy() == Policy::Wait && self.take_warning()
     }
 
     /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for, or no clock
     /// runs because the element is not `playing`.
-    pub fn is_unhurried(&self, playing: bool) -> bool {
+    pub fn is_not_live(&self, playing: bool) -> bool {
         self.runs_ahead()
             && match self.controller.policy() {
                 Policy::Wait => true,
@@ -237,7 +237,7 @@ impl Timing {
 
     /// Whether a frame that may be late has the time of two: then two may be in flight at a time. What is not live runs
     /// ahead of its sink by as many frames as are in flight. `own` is the element's own latency.
-    pub fn is_ample(&self, own: Duration) -> bool {
+    pub fn has_time_for_two(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
         let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));
         has_time && self.controller.policy() == Policy::Bypass
@@ -283,7 +283,7 @@ impl Timing {
 }
 
 /// Asks upstream for its latency: whether it is live, and the least it has.
-pub fn ask_upstream(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
+pub fn query_latency(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
     let mut query = gst::query::Latency::new();
     let answered = element.sink_pad().peer_query(&mut query);
     answered.then(|| {

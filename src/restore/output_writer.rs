@@ -29,7 +29,7 @@ impl OutputWriter {
         OutputWriter::default()
     }
 
-    /// Writes what the frame was restored to, tight RGB of 4W×4H, as it is.
+    /// Writes what the frame was restored to, packed RGB of 4W×4H, as it is.
     ///
     /// # Errors
     /// [`RestoreError`] if the output has another size than 4W×4H or is not valid.

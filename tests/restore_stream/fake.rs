@@ -204,7 +204,7 @@ impl Graphs for Fake {
     }
 }
 
-/// A tight RGB picture.
+/// A packed RGB picture.
 #[derive(Clone, PartialEq)]
 pub struct Picture {
     pub width: usize,
@@ -266,7 +266,7 @@ pub fn expected(frame: &Picture, previous: &Picture) -> Picture {
     }
 }
 
-/// One frame through a stream, tight RGB on both sides.
+/// One frame through a stream, packed RGB on both sides.
 pub fn restore(stream: &mut Stream, frame: &Picture) -> Result<(Picture, Report), RestoreError> {
     let (width, height) = (frame.width * 4, frame.height * 4);
     let mut data = vec![0; width * height * 3];

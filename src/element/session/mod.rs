@@ -16,7 +16,7 @@ use self::session_model::SessionModel;
 use super::buffers::{BufferError, Picture};
 use super::formats::{self, Layout};
 use super::frame_flow::FrameContext;
-use super::loader::{Loader, LoaderThreads, Ticket, Waited};
+use super::loader::{Loader, LoaderThreads, Promise, Waited};
 use crate::restore::{
     FinishedFrame, Frame, FramePipeline, Hook, Job, Limit, Outcome, OutputWriter, PictureViewMut, Refusal, Report,
     RestoreError, Restored, Settings,
@@ -28,7 +28,7 @@ pub use src_result::SrcResult;
 /// A model that is being opened, and the message if it does not come.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
 /// The end of it that the loading thread holds.
-pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
+pub type ModelPromise = Promise<Arc<Model>, gst::ErrorMessage>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ pub struct Session {
     loaders: LoaderThreads,
     /// Held while threads are told whether to wait, so that the last one to tell tells what holds, and while another model takes
     /// its place, so that the new one is told too.
-    telling: Mutex<()>,
+    flush_lock: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
     pipeline: OnceLock<FramePipeline<FrameContext>>,
@@ -146,7 +146,7 @@ impl Session {
     /// The message to post, if that moment was enough to fail, or if there are no threads.
     pub fn start(
         hook: Option<Hook>,
-        load: impl FnOnce(&ModelTicket) + Send + 'static,
+        load: impl FnOnce(&ModelPromise) + Send + 'static,
         mut output: impl FnMut(&Session, FinishedFrame<FrameContext>) + Send + 'static,
     ) -> Result<Arc<Self>, gst::ErrorMessage> {
         let no_thread =
@@ -160,7 +160,7 @@ impl Session {
             model: Mutex::new(SessionModel::new(model)),
             replacement: Mutex::default(),
             loaders,
-            telling: Mutex::default(),
+            flush_lock: Mutex::default(),
             hook,
             pipeline: OnceLock::new(),
             src_result: SrcResult::default(),
@@ -208,10 +208,10 @@ impl Session {
 
     /// While flushing, no frame waits for anything.
     pub fn set_flushing(&self, flushing: bool) {
-        let telling = self.telling.lock();
+        let flush_lock = self.flush_lock.lock();
         self.current().loader.set_flushing(flushing);
-        self.interrupt_threads(&telling);
-        drop(telling);
+        self.interrupt_threads(&flush_lock);
+        drop(flush_lock);
         if !flushing {
             // What downstream has answered before the flush holds no more.
             self.src_result.set(Ok(()));
@@ -220,17 +220,17 @@ impl Session {
 
     /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the model is
     /// still being opened.
-    pub fn abandon(&self) -> bool {
-        let telling = self.telling.lock();
+    pub fn cancel(&self) -> bool {
+        let flush_lock = self.flush_lock.lock();
         let replacement = self.replacement.lock().take();
-        let replacing = replacement.is_some_and(|replacement| replacement.abandon());
-        let opening = self.current().abandon();
-        self.interrupt_threads(&telling);
+        let replacing = replacement.is_some_and(|replacement| replacement.cancel());
+        let opening = self.current().cancel();
+        self.interrupt_threads(&flush_lock);
         opening || replacing
     }
 
-    /// Whoever calls it holds `telling`.
-    fn interrupt_threads(&self, _telling: &MutexGuard<'_, ()>) {
+    /// Whoever calls it holds `flush_lock`.
+    fn interrupt_threads(&self, _flush_lock: &MutexGuard<'_, ()>) {
         let model = self.current();
         let interrupted = model.loader.is_interrupted();
         if let Some(Some(second)) = model.second.get() {
@@ -251,7 +251,7 @@ impl Session {
     ///
     /// # Errors
     /// The message to post, where that fails at once.
-    pub fn replace_model(&self, load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<(), gst::ErrorMessage> {
+    pub fn replace_model(&self, load: impl FnOnce(&ModelPromise) + Send + 'static) -> Result<(), gst::ErrorMessage> {
         let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
         // From here on its thread tells errors itself.
@@ -269,7 +269,7 @@ impl Session {
         if self.replacement.lock().is_none() {
             return false;
         }
-        let _telling = self.telling.lock();
+        let _flush_lock = self.flush_lock.lock();
         let mut replacement = self.replacement.lock();
         if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
             *replacement = None;

@@ -51,10 +51,10 @@ impl SessionModel {
     }
 
     /// Nobody waits for it any more, and what is computed is cancelled. Says whether it is still being opened.
-    pub fn abandon(&self) -> bool {
-        let opening = self.loader.abandon();
+    pub fn cancel(&self) -> bool {
+        let opening = self.loader.cancel();
         if let Some(Some(second)) = self.second.get() {
-            second.abandon();
+            second.cancel();
         }
         self.sets.iter().filter_map(OnceLock::get).for_each(|set| set.cancel());
         opening

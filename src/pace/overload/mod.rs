@@ -24,16 +24,16 @@
 //! second.
 
 mod detail_gate;
-mod misses;
+mod leaky_bucket;
 mod plan;
 mod trials;
 
 use std::time::Duration;
 
 use self::detail_gate::DetailGate;
-use self::misses::Misses;
+use self::leaky_bucket::LeakyBucket;
 pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State};
-use self::trials::{MANY_TRIALS, TRIALS, Trials, Verdict};
+use self::trials::{MAX_TRIALS, TRIALS, Trials, Verdict};
 use super::{Nanoseconds, duration, nanoseconds};
 
 /// Share of a frame's length, and of its budget, that a trial may take for restoration to fit: the rest is for copying
@@ -44,16 +44,16 @@ const STABLE: Duration = Duration::from_secs(10);
 /// Times as long as the others that the first trial after a rest may take.
 const COLD: u32 = 2;
 /// Trials are made one after the other while a picture with detail fits so many times into the time that there is.
-const BESIDE_TRIALS: f64 = 1.25;
+const TRIAL_ROOM: f64 = 1.25;
 /// While dropping, a frame is shown at least so often, however late.
-const SILENCE: Duration = Duration::from_secs(1);
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// The most that is taken off a frame's time for what happens to it downstream.
-const LARGEST_MARGIN: Nanoseconds = 250_000_000;
+const MAX_MARGIN: Nanoseconds = 250_000_000;
 /// What is taken off for handing a frame on, whatever happens downstream.
-const SMALLEST_MARGIN: Nanoseconds = 2_000_000;
+const MIN_MARGIN: Nanoseconds = 2_000_000;
 
 /// A bicubic picture and nothing else.
-const PLAIN: Plan = Plan::Bypass {
+const BYPASS: Plan = Plan::Bypass {
     trial: false,
     propagates: false,
 };
@@ -67,7 +67,7 @@ enum Mode {
         since: Duration,
         /// Whether trials had brought it back.
         returned: bool,
-        misses: Misses,
+        misses: LeakyBucket,
     },
     Bypassing {
         /// Whether the model was not there when it began.
@@ -149,7 +149,7 @@ impl OverloadController {
         (self.cost, self.least) = (None, None);
         self.wanted_trials = TRIALS;
         match &mut self.mode {
-            Mode::Restoring { misses, .. } => *misses = Misses::default(),
+            Mode::Restoring { misses, .. } => *misses = LeakyBucket::default(),
             Mode::Bypassing { trials, .. } => trials.skip(),
             Mode::Idle | Mode::Dropping { .. } => (),
         }
@@ -207,7 +207,7 @@ impl OverloadController {
         self.behind = slack <= 0;
         if !arrival.ready {
             self.enter(State::Bypassing, Reason::Loading, now);
-            return PLAIN;
+            return BYPASS;
         }
         let budget = self.budget(slack);
         self.given = Some(budget);
@@ -224,10 +224,10 @@ impl OverloadController {
 
     /// How long to wait for a frame so that a bicubic one still comes in time, if the wait is in vain.
     fn budget(&self, slack: Nanoseconds) -> Duration {
-        let margin = self.margin.max(SMALLEST_MARGIN);
+        let margin = self.margin.max(MIN_MARGIN);
         let bypass_cost = match self.policy {
             Policy::Drop => 0,
-            Policy::Bypass | Policy::Wait => nanoseconds(self.detail.plain()),
+            Policy::Bypass | Policy::Wait => nanoseconds(self.detail.bicubic()),
         };
         duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
     }
@@ -245,25 +245,25 @@ impl OverloadController {
             return self.restore_within(budget);
         }
         if matches!(self.mode, Mode::Restoring { .. }) && self.tolerates(now) {
-            return PLAIN;
+            return BYPASS;
         }
         self.enter(State::Bypassing, self.slow(budget), now);
         let available = self.available(slack);
         let propagates = propagates && self.detail.passes(now, available);
-        let refreshes = propagates && self.detail.fits(available, BESIDE_TRIALS);
+        let refreshes = propagates && self.detail.fits(available, TRIAL_ROOM);
         let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if refreshes || trials.is_due(now));
         Plan::Bypass { trial, propagates }
     }
 
     /// The time for a bypassed frame, before its deadline and before the next one.
     fn available(&self, slack: Nanoseconds) -> Duration {
-        let until_deadline = duration(slack.saturating_sub(self.margin.max(SMALLEST_MARGIN)));
+        let until_deadline = duration(slack.saturating_sub(self.margin.max(MIN_MARGIN)));
         self.frame.map_or(until_deadline, |frame| frame.min(until_deadline))
     }
 
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
         let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
-        if self.shown.is_none() || silent_for >= SILENCE {
+        if self.shown.is_none() || silent_for >= SHOW_INTERVAL {
             self.enter_unless_dropping(now);
             return Plan::Restore {
                 budget: None,
@@ -288,7 +288,7 @@ impl OverloadController {
     /// Restoring again, once none has been dropped for a while.
     fn enter_unless_dropping(&mut self, now: Duration) {
         match self.mode {
-            Mode::Dropping { last } if now.saturating_sub(last) < SILENCE => (),
+            Mode::Dropping { last } if now.saturating_sub(last) < SHOW_INTERVAL => (),
             Mode::Restoring { .. } => (),
             Mode::Idle => self.enter(State::Restoring, Reason::Begin, now),
             Mode::Bypassing { .. } | Mode::Dropping { .. } => self.enter(State::Restoring, self.fits(), now),
@@ -325,7 +325,7 @@ impl OverloadController {
                 if !self.tolerates(now) {
                     self.enter(State::Bypassing, self.slow(budget), now);
                 }
-                PLAIN
+                BYPASS
             }
         }
     }
@@ -364,7 +364,7 @@ impl OverloadController {
         };
         trials.count(now, verdict, cost.whole, self.wanted_trials);
         if verdict == Verdict::Slow && std::mem::take(loading) {
-            self.tell_that_the_model_is_slow();
+            self.note_slow_model();
         }
     }
 
@@ -382,7 +382,7 @@ impl OverloadController {
     }
 
     /// The model has come, and does not help: that is another reason than before.
-    fn tell_that_the_model_is_slow(&mut self) {
+    fn note_slow_model(&mut self) {
         let (needed, available, bound) = self.tightest();
         let reason = Reason::Slow {
             needed,
@@ -405,7 +405,7 @@ impl OverloadController {
     /// A trial has failed.
     pub fn trial_failed(&mut self, now: Duration) {
         if let Mode::Bypassing { trials, .. } = &mut self.mode {
-            trials.fail(now.saturating_add(SILENCE));
+            trials.fail(now.saturating_add(SHOW_INTERVAL));
         }
     }
 
@@ -414,7 +414,7 @@ impl OverloadController {
     pub fn arrived(&mut self, late_by: Nanoseconds) {
         self.margin = match late_by {
             1.. if self.behind => self.margin,
-            1.. => self.margin.saturating_add(late_by).min(LARGEST_MARGIN),
+            1.. => self.margin.saturating_add(late_by).min(MAX_MARGIN),
             _ => self.margin - self.margin / 16,
         };
     }
@@ -464,7 +464,7 @@ impl OverloadController {
         if let (Mode::Restoring { since, returned, .. }, State::Bypassing) = (self.mode, state) {
             let too_early = returned && now.saturating_sub(since) < STABLE;
             self.wanted_trials = if too_early {
-                (self.wanted_trials * 2).min(MANY_TRIALS)
+                (self.wanted_trials * 2).min(MAX_TRIALS)
             } else {
                 TRIALS
             };
@@ -475,7 +475,7 @@ impl OverloadController {
                 since: now,
                 // By trials, and not by a change of depth.
                 returned: matches!(reason, Reason::Fits { needed: Some(_), .. }),
-                misses: Misses::default(),
+                misses: LeakyBucket::default(),
             },
             State::Bypassing => Mode::Bypassing {
                 loading,

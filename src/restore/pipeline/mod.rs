@@ -171,8 +171,8 @@ impl<T: Send + 'static> FramePipeline<T> {
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = self.shared.lock();
         if !flushing && !self.is_own_thread() {
-            let handing_over = |state: &State<T>| state.handing_over.is_some() && state.ended == 0;
-            self.shared.wait(&mut state, handing_over);
+            let in_output = |state: &State<T>| state.in_output.is_some() && state.ended == 0;
+            self.shared.wait(&mut state, in_output);
         }
         if flushing {
             state.flush();

@@ -33,7 +33,7 @@ pub struct State<T> {
     encoded: Option<Step<Encoded>>,
     decoding: bool,
     /// While a frame is handed over: its generation. None for one that was flushed before, for nobody waits for that.
-    pub handing_over: Option<u64>,
+    pub in_output: Option<u64>,
     trial: Trial,
     /// Memory for the encoder's half.
     pub spare: Option<PaddedInput>,
@@ -110,7 +110,7 @@ impl<T> Default for Shared<T> {
                 encoding: false,
                 encoded: None,
                 decoding: false,
-                handing_over: None,
+                in_output: None,
                 trial: Trial::None,
                 spare: None,
                 generation: 0,
@@ -140,12 +140,12 @@ impl<T> State<T> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.queue.len() + usize::from(self.handing_over.is_some()) >= FRAMES_IN_FLIGHT
+        self.queue.len() + usize::from(self.in_output.is_some()) >= FRAMES_IN_FLIGHT
     }
 
     /// Whether there are frames that will come out.
     pub fn has_frames(&self) -> bool {
-        self.handing_over == Some(self.generation) || self.queue.iter().any(|entry| entry.generation == self.generation)
+        self.in_output == Some(self.generation) || self.queue.iter().any(|entry| entry.generation == self.generation)
     }
 
     /// Puts a frame at the end of the queue. Returns its number.
@@ -180,7 +180,7 @@ impl<T> State<T> {
             _ if flushed => Completion::Flushed,
             completion => completion.unwrap_or(Completion::Late),
         };
-        self.handing_over = (!flushed).then_some(entry.generation);
+        self.in_output = (!flushed).then_some(entry.generation);
         Some((entry, completion))
     }
 }

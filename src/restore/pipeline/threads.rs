@@ -87,6 +87,6 @@ pub fn output<T>(shared: &Shared<T>, mut output: impl FnMut(FinishedFrame<T>)) {
             frame: entry.frame,
             completion,
         });
-        shared.update(|state| state.handing_over = None);
+        shared.update(|state| state.in_output = None);
     }
 }
