@@ -288,13 +288,12 @@ pub fn limit(times: &FrameTimes, budget: Option<Duration>, least: Duration) -> O
 }
 
 fn cost(report: &Report) -> Cost {
-    let whole = report.timings.total;
+    let latency = report.timings.total;
     Cost {
-        whole,
-        turn: if report.pipelined {
-            report.timings.longer_half()
-        } else {
-            whole
+        latency,
+        period: match report.pipelined {
+            true => report.timings.longer_half(),
+            false => latency,
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pace::{Bound, Change, Nanoseconds, Reason, State};
+use crate::pace::{Bound, Change, Nanoseconds, Reason, State, TimeBudget};
 use crate::restore::MemoryFallback;
 
 /// Name of the element message's structure.
@@ -52,9 +52,9 @@ pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gs
         .field("state", name(change.state))
         .field("reason", reason(&change.reason))
         .build();
-    if let Reason::Slow { needed, available, .. } | Reason::Fits { needed, available, .. } = change.reason {
-        structure.set("available-ms", milliseconds(available));
-        if let Some(needed) = needed {
+    if let Reason::Slow(budget) | Reason::Fits(budget) = change.reason {
+        structure.set("available-ms", milliseconds(budget.available));
+        if let Some(needed) = budget.needed {
             structure.set("needed-ms", milliseconds(needed));
         }
     }
@@ -68,49 +68,35 @@ fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Begin => "the stream has begun, or overload has changed".to_owned(),
         Reason::Loading => "the model is being opened".to_owned(),
-        Reason::Slow {
-            needed,
-            available,
-            bound,
-        } => format!(
-            "restoring a frame takes {}, and {}; use a smaller picture, a lower frame rate or a faster device, or give \
-             frames more time with processing-latency if they are late only",
-            needed.map_or_else(
+        Reason::Slow(budget) => {
+            let takes = budget.needed.map_or_else(
                 || "a time that is not known yet".to_owned(),
-                |needed| format!("{:.1} ms or more", milliseconds(needed))
-            ),
-            match bound {
-                Bound::Deadline => format!(
-                    "{:.1} ms were left for the last one until its deadline",
-                    milliseconds(*available)
-                ),
-                Bound::Rate => next_frame(*available),
-            }
-        ),
-        Reason::Fits {
-            needed,
-            available,
-            bound,
-        } => {
-            let took = needed.map_or_else(
-                || "may take another time now, since frames go another way".to_owned(),
+                |needed| format!("{:.1} ms or more", milliseconds(needed)),
+            );
+            let limit = limit(budget, |left| format!("{left:.1} ms were left for the last one"));
+            format!(
+                "restoring a frame takes {takes}, and {limit}; use a smaller picture, a lower frame rate or a faster device, \
+                 or give frames more time with processing-latency if they are late only"
+            )
+        }
+        Reason::Fits(budget) => {
+            let takes = budget.needed.map_or_else(
+                || "may take another time now, since another number of them is in flight".to_owned(),
                 |needed| format!("takes {:.1} ms", milliseconds(needed)),
             );
-            let has = match bound {
-                Bound::Deadline => format!("it has {:.1} ms until its deadline", milliseconds(*available)),
-                Bound::Rate => next_frame(*available),
-            };
-            format!("restoring a frame {took}, and {has}")
+            let limit = limit(budget, |left| format!("it has {left:.1} ms"));
+            format!("restoring a frame {takes}, and {limit}")
         }
     }
 }
 
 /// However much time a frame has until its deadline, it must not hold up the next one.
-fn next_frame(frame: Duration) -> String {
-    format!(
-        "the next one comes after {:.1} ms, by the frame rate",
-        milliseconds(frame)
-    )
+fn limit(budget: &TimeBudget, left: impl FnOnce(f64) -> String) -> String {
+    let available = milliseconds(budget.available);
+    match budget.bound {
+        Bound::Deadline => format!("{} until its deadline", left(available)),
+        Bound::Rate => format!("the next one comes after {available:.1} ms, by the frame rate"),
+    }
 }
 
 /// The structure of the message about frames that fall behind: `lag-ms`, and `running-time` of the frame.
@@ -190,11 +176,11 @@ mod tests {
         gst::init().unwrap();
         let change = Change {
             state: State::Bypassing,
-            reason: Reason::Slow {
+            reason: Reason::Slow(TimeBudget {
                 needed: Some(Duration::from_millis(120)),
                 available: Duration::from_millis(35),
                 bound: Bound::Deadline,
-            },
+            }),
         };
         let structure = state_structure(&change, Some(5_000_000_000));
         assert_eq!(structure.name(), STATE_MESSAGE);
@@ -221,11 +207,11 @@ mod tests {
             (Bound::Rate, 40, "the next one comes after 40.0 ms, by the frame rate"),
             (Bound::Deadline, 80, "it has 80.0 ms until its deadline"),
         ] {
-            let told = reason(&Reason::Fits {
+            let told = reason(&Reason::Fits(TimeBudget {
                 needed: Some(Duration::from_millis(31)),
                 available: Duration::from_millis(available),
                 bound,
-            });
+            }));
             assert_eq!(told, format!("restoring a frame takes 31.0 ms, and {says}"));
         }
     }

@@ -187,7 +187,7 @@ impl Timing {
 
     /// The state has changed with the frame of this running time.
     pub fn changed(&mut self, change: &Change, running_time: Option<Nanoseconds>) {
-        let is_slow = matches!(change.reason, Reason::Slow { .. });
+        let is_slow = matches!(change.reason, Reason::Slow(_));
         self.slow = is_slow.then_some((change.reason, running_time));
     }
 
@@ -201,8 +201,8 @@ impl Timing {
         if !lasts || !self.take_warning() {
             return None;
         }
-        if let Reason::Slow { needed, .. } = &mut reason {
-            *needed = self.controller.needed().or(*needed);
+        if let Reason::Slow(budget) = &mut reason {
+            budget.needed = self.controller.needed().or(budget.needed);
         }
         Some((self.controller.state()?, reason))
     }

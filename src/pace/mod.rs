@@ -16,7 +16,7 @@ pub mod overload;
 pub use gaps::GapDetector;
 pub use lag::Lag;
 pub use latency::Latencies;
-pub use overload::{Arrival, Bound, Change, Cost, OverloadController, Plan, Policy, Reason, State};
+pub use overload::{Arrival, Bound, Change, Cost, OverloadController, Plan, Policy, Reason, State, TimeBudget};
 
 /// A running time or a difference of two, in ns: negative before a segment's start, and for what is late.
 pub type Nanoseconds = i64;

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use self::detail_gate::DetailGate;
 use self::leaky_bucket::LeakyBucket;
-pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State};
+pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State, TimeBudget};
 use self::trials::{MAX_TRIALS, TRIALS, Trials, Verdict};
 use super::{Nanoseconds, duration, nanoseconds};
 
@@ -52,6 +52,11 @@ const MAX_MARGIN: Nanoseconds = 250_000_000;
 /// What is taken off for handing a frame on, whatever happens downstream.
 const MIN_MARGIN: Nanoseconds = 2_000_000;
 
+/// Restoring, however long it takes.
+const RESTORE: Plan = Plan::Restore {
+    budget: None,
+    least: Duration::ZERO,
+};
 /// A bicubic picture and nothing else.
 const BYPASS: Plan = Plan::Bypass {
     trial: false,
@@ -92,7 +97,7 @@ pub struct OverloadController {
     cost: Option<Cost>,
     least: Option<Duration>,
     /// What a frame was given last, and how long it lasts.
-    given: Option<Duration>,
+    last_budget: Option<Duration>,
     frame: Option<Duration>,
     /// Taken off a frame's time: what happens downstream, as the sink's QoS events show it.
     margin: Nanoseconds,
@@ -123,7 +128,7 @@ impl OverloadController {
             wanted_trials: TRIALS,
             cost: None,
             least: None,
-            given: None,
+            last_budget: None,
             frame: None,
             margin: 0,
             behind: false,
@@ -173,7 +178,7 @@ impl OverloadController {
     /// What restoring takes, in lengths of a frame; 1 where that is not known.
     pub fn proportion(&self) -> f64 {
         match (self.cost, self.frame) {
-            (Some(cost), Some(frame)) if !frame.is_zero() => cost.turn.as_secs_f64() / frame.as_secs_f64(),
+            (Some(cost), Some(frame)) if !frame.is_zero() => cost.period.as_secs_f64() / frame.as_secs_f64(),
             _ => 1.0,
         }
     }
@@ -199,10 +204,7 @@ impl OverloadController {
             if self.mode == Mode::Idle || self.policy == Policy::Wait {
                 self.enter(State::Restoring, Reason::Begin, now);
             }
-            return Plan::Restore {
-                budget: None,
-                least: Duration::ZERO,
-            };
+            return RESTORE;
         };
         self.behind = slack <= 0;
         if !arrival.ready {
@@ -210,7 +212,7 @@ impl OverloadController {
             return BYPASS;
         }
         let budget = self.budget(slack);
-        self.given = Some(budget);
+        self.last_budget = Some(budget);
         match self.policy {
             Policy::Drop => self.plan_dropping(now, budget),
             Policy::Bypass | Policy::Wait => self.plan_bypassing(now, budget, slack, arrival.propagates),
@@ -237,7 +239,9 @@ impl OverloadController {
         // fit.
         let reason = match &self.mode {
             Mode::Idle | Mode::Restoring { .. } => Some(Reason::Begin),
-            Mode::Bypassing { trials, .. } => trials.are_enough(self.wanted_trials).then(|| self.fits()),
+            Mode::Bypassing { trials, .. } => trials
+                .are_enough(self.wanted_trials)
+                .then(|| Reason::Fits(self.tightest())),
             Mode::Dropping { .. } => None,
         };
         if let Some(reason) = reason.filter(|_| !budget.is_zero()) {
@@ -264,17 +268,14 @@ impl OverloadController {
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
         let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
         if self.shown.is_none() || silent_for >= SHOW_INTERVAL {
-            self.enter_unless_dropping(now);
-            return Plan::Restore {
-                budget: None,
-                least: Duration::ZERO,
-            };
+            self.enter_restoring(now);
+            return RESTORE;
         }
         if budget.is_zero() || self.least.is_some_and(|least| least > budget) {
             self.note_drop(now, budget);
             return Plan::Drop;
         }
-        self.enter_unless_dropping(now);
+        self.enter_restoring(now);
         self.restore_within(budget)
     }
 
@@ -286,12 +287,14 @@ impl OverloadController {
     }
 
     /// Restoring again, once none has been dropped for a while.
-    fn enter_unless_dropping(&mut self, now: Duration) {
+    fn enter_restoring(&mut self, now: Duration) {
         match self.mode {
             Mode::Dropping { last } if now.saturating_sub(last) < SHOW_INTERVAL => (),
             Mode::Restoring { .. } => (),
             Mode::Idle => self.enter(State::Restoring, Reason::Begin, now),
-            Mode::Bypassing { .. } | Mode::Dropping { .. } => self.enter(State::Restoring, self.fits(), now),
+            Mode::Bypassing { .. } | Mode::Dropping { .. } => {
+                self.enter(State::Restoring, Reason::Fits(self.tightest()), now)
+            }
         }
     }
 
@@ -312,10 +315,10 @@ impl OverloadController {
     /// A frame was not restored by its deadline, for which it had `budget`: says what is done with it instead.
     pub fn missed(&mut self, now: Duration, budget: Duration) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
-        let (whole, turn) = self
+        let (latency, period) = self
             .cost
-            .map_or((budget, budget), |cost| (cost.whole.max(budget), cost.turn));
-        self.cost = Some(Cost { whole, turn });
+            .map_or((budget, budget), |cost| (cost.latency.max(budget), cost.period));
+        self.cost = Some(Cost { latency, period });
         match self.policy {
             Policy::Drop => {
                 self.note_drop(now, budget);
@@ -350,8 +353,8 @@ impl OverloadController {
         // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
         let beside = self.detail.cost();
         let cost = Cost {
-            whole: cost.whole.saturating_sub(beside),
-            turn: cost.turn.saturating_sub(beside),
+            latency: cost.latency.saturating_sub(beside),
+            period: cost.period.saturating_sub(beside),
         };
         let (fits, would_fit) = (self.fits_in(cost, 1), self.fits_in(cost, COLD));
         let Mode::Bypassing { trials, loading } = &mut self.mode else {
@@ -362,9 +365,14 @@ impl OverloadController {
             true if would_fit => Verdict::Cold,
             _ => Verdict::Slow,
         };
-        trials.count(now, verdict, cost.whole, self.wanted_trials);
+        trials.count(now, verdict, cost.latency, self.wanted_trials);
         if verdict == Verdict::Slow && std::mem::take(loading) {
-            self.note_slow_model();
+            // The model has come, and does not help: that is another reason than before.
+            let reason = Reason::Slow(self.tightest());
+            self.change = Some(Change {
+                state: State::Bypassing,
+                reason,
+            });
         }
     }
 
@@ -373,33 +381,19 @@ impl OverloadController {
         let fits = |cost: Duration, limit: Option<Duration>| {
             limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * f64::from(times) * limit.as_secs_f64())
         };
-        fits(cost.turn, self.turn()) && fits(cost.whole, self.given)
+        fits(cost.period, self.frame_period()) && fits(cost.latency, self.last_budget)
     }
 
     /// The time from one frame that is restored to the next.
-    fn turn(&self) -> Option<Duration> {
+    fn frame_period(&self) -> Option<Duration> {
         self.frame.map(|frame| frame.saturating_mul(self.interval))
-    }
-
-    /// The model has come, and does not help: that is another reason than before.
-    fn note_slow_model(&mut self) {
-        let (needed, available, bound) = self.tightest();
-        let reason = Reason::Slow {
-            needed,
-            available,
-            bound,
-        };
-        self.change = Some(Change {
-            state: State::Bypassing,
-            reason,
-        });
     }
 
     fn costs(&mut self, cost: Cost) {
         self.cost = Some(cost);
         // Falls at once, and grows slowly: a frame that was slow by way of exception is no measure.
-        let least = |least: Duration| cost.whole.min(least.saturating_add(least / 8));
-        self.least = Some(self.least.map_or(cost.whole, least));
+        let least = |least: Duration| cost.latency.min(least.saturating_add(least / 8));
+        self.least = Some(self.least.map_or(cost.latency, least));
     }
 
     /// A trial has failed.
@@ -421,39 +415,36 @@ impl OverloadController {
 
     /// What restoring a frame took last, from its begin to its end; none where that is not known.
     pub fn needed(&self) -> Option<Duration> {
-        self.cost.map(|cost| cost.whole)
+        self.cost.map(|cost| cost.latency)
     }
 
     fn slow(&self, available: Duration) -> Reason {
-        Reason::Slow {
+        Reason::Slow(TimeBudget {
             needed: self.needed(),
             available,
             bound: Bound::Deadline,
-        }
+        })
     }
 
-    fn fits(&self) -> Reason {
-        let (needed, available, bound) = self.tightest();
-        Reason::Fits {
-            needed,
-            available,
-            bound,
-        }
-    }
-
-    /// What a frame took, and what it may take, where that is tightest: from its begin to its end in the time that it is
-    /// given, or until the next one in its own length.
-    fn tightest(&self) -> (Option<Duration>, Duration, Bound) {
-        let given = self.given.unwrap_or_default();
-        let Some(cost) = self.cost else {
-            return match self.turn() {
-                Some(turn) if turn < given => (None, turn, Bound::Rate),
-                _ => (None, given, Bound::Deadline),
-            };
-        };
-        match self.turn() {
-            Some(turn) if share(cost.turn, turn) > share(cost.whole, given) => (Some(cost.turn), turn, Bound::Rate),
-            _ => (Some(cost.whole), given, Bound::Deadline),
+    /// What a frame took, and what it may take, where there is least room: from its begin to its end in the time that it
+    /// is given, or until the next one in its own length.
+    fn tightest(&self) -> TimeBudget {
+        let given = self.last_budget.unwrap_or_default();
+        let by_rate = self.frame_period().filter(|period| match self.cost {
+            Some(cost) => share(cost.period, *period) > share(cost.latency, given),
+            None => *period < given,
+        });
+        match by_rate {
+            Some(period) => TimeBudget {
+                needed: self.cost.map(|cost| cost.period),
+                available: period,
+                bound: Bound::Rate,
+            },
+            None => TimeBudget {
+                needed: self.needed(),
+                available: given,
+                bound: Bound::Deadline,
+            },
         }
     }
 
@@ -474,7 +465,7 @@ impl OverloadController {
             State::Restoring => Mode::Restoring {
                 since: now,
                 // By trials, and not by a change of depth.
-                returned: matches!(reason, Reason::Fits { needed: Some(_), .. }),
+                returned: matches!(reason, Reason::Fits(TimeBudget { needed: Some(_), .. })),
                 misses: LeakyBucket::default(),
             },
             State::Bypassing => Mode::Bypassing {
