@@ -38,7 +38,6 @@ pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
         }
         FrameError::Restore(RestoreError::Picture { .. }) => Some(message(&gst::StreamError::Format, &text)),
         FrameError::Restore(_) => Some(message(&gst::StreamError::Failed, &text)),
-        FrameError::Thread(_) => Some(message(&gst::ResourceError::Failed, &text)),
     }
 }
 

@@ -17,7 +17,7 @@ use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, allocation, caps, messages, metas, model, navigation};
+use super::{CAT, allocation, caps, formats, messages, metas, model, navigation};
 use crate::restore::Hook;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
@@ -27,7 +27,7 @@ pub struct DloralVsr {
     pub(super) stats: Mutex<Stats>,
     pub(super) timing: Mutex<Timing>,
     /// For the next start; only tests set one.
-    hook: Mutex<Option<Hook>>,
+    pub(super) hook: Mutex<Option<Hook>>,
     /// Why caps were refused last, as it was told.
     refused: Mutex<Option<String>>,
     /// From start to stop.
@@ -44,11 +44,6 @@ impl ObjectSubclass for DloralVsr {
 impl DloralVsr {
     pub(super) fn session(&self) -> Option<Arc<Session>> {
         self.session.lock().clone()
-    }
-
-    #[cfg(feature = "pipelines")]
-    pub(super) fn set_hook(&self, hook: Option<Hook>) {
-        *self.hook.lock() = hook;
     }
 
     pub(super) fn reset(&self, why: &str) {
@@ -123,6 +118,12 @@ impl DloralVsr {
         }
     }
 
+    fn set_flushing(&self, flushing: bool) {
+        if let Some(session) = self.session() {
+            session.set_flushing(flushing);
+        }
+    }
+
     /// Waits until every frame in flight is pushed.
     pub(super) fn drain(&self) {
         if let Some(session) = self.session() {
@@ -145,17 +146,9 @@ impl DloralVsr {
         let answer = caps::answer(direction, query.filter(), |caps| other.peer_query_caps(Some(caps)));
         gst::trace!(CAT, imp = self, "the {direction:?} pad takes {answer}");
         query.set_result(&answer);
-        self.explain_refusal(direction, query);
-    }
-
-    /// An empty answer is a refusal.
-    fn explain_refusal(&self, direction: gst::PadDirection, query: &gst::query::Caps) {
-        let (Some(asked), Some(answer)) = (query.filter(), query.result()) else {
-            return;
-        };
-        if answer.is_empty() {
-            let why = caps::refusal(direction, asked);
-            match why {
+        // An empty answer is a refusal.
+        if let Some(asked) = query.filter().filter(|_| answer.is_empty()) {
+            match caps::refusal(direction, asked) {
                 Some(why) => self.refuse(direction, asked, &why),
                 None => gst::debug!(
                     CAT,
@@ -403,9 +396,9 @@ impl BaseTransformImpl for DloralVsr {
             self.drain();
         }
         match event.view() {
-            gst::EventView::FlushStart(_) => self.session().iter().for_each(|session| session.set_flushing(true)),
+            gst::EventView::FlushStart(_) => self.set_flushing(true),
             gst::EventView::FlushStop(_) => {
-                self.session().iter().for_each(|session| session.set_flushing(false));
+                self.set_flushing(false);
                 self.reset("flush");
                 self.timing.lock().flush();
             }
@@ -494,9 +487,15 @@ impl VideoFilterImpl for DloralVsr {
         out_info: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
-        let caps = VideoCaps::new(incaps, in_info, out_info)?;
+        let caps = VideoCaps {
+            input: in_info.clone(),
+            output: out_info.clone(),
+            layout: formats::layout(incaps, in_info)?,
+        };
         self.timing.lock().set_rate(in_info);
-        self.session().iter().for_each(|session| session.set_caps(caps.clone()));
+        if let Some(session) = self.session() {
+            session.set_caps(caps);
+        }
         Ok(())
     }
 }

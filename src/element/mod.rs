@@ -130,7 +130,7 @@ impl DloralVsr {
     /// Has `hook` called before each graph is run, from the next start on: for tests of how slow or failing models are
     /// dealt with. What is installed is built without it.
     pub fn set_hook(&self, hook: Option<Hook>) {
-        self.imp().set_hook(hook);
+        *self.imp().hook.lock() = hook;
     }
 }
 

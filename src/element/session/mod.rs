@@ -14,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::session_model::SessionModel;
 use super::buffers::{BufferError, Picture};
-use super::formats::{self, Layout};
+use super::formats::Layout;
 use super::frame_flow::FrameContext;
 use super::loader::{Loader, LoaderThreads, Promise, Waited};
 use crate::restore::{
@@ -25,7 +25,7 @@ use crate::runtime::Model;
 
 pub use src_result::SrcResult;
 
-/// A model that is being opened, and the message if it does not come.
+/// A model that is being opened, and the message if it does not come and that is for whoever asked for it.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
 /// The end of it that the loading thread holds.
 pub type ModelPromise = Promise<Arc<Model>, gst::ErrorMessage>;
@@ -57,7 +57,8 @@ pub struct Session {
     /// Whether a frame in flight was left out since the last one was pushed.
     pub left_out_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
-    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is.
+    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory, which
+    /// is written anew.
     writer: Mutex<OutputWriter>,
 }
 
@@ -119,9 +120,6 @@ pub enum FrameError {
     /// The core could not restore the frame.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The system gives no thread to restore on.
-    #[error("there is no thread to restore on: {0}")]
-    Thread(#[from] io::Error),
 }
 
 impl From<Refusal> for FrameError {
@@ -265,7 +263,7 @@ impl Session {
     /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the next one
     /// has no previous one.
     pub fn take_replacement(&self) -> bool {
-        // As good as always.
+        // As good as always, and without the lock that a flush takes.
         if self.replacement.lock().is_none() {
             return false;
         }
@@ -274,14 +272,14 @@ impl Session {
         if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
             *replacement = None;
         }
-        let is_open = |next: &Arc<SessionModel>| next.loader.get().is_some();
-        if !replacement.as_ref().is_some_and(is_open) || self.is_flushing() {
+        if self.is_flushing() {
             return false;
         }
-        if let Some(next) = replacement.take() {
-            *self.model.lock() = next;
-        }
-        let mut stream = self.stream();
+        let Some(next) = replacement.take_if(|next| next.loader.get().is_some()) else {
+            return false;
+        };
+        *self.model.lock() = next;
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.pipelined) = (false, false);
         true
     }
@@ -293,21 +291,21 @@ impl Session {
     pub fn set_caps(&self, caps: VideoCaps) {
         if self.caps().as_deref() != Some(&caps) {
             self.reset();
-            self.stream().caps = Some(Arc::new(caps));
+            self.stream.lock().caps = Some(Arc::new(caps));
         }
     }
 
     /// What the caps say, if there are any.
     pub fn caps(&self) -> Option<Arc<VideoCaps>> {
-        self.stream().caps.clone()
+        self.stream.lock().caps.clone()
     }
 
     /// The next frame has no previous one.
     pub fn reset(&self) {
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.tried) = (false, None);
         drop(stream);
-        self.writer().reset();
+        self.writer.lock().reset();
     }
 
     /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the threads: it
@@ -315,13 +313,13 @@ impl Session {
     /// a change.
     pub fn set_pipelined(&self, wanted: bool, waits: bool) -> bool {
         let pipelined = wanted && self.has_second_model(waits);
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         std::mem::replace(&mut stream.pipelined, pipelined) != pipelined
     }
 
     /// Whether two frames may be in flight at a time.
     pub fn is_pipelined(&self) -> bool {
-        self.stream().pipelined
+        self.stream.lock().pipelined
     }
 
     /// Copies the picture out of an input buffer.
@@ -350,9 +348,9 @@ impl Session {
     pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
         let job = self.job(&self.wait_for_model()?, frame, &context.treatment.request.settings)?;
         // Until it is known that the frame was begun.
-        self.stream().holds_previous = false;
+        self.stream.lock().holds_previous = false;
         let begun = self.pipeline().submit(job, context, limit)?;
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.since_begun) = (begun, 0);
         Ok(())
     }
@@ -369,7 +367,7 @@ impl Session {
         let propagates = context.treatment.propagates;
         self.pipeline().bypass(frame.clone(), context)?;
         let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         stream.since_begun = if begun { 0 } else { stream.since_begun.saturating_add(1) };
         let is_near = propagates && stream.since_begun < FARTHEST_PREVIOUS;
         stream.holds_previous = begun || (is_near && stream.holds_previous);
@@ -378,26 +376,26 @@ impl Session {
 
     /// The frame that went by is not in the window.
     pub fn skip(&self) {
-        self.stream().holds_previous = false;
+        self.stream.lock().holds_previous = false;
     }
 
     /// The frame that went by does not come out.
     pub fn leave_out(&self) {
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         stream.holds_previous = false;
         stream.discont = true;
     }
 
     /// Whether a frame was left out since this was last asked.
     pub fn take_discont(&self) -> bool {
-        std::mem::take(&mut self.stream().discont)
+        std::mem::take(&mut self.stream.lock().discont)
     }
 
     /// What a trial came to, once. If it is `kept`, bypassed frames have its detail from now on.
     pub fn take_trial(&self, kept: bool) -> Option<Result<Report, RestoreError>> {
         let (frame, outcome) = self.pipeline().take_trial()?;
         Some(outcome.map(|Restored { picture, report }| {
-            let mut stream = self.stream();
+            let mut stream = self.stream.lock();
             let spare = match kept {
                 true => stream.tried.replace((frame, picture)).map(|(_, picture)| picture),
                 false => Some(picture),
@@ -414,7 +412,7 @@ impl Session {
 
     fn job(&self, model: &Arc<Model>, frame: &Arc<Frame>, settings: &Settings) -> Result<Job, RestoreError> {
         let second = self.second_model();
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         let second = second.filter(|_| stream.pipelined);
         let (depth, model) = second.map_or((1, model.clone()), |second| (2, second));
         Ok(Job {
@@ -460,15 +458,15 @@ impl Session {
             None => (picture, None),
         };
         let spare = match settings.kept {
-            true => self.writer().keep(frame.clone(), picture),
+            true => self.writer.lock().keep(frame.clone(), picture),
             false => Some(picture),
         };
-        self.stream().spare.extend(spare.into_iter().chain(written));
+        self.stream.lock().spare.extend(spare.into_iter().chain(written));
         Ok(report)
     }
 
     fn copy(&self, picture: &[u8]) -> Vec<u8> {
-        let mut copy = self.stream().spare.pop().unwrap_or_default();
+        let mut copy = self.stream.lock().spare.pop().unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(picture);
         copy
@@ -486,9 +484,9 @@ impl Session {
         propagates: bool,
         output: &mut gst::BufferRef,
     ) -> Result<bool, FrameError> {
-        let tried = self.stream().tried.take();
-        let spare = tried.and_then(|(frame, picture)| self.writer().keep(frame, picture));
-        self.stream().spare.extend(spare);
+        let tried = self.stream.lock().tried.take();
+        let spare = tried.and_then(|(frame, picture)| self.writer.lock().keep(frame, picture));
+        self.stream.lock().spare.extend(spare);
         self.write_with(caps, output, |writer, output| {
             writer.write_bypass(frame, propagates, output)
         })
@@ -502,7 +500,7 @@ impl Session {
     ) -> Result<R, FrameError> {
         let target = Picture::of_output(output, &caps.output, caps.layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.writer(), target.view_mut(&mut bytes)?)?)
+        Ok(write(&mut self.writer.lock(), target.view_mut(&mut bytes)?)?)
     }
 }
 
@@ -511,33 +509,10 @@ impl Session {
         // `start` sets it before anybody else has the session.
         self.pipeline.get().expect("set by start")
     }
-
-    fn stream(&self) -> MutexGuard<'_, StreamState> {
-        self.stream.lock()
-    }
-
-    /// What a panic in there leaves is scratch memory, which is written anew.
-    fn writer(&self) -> MutexGuard<'_, OutputWriter> {
-        self.writer.lock()
-    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.loaders.join(SHUTDOWN_TIMEOUT);
-    }
-}
-
-impl VideoCaps {
-    /// What negotiated caps say; `caps` are the input's.
-    ///
-    /// # Errors
-    /// If a format is none of the accepted ones, or does not go with its colorimetry.
-    pub fn new(caps: &gst::CapsRef, input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
-        Ok(VideoCaps {
-            input: input.clone(),
-            output: output.clone(),
-            layout: formats::layout(caps, input)?,
-        })
     }
 }

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Session, VideoCaps};
+use super::{ModelPromise, Session, VideoCaps};
 use crate::element::CAT;
-use crate::element::loader::{Loader, Promise, Waited};
+use crate::element::loader::{Loader, Waited};
 use crate::restore::{Frame, PixelLayout, PixelView, RestoreError, Settings, Stream};
 use crate::runtime::Model;
-
-/// It while it is being opened.
-pub(super) type SecondModelLoader = Loader<Arc<Model>, ()>;
 
 impl Session {
     /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited for
@@ -42,7 +39,7 @@ impl Session {
 }
 
 /// A promise that is dropped with nothing delivered has failed: then there is one frame at a time.
-fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, promise: &Promise<Arc<Model>, ()>) {
+fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, promise: &ModelPromise) {
     match model.with_half_the_threads(promise.cancellation()) {
         Ok(second) => {
             if let Some(Err(error)) = caps.map(|caps| warm_up(&second, caps)) {

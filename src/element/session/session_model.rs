@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use super::ModelLoader;
-use super::second_model::SecondModelLoader;
 use crate::restore::{GraphSet, Graphs, Hook, Hooked, RestoreError};
 use crate::runtime::{CancellableModel, Model};
 
@@ -12,7 +11,7 @@ pub(super) struct SessionModel {
     /// It while it is being opened.
     pub loader: ModelLoader,
     /// The same with half of the threads, from when two frames are first wanted at a time; none without a thread for it.
-    pub second: OnceLock<Option<SecondModelLoader>>,
+    pub second: OnceLock<Option<ModelLoader>>,
     /// The graphs of both, by depth.
     sets: [OnceLock<Arc<GraphSet>>; 2],
 }

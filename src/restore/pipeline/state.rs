@@ -47,24 +47,16 @@ pub struct State<T> {
     serial: u64,
 }
 
-/// A piece of work on a frame.
-pub struct Step<W> {
-    /// Whose it is in the queue; none of a trial.
-    pub serial: Option<u64>,
+/// A piece of work, and the frame that it is on.
+pub type Step<W> = (FrameId, W);
+
+/// A frame that is worked on.
+#[derive(Clone, Copy)]
+pub struct FrameId {
+    /// In the queue; none of a trial.
+    serial: Option<u64>,
     /// Of when it was submitted.
     pub generation: u64,
-    pub work: W,
-}
-
-impl<W> Step<W> {
-    /// The same frame's, with other work.
-    pub fn with<V>(&self, work: V) -> Step<V> {
-        Step {
-            serial: self.serial,
-            generation: self.generation,
-            work,
-        }
-    }
 }
 
 /// What the encoder's half leaves; no result if the frame was flushed before it began.
@@ -128,7 +120,7 @@ impl<T> Default for Shared<T> {
 impl<T> State<T> {
     /// Whether frames are taken.
     pub fn accepts(&self) -> bool {
-        !self.flushing && self.ended == 0
+        self.check().is_ok()
     }
 
     pub fn check(&self) -> Result<(), Refusal> {
@@ -195,11 +187,8 @@ impl<T> State<T> {
 
     /// Gives work to the encoder's half.
     pub fn begin(&mut self, serial: Option<u64>, job: Job) {
-        self.submitted = Some(Step {
-            serial,
-            generation: self.generation,
-            work: job,
-        });
+        let generation = self.generation;
+        self.submitted = Some((FrameId { serial, generation }, job));
     }
 
     /// What the encoder's half is to do next.
@@ -222,11 +211,11 @@ impl<T> State<T> {
     }
 
     /// What became of a frame's work; no outcome if nobody waited for it any more.
-    pub fn end_decoding(&mut self, step: &Step<()>, outcome: Option<Outcome>) {
+    pub fn end_decoding(&mut self, frame: FrameId, outcome: Option<Outcome>) {
         self.decoding = false;
-        match step.serial {
+        match frame.serial {
             None => {
-                let of_now = outcome.filter(|_| step.generation == self.generation);
+                let of_now = outcome.filter(|_| frame.generation == self.generation);
                 self.trial = match (std::mem::take(&mut self.trial), of_now) {
                     (Trial::Working(frame), Some(outcome)) => Trial::Done(frame, outcome),
                     _ => Trial::None,
@@ -242,13 +231,13 @@ impl<T> State<T> {
     }
 
     /// Whether somebody still waits for a frame.
-    pub fn is_wanted<W>(&self, step: &Step<W>) -> bool {
+    pub fn is_wanted(&self, frame: FrameId) -> bool {
         let waits = |serial| {
             self.queue
                 .iter()
                 .any(|entry| entry.serial == serial && !entry.is_late())
         };
-        step.generation == self.generation && step.serial.is_none_or(waits)
+        frame.generation == self.generation && frame.serial.is_none_or(waits)
     }
 
     /// What is in flight is given up, and what a trial has come to.

@@ -11,18 +11,17 @@ use crate::restore::padded_input::PaddedInput;
 /// Frames to their restored latents.
 pub fn encode_and_restore<T>(shared: &Shared<T>) {
     let mut stage = None;
-    while let Some((step, mut state)) = shared.next(|state| state.start_encoding()) {
+    while let Some(((frame, job), mut state)) = shared.next(|state| state.start_encoding()) {
         // A frame that is late only is the next one's previous frame.
-        let flushed = step.generation != state.generation;
+        let flushed = frame.generation != state.generation;
         let spare = state.spare.take();
         drop(state);
-        let result = (!flushed).then(|| restore(&mut stage, &step.work, spare));
-        let after = step.with(());
+        let result = (!flushed).then(|| restore(&mut stage, &job, spare));
         let encoded = Encoded {
             result,
-            picture: step.work.picture,
+            picture: job.picture,
         };
-        shared.update(|state| state.end_encoding(after.with(encoded)));
+        shared.update(|state| state.end_encoding((frame, encoded)));
     }
 }
 
@@ -48,12 +47,11 @@ fn restore(
 /// Restored latents to pictures.
 pub fn decode<T>(shared: &Shared<T>) {
     let mut stage = DecodeStage::default();
-    while let Some((step, state)) = shared.next(|state| state.start_decoding()) {
-        let wanted = state.is_wanted(&step);
+    while let Some(((frame, encoded), state)) = shared.next(|state| state.start_decoding()) {
+        let wanted = state.is_wanted(frame);
         drop(state);
         shared.changed.notify_all();
-        let after = step.with(());
-        let Encoded { result, picture } = step.work;
+        let Encoded { result, picture } = encoded;
         let finished = result
             .filter(|_| wanted)
             .map(|latent| finish(&mut stage, latent, picture));
@@ -63,7 +61,7 @@ pub fn decode<T>(shared: &Shared<T>) {
             None => (None, None),
         };
         shared.update(|state| {
-            state.end_decoding(&after, outcome);
+            state.end_decoding(frame, outcome);
             state.spare = spare.or(state.spare.take());
         });
     }
