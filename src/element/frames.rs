@@ -11,14 +11,13 @@ use gst_base::subclass::base_transform::{
     BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
 };
 
-use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request, Treatment};
+use super::frame_flow::{Fate, FrameContext, FrameFlow, FrameMessages, Request, Treatment};
 use super::imp::DloralVsr;
-use super::session::{FrameError, Session};
-use super::settings::Settings;
+use super::session::{FrameError, Session, WriteSettings};
 use super::timing;
 use super::{CAT, failure, messages};
 use crate::pace::{Nanoseconds, Plan, Policy};
-use crate::restore::{FinishedFrame, Frame};
+use crate::restore::{FinishedFrame, Frame, Limit};
 
 /// In and out.
 impl DloralVsr {
@@ -66,25 +65,33 @@ impl DloralVsr {
         mut output: gst::Buffer,
         request: Request,
     ) -> Result<(), gst::FlowError> {
-        let (budget, propagates) = match plan {
-            Plan::Restore { budget, .. } => (budget, false),
-            Plan::Bypass { propagates, .. } => (None, propagates),
-            Plan::Drop => (None, false),
-        };
         if session.take_discont() {
             output.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
-        let times = request.times;
-        let treatment = Treatment {
-            caps: session.caps().ok_or(gst::FlowError::NotNegotiated)?,
-            request,
-            budget,
-            propagates,
+        let caps = session.caps().ok_or(gst::FlowError::NotNegotiated)?;
+        let taken = request.times.taken;
+        let mut context = FrameContext {
+            output,
+            treatment: Treatment {
+                caps,
+                request,
+                budget: None,
+                propagates: false,
+            },
         };
-        let context = FrameContext { output, treatment };
         let submitted = match plan {
-            Plan::Restore { budget, least } => session.submit(frame, context, frame_flow::limit(&times, budget, least)),
-            Plan::Bypass { trial, .. } => session.bypass(frame, context, trial),
+            Plan::Restore { budget, least } => {
+                context.treatment.budget = budget;
+                let limit = budget.map(|budget| Limit {
+                    deadline: taken + budget,
+                    least,
+                });
+                session.submit(frame, context, limit)
+            }
+            Plan::Bypass { trial, propagates } => {
+                context.treatment.propagates = propagates;
+                session.bypass(frame, context, trial)
+            }
             Plan::Drop => Ok(()),
         };
         submitted.map_err(|error| self.fail(&error))
@@ -114,13 +121,8 @@ impl DloralVsr {
             self.stats.lock().dropped();
             return;
         }
-        let finished = FinishedFrame {
-            context: (),
-            frame,
-            completion,
-        };
         let flow = FrameFlow::new(session, &self.timing, request);
-        let (fate, messages) = flow.complete(finished, &treatment, output.make_mut());
+        let (fate, messages) = flow.complete(&frame, completion, &treatment, output.make_mut());
         let Some(fate) = fate else {
             self.stats.lock().dropped();
             return;
@@ -160,40 +162,30 @@ impl DloralVsr {
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
         let timing = self.timing.lock();
-        let (unhurried, ample) = (timing.is_not_live(playing), timing.has_time_for_two(own));
+        let (not_live, has_time) = (timing.is_not_live(playing), timing.has_time_for_two(own));
         drop(timing);
-        if unhurried {
+        if not_live {
             // What it comes to is the frame's to tell.
             let _ = session.wait_for_model();
         }
-        if session.set_pipelined(unhurried || ample, unhurried) {
+        if session.set_pipelined(not_live || has_time, not_live) {
             gst::debug!(CAT, imp = self, "two frames at a time: {}", session.is_pipelined());
             self.timing.lock().controller.change_depth();
         }
     }
 
-    fn begin(&self, input: &gst::BufferRef) -> Request {
-        if input.flags().contains(gst::BufferFlags::DISCONT) {
-            // What is in flight belongs to what was before.
-            self.drain();
-            self.reset("discontinuity");
-        }
-        let request = self.request(input);
-        if let Some(lag) = request.times.lag {
-            self.post_lag(lag, request.times.running_time);
-        }
-        request
-    }
-
-    /// Asks upstream, once, for what decides how frames are treated.
+    /// Asks upstream, where its latency may have changed, and decides by that how frames are treated.
     fn query_upstream(&self) {
-        let element = self.obj();
         self.post_latency();
-        let asks = self.timing.lock().take_latency_query();
-        let answer = if asks { timing::query_latency(&element) } else { None };
+        if self.timing.lock().take_latency_query() {
+            let mut query = gst::query::Latency::new();
+            if self.obj().sink_pad().peer_query(&mut query) {
+                let (live, min, _) = query.result();
+                self.timing.lock().note_upstream(live, min);
+            }
+        }
         let overload = self.settings.lock().overload;
-        let mut timing = self.timing.lock();
-        timing::note_upstream(&mut timing, answer);
+        let timing = self.timing.lock();
         let policy = overload.policy(timing.latencies.live);
         if timing.controller.policy() != policy {
             drop(timing);
@@ -204,29 +196,38 @@ impl DloralVsr {
     }
 
     /// What the element adds to the pipeline's latency.
-    fn own_latency(&self) -> Duration {
+    pub(super) fn own_latency(&self) -> Duration {
         self.settings.lock().processing_latency.into()
     }
 
-    /// Whether frames may be bypassed, and then have the detail of restored ones.
-    fn is_propagating(&self, settings: &Settings) -> bool {
-        settings.propagate_detail && self.timing.lock().controller.policy() == Policy::Bypass
-    }
-
-    /// What the frame in `buffer` is to be treated by.
-    fn request(&self, buffer: &gst::BufferRef) -> Request {
+    /// What the frame in `input` is to be treated by.
+    fn begin(&self, input: &gst::BufferRef) -> Request {
+        if input.flags().contains(gst::BufferFlags::DISCONT) {
+            // What is in flight belongs to what was before.
+            self.drain();
+            self.reset("discontinuity");
+        }
         let settings = self.settings.lock().clone();
-        let own = self.own_latency();
-        let mut times = self.timing.lock().of_frame(&self.obj(), buffer, own);
+        let mut timing = self.timing.lock();
+        let mut times = timing.of_frame(&self.obj(), input, settings.processing_latency.into());
+        let policy = timing.controller.policy();
+        drop(timing);
         // The first frame of a stream has none before it to take detail from.
         times.arrival.interval = if times.follows { settings.restore_interval } else { 1 };
         times.arrival.propagates = settings.propagate_detail;
+        if let Some(lag) = times.lag {
+            self.post_lag(lag, times.running_time);
+        }
+        let is_propagating = settings.propagate_detail && policy == Policy::Bypass;
         Request {
             times,
             settings: settings.restore_settings(),
             max_errors: settings.max_errors,
-            is_kept: settings.restore_interval > 1 || settings.temporal_blend > 0.0 || self.is_propagating(&settings),
-            blend: settings.temporal_blend as f32,
+            write: WriteSettings {
+                blended: policy != Policy::Wait,
+                kept: settings.restore_interval > 1 || settings.temporal_blend > 0.0 || is_propagating,
+                blend: settings.temporal_blend as f32,
+            },
         }
     }
 }

@@ -77,7 +77,10 @@ impl DloralVsr {
     fn add_latency(&self, query: &mut gst::query::Latency) {
         let own = self.settings.lock().processing_latency;
         let (live, min, max) = query.result();
-        self.timing.lock().answer(live, min, own.into());
+        let mut timing = self.timing.lock();
+        timing.note_upstream(live, min);
+        timing.answered = Some(own.into());
+        drop(timing);
         query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
@@ -94,8 +97,8 @@ impl DloralVsr {
 
     /// Has the pipeline ask for the latency again if it has become another.
     pub(super) fn post_latency(&self) {
-        let processing = self.settings.lock().processing_latency.into();
-        if self.timing.lock().take_latency_change(processing) {
+        let own = self.own_latency();
+        if self.timing.lock().take_latency_change(own) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }

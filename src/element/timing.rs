@@ -52,7 +52,7 @@ pub struct Timing {
     /// Frames that failed since the last one that did not.
     pub failures_in_a_row: u32,
     /// The element's own latency, as the last LATENCY query was answered.
-    answered: Option<Duration>,
+    pub answered: Option<Duration>,
     started: Instant,
 }
 
@@ -159,12 +159,6 @@ impl Timing {
         self.needs_latency_query = true;
     }
 
-    /// What upstream has answered to a LATENCY query, and the element's own latency that is added to it.
-    pub fn answer(&mut self, live: bool, upstream: gst::ClockTime, own: Duration) {
-        self.note_upstream(live, upstream);
-        self.answered = Some(own);
-    }
-
     /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
     pub fn take_latency_change(&mut self, own: Duration) -> bool {
         let old = self.answered.is_some_and(|answered| answered != own);
@@ -174,7 +168,8 @@ impl Timing {
         old
     }
 
-    fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
+    /// What upstream has answered to a LATENCY query.
+    pub fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
         self.needs_latency_query = false;
         self.latencies.live = live;
         self.latencies.upstream = Some(latency.into());
@@ -282,16 +277,6 @@ impl Timing {
     }
 }
 
-/// Asks upstream for its latency: whether it is live, and the least it has.
-pub fn query_latency(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
-    let mut query = gst::query::Latency::new();
-    let answered = element.sink_pad().peer_query(&mut query);
-    answered.then(|| {
-        let (live, min, _) = query.result();
-        (live, min)
-    })
-}
-
 /// The protocol by which the stream's source reads, such as `rtmp`, if it tells.
 pub fn source_protocol(element: &DloralVsr) -> Option<String> {
     let mut query = gst::query::Uri::new();
@@ -300,13 +285,6 @@ pub fn source_protocol(element: &DloralVsr) -> Option<String> {
     }
     let uri = query.uri()?;
     uri.split_once(':').map(|(protocol, _)| protocol.to_owned())
-}
-
-/// Takes down what upstream says.
-pub fn note_upstream(timing: &mut Timing, answer: Option<(bool, gst::ClockTime)>) {
-    if let Some((live, latency)) = answer {
-        timing.note_upstream(live, latency);
-    }
 }
 
 /// Running time by the element's clock; none while no clock runs: frames are never late then.

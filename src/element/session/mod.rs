@@ -83,7 +83,7 @@ struct StreamState {
 /// How a restored frame is written.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteSettings {
-    /// In a stream that has bypassed frames as well.
+    /// In a stream that may have bypassed frames as well.
     pub blended: bool,
     /// Its picture is kept, for the detail of those.
     pub kept: bool,
