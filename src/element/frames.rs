@@ -138,7 +138,7 @@ impl DloralVsr {
                 if session.left_out_in_flight.swap(false, Ordering::Relaxed) {
                     output.make_mut().set_flags(gst::BufferFlags::DISCONT);
                 }
-                self.timing.lock().leaves(&output);
+                self.timing.lock().pushed(&output);
                 self.obj().src_pad().push(output)
             }
             Err(error) => Err(self.fail(&error)),
@@ -232,7 +232,7 @@ impl DloralVsr {
     }
 }
 
-/// What is told.
+/// What is posted.
 impl DloralVsr {
     /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
     /// post it.
@@ -287,9 +287,7 @@ impl DloralVsr {
 
     /// Posts that frames fall behind, and warns once of a source that may be live without saying so.
     fn post_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
-        let structure = messages::lag_structure(lag, running_time);
-        gst::info!(CAT, imp = self, "{structure}");
-        self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        self.post_structure(messages::lag_structure(lag, running_time));
         // A file is read as fast as it is restored.
         let protocol = timing::source_protocol(&self.obj()).filter(|protocol| protocol != "file");
         if let Some(protocol) = protocol
@@ -303,14 +301,16 @@ impl DloralVsr {
         }
     }
 
+    fn post_structure(&self, structure: gst::Structure) {
+        gst::info!(CAT, imp = self, "{structure}");
+        self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
+    }
+
     /// Counts failures, and posts what there is to tell about a frame.
     fn post_messages(&self, messages: &FrameMessages, request: &Request) {
         self.stats.lock().failed(messages.failures);
-        let element = self.obj();
         if let Some(change) = &messages.change {
-            let structure = messages::state_structure(change, request.times.running_time);
-            gst::info!(CAT, imp = self, "{structure}");
-            self.post(gst::message::Element::builder(structure).src(&*element).build());
+            self.post_structure(messages::state_structure(change, request.times.running_time));
             self.timing.lock().changed(change, request.times.running_time);
         }
         let slow = self.timing.lock().take_slow(request.times.running_time);
@@ -327,24 +327,26 @@ impl DloralVsr {
         }
     }
 
-    /// Posts that a frame was dropped because it would have come late.
+    /// Posts the QoS message of a frame that was dropped because it would have come late.
     fn post_drop(&self, buffer: &gst::BufferRef, request: &Request) {
-        let element = self.obj();
-        let processed_and_dropped = self.stats.lock().processed_and_dropped();
+        /// Quality is at its best, as the base class tells it.
+        const QUALITY: i32 = 1_000_000;
+        let times = &request.times;
+        let (processed, dropped) = self.stats.lock().processed_and_dropped();
+        let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
+        let jitter = times.arrival.slack.map_or(0, |slack| slack.saturating_neg());
         let timing = self.timing.lock();
-        let (live, proportion) = (timing.latencies.live, timing.controller.proportion());
-        let segment = timing.segment().cloned();
+        let message = gst::message::Qos::builder(timing.latencies.live)
+            .running_time(times.running_time.and_then(messages::clock_time))
+            .stream_time(timing.stream_time(buffer.pts()))
+            .timestamp(buffer.pts())
+            .duration(buffer.duration())
+            .values(jitter, timing.controller.proportion(), QUALITY)
+            .stats(count(processed), count(dropped))
+            .src(&*self.obj())
+            .build();
         drop(timing);
-        let drop = messages::Drop {
-            buffer,
-            segment: segment.as_ref(),
-            live,
-            running_time: request.times.running_time,
-            slack: request.times.arrival.slack,
-            proportion,
-            processed_and_dropped,
-        };
-        self.post(messages::qos_message(&drop, &element));
+        self.post(message);
     }
 
     /// Posts what is to be posted about a frame that did not come out.

@@ -48,20 +48,18 @@ pub fn fallback_warning(fallback: MemoryFallback) -> &'static str {
 /// The structure of the message about a change of state: `state`, `reason` in words, `needed-ms` and `available-ms` of
 /// a frame where they are known, and `running-time` of the first frame of the state.
 pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gst::Structure {
-    let mut structure = gst::Structure::builder(STATE_MESSAGE)
+    let budget = match change.reason {
+        Reason::Slow(budget) | Reason::Fits(budget) => Some(budget),
+        Reason::Begin | Reason::Loading => None,
+    };
+    let needed = budget.and_then(|budget| budget.needed);
+    gst::Structure::builder(STATE_MESSAGE)
         .field("state", name(change.state))
         .field("reason", reason(&change.reason))
-        .build();
-    if let Reason::Slow(budget) | Reason::Fits(budget) = change.reason {
-        structure.set("available-ms", milliseconds(budget.available));
-        if let Some(needed) = budget.needed {
-            structure.set("needed-ms", milliseconds(needed));
-        }
-    }
-    if let Some(time) = running_time.and_then(clock_time) {
-        structure.set("running-time", time);
-    }
-    structure
+        .field_if_some("available-ms", budget.map(|budget| milliseconds(budget.available)))
+        .field_if_some("needed-ms", needed.map(milliseconds))
+        .field_if_some("running-time", running_time.and_then(clock_time))
+        .build()
 }
 
 fn reason(reason: &Reason) -> String {
@@ -101,13 +99,10 @@ fn limit(budget: &TimeBudget, left: impl FnOnce(f64) -> String) -> String {
 
 /// The structure of the message about frames that fall behind: `lag-ms`, and `running-time` of the frame.
 pub fn lag_structure(lag: Nanoseconds, running_time: Option<Nanoseconds>) -> gst::Structure {
-    let mut structure = gst::Structure::builder(LAG_MESSAGE)
+    gst::Structure::builder(LAG_MESSAGE)
         .field("lag-ms", lag as f64 / 1e6)
-        .build();
-    if let Some(time) = running_time.and_then(clock_time) {
-        structure.set("running-time", time);
-    }
-    structure
+        .field_if_some("running-time", running_time.and_then(clock_time))
+        .build()
 }
 
 /// The warning for a source in a network that does not call itself live.
@@ -123,48 +118,9 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn clock_time(time: Nanoseconds) -> Option<gst::ClockTime> {
+/// A running time as messages have it; none before a segment's start.
+pub fn clock_time(time: Nanoseconds) -> Option<gst::ClockTime> {
     u64::try_from(time).ok().map(gst::ClockTime::from_nseconds)
-}
-
-/// A frame that was left out because it would have come late.
-pub struct Drop<'a> {
-    /// Its buffer.
-    pub buffer: &'a gst::BufferRef,
-    /// The segment that it is in, if there is one.
-    pub segment: Option<&'a gst::Segment>,
-    /// Whether upstream is live.
-    pub live: bool,
-    /// When it was to be shown.
-    pub running_time: Option<Nanoseconds>,
-    /// How long it would still have had.
-    pub slack: Option<Nanoseconds>,
-    /// What restoring takes, in lengths of a frame.
-    pub proportion: f64,
-    /// Frames that left, and frames that did not.
-    pub processed_and_dropped: (u64, u64),
-}
-
-/// The QoS message about a frame that was dropped.
-pub fn qos_message(drop: &Drop<'_>, source: &super::DloralVsr) -> gst::Message {
-    /// Quality is at its best, as the base class tells it.
-    const QUALITY: i32 = 1_000_000;
-    let time_segment = drop
-        .segment
-        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-    let stream_time = time_segment.and_then(|segment| segment.to_stream_time(drop.buffer.pts()));
-    let (processed, dropped) = drop.processed_and_dropped;
-    let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
-    let jitter = drop.slack.map_or(0, |slack| slack.saturating_neg());
-    gst::message::Qos::builder(drop.live)
-        .running_time(drop.running_time.and_then(clock_time))
-        .stream_time(stream_time)
-        .timestamp(drop.buffer.pts())
-        .duration(drop.buffer.duration())
-        .values(jitter, drop.proportion, QUALITY)
-        .stats(count(processed), count(dropped))
-        .src(source)
-        .build()
 }
 
 #[cfg(test)]

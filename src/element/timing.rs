@@ -39,8 +39,8 @@ pub struct Timing {
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
     /// stream's lock, for which a query would have to wait.
     segment: Option<gst::Segment>,
-    /// Where in the segment the last frame that left ended.
-    left: Option<gst::ClockTime>,
+    /// Where in the segment the last frame that was pushed ended.
+    pushed_until: Option<gst::ClockTime>,
     /// How far frames are behind.
     pub lag: Lag,
     /// Frames in a row that came late to the sink.
@@ -66,7 +66,7 @@ impl Default for Timing {
             last: None,
             needs_latency_query: true,
             segment: None,
-            left: None,
+            pushed_until: None,
             lag: Lag::default(),
             late_in_a_row: 0,
             slow: None,
@@ -127,25 +127,26 @@ impl Timing {
     /// Another segment begins, or, after a flush, none yet.
     pub fn set_segment(&mut self, segment: Option<gst::Segment>) {
         self.segment = segment;
-        self.left = None;
+        self.pushed_until = None;
         self.lag.reset();
     }
 
-    /// What the frames' times are counted in; none before the first.
-    pub fn segment(&self) -> Option<&gst::Segment> {
-        self.segment.as_ref()
-    }
-
-    /// The stream time at which the last frame that left ended; none if none has.
-    pub fn position(&self) -> Option<gst::ClockTime> {
+    /// The stream time of a position in the segment.
+    pub fn stream_time(&self, position: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
         let segment = self.segment.as_ref()?.downcast_ref::<gst::ClockTime>()?;
-        segment.to_stream_time(self.left?)
+        segment.to_stream_time(position)
     }
 
-    /// A frame leaves.
-    pub fn leaves(&mut self, buffer: &gst::BufferRef) {
+    /// The stream time at which the last frame that was pushed ended; none if none was.
+    pub fn position(&self) -> Option<gst::ClockTime> {
+        self.stream_time(self.pushed_until)
+    }
+
+    /// A frame is pushed.
+    pub fn pushed(&mut self, buffer: &gst::BufferRef) {
         let length = buffer.duration().unwrap_or_default();
-        self.left = buffer.pts().map(|pts| pts.saturating_add(length)).or(self.left);
+        let end = buffer.pts().map(|pts| pts.saturating_add(length));
+        self.pushed_until = end.or(self.pushed_until);
     }
 
     /// Caps have come.
