@@ -61,9 +61,7 @@ pub struct Picture {
 
 impl Picture {
     /// The picture in an input buffer. A crop meta is applied.
-    ///
-    /// # Errors
-    /// [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
+    /// Fails with [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
     pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
         let mut picture = Self::of_output(buffer, info, layout)?;
         if let Some(crop) = buffer.meta::<VideoCropMeta>() {
@@ -85,9 +83,7 @@ impl Picture {
     }
 
     /// The picture in an output buffer.
-    ///
-    /// # Errors
-    /// [`BufferError`] if the buffer's video meta and the caps contradict each other.
+    /// Fails with [`BufferError`] if the buffer's video meta and the caps contradict each other.
     pub fn of_output(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
         let planes = match buffer.meta::<VideoMeta>() {
             Some(meta) => {
@@ -120,9 +116,7 @@ impl Picture {
     }
 
     /// The picture in the buffer's bytes.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if they are too few.
+    /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
         match self.layout {
             Layout::Rgb(layout) => {
@@ -137,9 +131,7 @@ impl Picture {
     }
 
     /// The picture in the buffer's bytes, for writing.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if they are too few.
+    /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
         match self.layout {
             Layout::Rgb(layout) => {

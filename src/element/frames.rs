@@ -117,7 +117,7 @@ impl DloralVsr {
         } = finished;
         let FrameContext { mut output, treatment } = context;
         let request = &treatment.request;
-        if !session.src_result.is_ok() {
+        if session.src_result.get().is_err() {
             self.stats.lock().dropped();
             return;
         }
@@ -242,9 +242,8 @@ impl DloralVsr {
             // A thread of the pipeline is gone, and the last frames with it. No frame follows whose flow this would be.
             let _ = self.fail(&error);
         }
-        let error = session.src_result.untold_error();
         // Whoever answered with an error has posted it, and a flush or an end is none.
-        if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
+        if let Err(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = session.src_result.get() {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Failed,

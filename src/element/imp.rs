@@ -85,16 +85,6 @@ impl DloralVsr {
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
 
-    /// The base class does not see frames leave, and so takes the stream to stand still.
-    fn correct_position(&self, query: &mut gst::query::Position) {
-        if query.format() != gst::Format::Time {
-            return;
-        }
-        if let Some(position) = self.timing.lock().position() {
-            query.set(position);
-        }
-    }
-
     /// Has the pipeline ask for the latency again if it has become another.
     pub(super) fn post_latency(&self) {
         let own = self.own_latency();
@@ -117,7 +107,7 @@ impl DloralVsr {
     /// What downstream has answered to the frames in flight holds no more.
     fn ask_downstream_again(&self) {
         if let Some(session) = self.session() {
-            session.src_result.forget();
+            session.src_result.clear();
         }
     }
 
@@ -176,12 +166,6 @@ impl DloralVsr {
                 ("These pictures are not accepted: {why}")
             );
         }
-    }
-
-    /// Only pushing is offered: frames leave on a thread of the element's own.
-    fn answer_scheduling(&self, query: &mut gst::query::Scheduling) {
-        query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
-        query.add_scheduling_modes([gst::PadMode::Push]);
     }
 }
 
@@ -367,7 +351,8 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if direction == gst::PadDirection::Sink && query.is_serialized() {
+        let is_src = direction == gst::PadDirection::Src;
+        if !is_src && query.is_serialized() {
             self.drain();
         }
         match query.view_mut() {
@@ -375,19 +360,22 @@ impl BaseTransformImpl for DloralVsr {
                 self.answer_caps(direction, query);
                 return true;
             }
-            gst::QueryViewMut::Scheduling(query) if direction == gst::PadDirection::Src => {
-                self.answer_scheduling(query);
+            gst::QueryViewMut::Scheduling(query) if is_src => {
+                // Only pushing is offered: frames leave on a thread of the element's own.
+                query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
+                query.add_scheduling_modes([gst::PadMode::Push]);
                 return true;
             }
             _ => (),
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         match query.view_mut() {
-            gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
-                self.add_latency(query);
-            }
-            gst::QueryViewMut::Position(query) if answered && direction == gst::PadDirection::Src => {
-                self.correct_position(query);
+            gst::QueryViewMut::Latency(query) if answered && is_src => self.add_latency(query),
+            gst::QueryViewMut::Position(query) if answered && is_src && query.format() == gst::Format::Time => {
+                // The base class does not see frames leave, and so takes the stream to stand still.
+                if let Some(position) = self.timing.lock().position() {
+                    query.set(position);
+                }
             }
             _ => (),
         }
@@ -458,7 +446,7 @@ impl BaseTransformImpl for DloralVsr {
             return Ok(GenerateOutputSuccess::NoOutput);
         };
         // With an error the frame that came is left out, as it would be had downstream refused it.
-        session.src_result.tell()?;
+        session.src_result.take()?;
         // Before it may have to wait for the model.
         self.stats.lock().frame_in();
         self.change_model(&session);

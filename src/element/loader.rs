@@ -101,9 +101,7 @@ impl<T, E> Slot<T, E> {
 impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its promise; if it ends with neither, it has
     /// failed.
-    ///
-    /// # Errors
-    /// If the system gives no thread.
+    /// Fails if the system gives no thread.
     pub fn spawn(threads: &LoaderThreads, load: impl FnOnce(&Promise<T, E>) + Send + 'static) -> io::Result<Self> {
         let slot = Slot {
             outcome: Outcome::Pending,

@@ -82,7 +82,7 @@ fn load(request: &ModelRequest, cancel: &OpenCancel, tell: &mut dyn FnMut(&str))
     Ok(Model::load_cancellable(&pack, &request.options, &mut progress, cancel)?)
 }
 
-/// The model and who computes; with `auto` also why nobody faster does.
+/// The model and its execution provider; with `auto` also why it is none that is faster.
 fn describe(model: &Model) -> String {
     let text = format!("Model {} runs on {}", model.manifest().name, model.provider());
     match model.provider_note() {

@@ -35,9 +35,7 @@ impl DecodeStage {
     /// Makes a frame's picture, packed RGB of 4W×4H pixels, in the memory of `picture`. If memory runs out, it is tried
     /// once more with tiles of half the side, and so are those after it. Gives the whole report, and the
     /// frame's memory back.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if a graph fails; `picture` is undefined then.
+    /// Fails with [`RestoreError`] if a graph fails; `picture` is undefined then.
     pub fn decode(
         &mut self,
         latent: RestoredLatent,

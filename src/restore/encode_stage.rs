@@ -98,9 +98,7 @@ impl EncodeStage {
 
     /// Restores a frame's latent. If memory runs out, it is tried once more with one tile at a time where it was several,
     /// then with tiles of half the side, and so are those after it.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
+    /// Fails with [`RestoreError`] if a graph fails. The next frame is then paired with itself.
     pub fn restore(&mut self, frame: &Frame) -> Result<RestoredLatent, RestoreError> {
         // What a size needs once is not this frame's time: those after it do not take as long.
         self.plan(frame);

@@ -150,7 +150,7 @@ impl Opener {
             Ok(operators) => self.left_to_cpu.note(self.graph, operators),
             Err(error) => log::emit(
                 log::Level::Warning,
-                &format!("who computes {} is not known: {error}", self.graph),
+                &format!("which provider runs {} is not known: {error}", self.graph),
             ),
         }
     }

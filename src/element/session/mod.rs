@@ -139,9 +139,7 @@ impl Session {
     /// Waits a moment for what goes wrong at once (no such pack, no ONNX Runtime): a state change that fails is plainer for
     /// an application than a message some moments later, and `gst-launch-1.0` hangs on an error that is posted before its
     /// main loop runs.
-    ///
-    /// # Errors
-    /// The message to post, if that moment was enough to fail, or if there are no threads.
+    /// Fails with the message to post, if that moment was enough to fail, or if there are no threads.
     pub fn start(
         hook: Option<Hook>,
         load: impl FnOnce(&ModelPromise) + Send + 'static,
@@ -183,9 +181,7 @@ impl Session {
     }
 
     /// Waits until the model is open.
-    ///
-    /// # Errors
-    /// [`FrameError`] if it will not be, or a flush comes first.
+    /// Fails with [`FrameError`] if it will not be, or a flush comes first.
     pub fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
         match self.current().loader.wait() {
             Waited::Ready(model) => Ok(model),
@@ -246,9 +242,7 @@ impl Session {
 impl Session {
     /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One that is
     /// being opened for that already is given up.
-    ///
-    /// # Errors
-    /// The message to post, where that fails at once.
+    /// Fails with the message to post, where that fails at once.
     pub fn replace_model(&self, load: impl FnOnce(&ModelPromise) + Send + 'static) -> Result<(), gst::ErrorMessage> {
         let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
@@ -323,9 +317,7 @@ impl Session {
     }
 
     /// Copies the picture out of an input buffer.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the buffer does not hold what the caps say.
+    /// Fails with [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
         let source = Picture::of_input(input, &caps.input, caps.layout)?;
@@ -334,17 +326,12 @@ impl Session {
     }
 
     /// Waits until a frame that is submitted does not have to wait for others to be finished.
-    ///
-    /// # Errors
-    /// [`FrameError`] if it would not be submitted.
+    /// Fails if it would not be submitted.
     pub fn wait_for_slot(&self) -> Result<(), FrameError> {
         Ok(self.pipeline().wait_for_slot()?)
     }
 
     /// Submits a frame, to be finished restored or, at the end of `limit`, not. Waits for the model.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the frame was not submitted.
     pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
         let job = self.job(&self.wait_for_model()?, frame, &context.treatment.request.settings)?;
         // Until it is known that the frame was begun.
@@ -357,9 +344,6 @@ impl Session {
 
     /// Submits a frame that is not to be restored, or on trial only, which does not come out. With the detail of restored
     /// frames, those are some frames apart, and each is the next one's previous frame.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the frame was not submitted.
     pub fn bypass(&self, frame: &Arc<Frame>, context: FrameContext, trial: bool) -> Result<(), FrameError> {
         let model = self.model().filter(|_| trial);
         let job = model.map(|model| self.job(&model, frame, &context.treatment.request.settings));
@@ -429,9 +413,7 @@ impl Session {
 /// Frames out.
 impl Session {
     /// Writes what a frame was restored to into the output.
-    ///
-    /// # Errors
-    /// [`FrameError`]; the output's pixels are undefined then.
+    /// Fails with [`FrameError`]; the output's pixels are undefined then.
     pub fn write(
         &self,
         caps: &VideoCaps,
@@ -474,9 +456,7 @@ impl Session {
 
     /// Writes the bicubic picture of a frame into the output, if it `propagates` with the detail of the last restored one.
     /// Says whether there was one.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the output cannot be written.
+    /// Fails with [`FrameError`] if the output cannot be written.
     pub fn write_bypass(
         &self,
         caps: &VideoCaps,

@@ -26,9 +26,7 @@ impl SessionModel {
     }
 
     /// What restores `depth` frames at a time: the graphs of `model`, which is this one or its second.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if its manifest cannot be worked by.
+    /// Fails with [`RestoreError`] if its manifest cannot be worked by.
     pub fn graph_set(
         &self,
         depth: usize,
