@@ -38,10 +38,8 @@ pub struct Treatment {
     pub caps: Arc<VideoCaps>,
     /// What it is to be treated by.
     pub request: Request,
-    /// The time that it was given.
-    pub budget: Option<Duration>,
-    /// Whether it is bypassed with the detail of a restored one.
-    pub propagates: bool,
+    /// What was to be done with it.
+    pub plan: Plan,
 }
 
 /// What became of a frame.
@@ -120,7 +118,10 @@ impl<'s> FrameFlow<'s> {
                 Some(self.conclude(written, caps, frame, output))
             }
             Completion::Late => Some(self.miss(treatment, frame, output)),
-            Completion::Bypassed => Some(self.bypass(caps, frame, treatment.propagates, output)),
+            Completion::Bypassed => {
+                let propagates = matches!(treatment.plan, Plan::Bypass { propagates: true, .. });
+                Some(self.bypass(caps, frame, propagates, output))
+            }
             Completion::Flushed => None,
         };
         (fate, self.end())
@@ -186,7 +187,10 @@ impl<'s> FrameFlow<'s> {
 
     /// The frame was not restored within its budget.
     fn miss(&mut self, treatment: &Treatment, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
-        let budget = treatment.budget.unwrap_or_default();
+        let budget = match treatment.plan {
+            Plan::Restore { budget, .. } => budget.unwrap_or_default(),
+            Plan::Bypass { .. } | Plan::Drop => Duration::ZERO,
+        };
         match self.control(|controller, now| controller.missed(now, budget)) {
             Plan::Drop => Ok(Fate::Dropped),
             // Of its time is left what a bicubic picture takes.

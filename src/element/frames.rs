@@ -70,28 +70,15 @@ impl DloralVsr {
         }
         let caps = session.caps().ok_or(gst::FlowError::NotNegotiated)?;
         let taken = request.times.taken;
-        let mut context = FrameContext {
-            output,
-            treatment: Treatment {
-                caps,
-                request,
-                budget: None,
-                propagates: false,
-            },
-        };
+        let treatment = Treatment { caps, request, plan };
+        let context = FrameContext { output, treatment };
         let submitted = match plan {
             Plan::Restore { budget, least } => {
-                context.treatment.budget = budget;
-                let limit = budget.map(|budget| Limit {
-                    deadline: taken + budget,
-                    least,
-                });
+                let deadline = budget.map(|budget| taken + budget);
+                let limit = deadline.map(|deadline| Limit { deadline, least });
                 session.submit(frame, context, limit)
             }
-            Plan::Bypass { trial, propagates } => {
-                context.treatment.propagates = propagates;
-                session.bypass(frame, context, trial)
-            }
+            Plan::Bypass { trial, propagates } => session.bypass(frame, context, trial, propagates),
             Plan::Drop => Ok(()),
         };
         submitted.map_err(|error| self.fail(&error))

@@ -32,8 +32,6 @@ pub struct Timing {
     gaps: GapDetector,
     /// Length of a frame by the caps.
     frame: Option<Duration>,
-    /// The running time of the frame before.
-    last: Option<Nanoseconds>,
     /// Whether upstream is to be asked for its latency.
     needs_latency_query: bool,
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
@@ -63,7 +61,6 @@ impl Default for Timing {
             latencies: Latencies::default(),
             gaps: GapDetector::default(),
             frame: None,
-            last: None,
             needs_latency_query: true,
             segment: None,
             pushed_until: None,
@@ -93,13 +90,6 @@ pub struct FrameTimes {
     pub lag: Option<Nanoseconds>,
 }
 
-/// When a frame starts, and how long it lasts, in running time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: Option<Nanoseconds>,
-    length: Option<Nanoseconds>,
-}
-
 impl Timing {
     /// Time since the run began.
     pub fn now(&self) -> Duration {
@@ -109,7 +99,6 @@ impl Timing {
     /// Frames are missing, or another stream begins.
     pub fn reset(&mut self) {
         self.gaps.reset();
-        self.last = None;
     }
 
     /// Another stream: whether it is live is to be asked.
@@ -162,11 +151,9 @@ impl Timing {
 
     /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
     pub fn take_latency_change(&mut self, own: Duration) -> bool {
-        let old = self.answered.is_some_and(|answered| answered != own);
-        if old {
-            self.answered = Some(own);
-        }
-        old
+        let changed = self.answered.is_some_and(|answered| answered != own);
+        self.answered = self.answered.map(|_| own);
+        changed
     }
 
     /// What upstream has answered to a LATENCY query.
@@ -212,10 +199,9 @@ impl Timing {
     /// nothing else would tell.
     pub fn arrived(&mut self, late_by: Nanoseconds) -> bool {
         self.controller.arrived(late_by);
-        self.late_in_a_row = if late_by > 0 {
-            self.late_in_a_row.saturating_add(1)
-        } else {
-            0
+        self.late_in_a_row = match late_by {
+            1.. => self.late_in_a_row.saturating_add(1),
+            _ => 0,
         };
         self.late_in_a_row >= WARN_AFTER && self.controller.policy() == Policy::Wait && self.take_warning()
     }
@@ -223,7 +209,7 @@ impl Timing {
     /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for, or no clock
     /// runs because the element is not `playing`.
     pub fn is_not_live(&self, playing: bool) -> bool {
-        self.runs_ahead()
+        self.upstream_is_not_live()
             && match self.controller.policy() {
                 Policy::Wait => true,
                 Policy::Bypass => !playing,
@@ -235,21 +221,20 @@ impl Timing {
     /// ahead of its sink by as many frames as are in flight. `own` is the element's own latency.
     pub fn has_time_for_two(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
-        let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));
+        let has_time = self.upstream_is_not_live() || (self.latencies.live && self.frame.is_some_and(ample));
         has_time && self.controller.policy() == Policy::Bypass
     }
 
-    fn runs_ahead(&self) -> bool {
+    fn upstream_is_not_live(&self) -> bool {
         self.latencies.upstream.is_some() && !self.latencies.live
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.
     pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> FrameTimes {
-        let span = span(self.segment.as_ref(), buffer, self.frame);
-        let start = span.start.or_else(|| self.gaps.expected());
-        let length = span
-            .length
-            .or_else(|| Some(start?.saturating_sub(self.last?)))
+        let (start, stated_length) = start_and_length(self.segment.as_ref(), buffer, self.frame);
+        let start = start.or_else(|| self.gaps.expected());
+        let length = stated_length
+            .or_else(|| Some(start?.saturating_sub(self.gaps.last_start()?)))
             .filter(|length| *length > 0);
         let frame = length.map(pace::duration);
         let taken = Instant::now();
@@ -259,8 +244,7 @@ impl Timing {
             start.saturating_add(allowance).saturating_sub(now)
         });
         let lag = timed.and_then(|(start, now)| self.lag.observe(now.saturating_sub(start)));
-        let follows = self.gaps.follows(start, span.length);
-        self.last = start.or(self.last);
+        let follows = self.gaps.follows(start, stated_length);
         FrameTimes {
             arrival: Arrival {
                 now: self.now(),
@@ -313,20 +297,20 @@ fn frame_length(video: &VideoInfo) -> Option<Duration> {
     (length > 0).then(|| Duration::from_nanos(length))
 }
 
-/// Where a buffer lies in running time. Nothing is known in segments of other formats than time. Played backwards, a
-/// frame starts where it ends.
-fn span(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<Duration>) -> Span {
-    let unknown = Span {
-        start: None,
-        length: None,
+/// When a buffer starts, and how long it lasts, in running time. Nothing is known in segments of other formats than time.
+/// Played backwards, a frame starts where it ends.
+fn start_and_length(
+    segment: Option<&gst::Segment>,
+    buffer: &gst::BufferRef,
+    frame: Option<Duration>,
+) -> (Option<Nanoseconds>, Option<Nanoseconds>) {
+    // Running time counts from the stop where a segment is played backwards.
+    let Some(segment) = segment
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>())
+        .filter(|segment| segment.rate() >= 0.0 || segment.stop().is_some())
+    else {
+        return (None, None);
     };
-    let Some(segment) = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) else {
-        return unknown;
-    };
-    if segment.rate() < 0.0 && segment.stop().is_none() {
-        // Running time counts from the stop.
-        return unknown;
-    }
     let nominal = frame.and_then(|frame| gst::ClockTime::try_from(frame).ok());
     let length = buffer.duration().or(nominal);
     let time = |position: gst::ClockTime| match segment.to_running_time_full(position) {
@@ -339,10 +323,7 @@ fn span(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<D
         Some(pts) if segment.rate() < 0.0 => length.and_then(|length| pts.checked_add(length)).or(Some(pts)),
         pts => pts,
     };
-    Span {
-        start: first.and_then(time),
-        length: length.map(scaled),
-    }
+    (first.and_then(time), length.map(scaled))
 }
 
 #[cfg(test)]
@@ -365,13 +346,10 @@ mod tests {
     }
 
     fn at(segment: &gst::FormattedSegment<gst::ClockTime>, pts: u64) -> (Option<i64>, Option<i64>) {
-        let span = span(
-            Some(segment.upcast_ref()),
-            &buffer(Some(milliseconds(pts)), None),
-            FRAME,
-        );
+        let buffer = buffer(Some(milliseconds(pts)), None);
+        let (start, length) = start_and_length(Some(segment.upcast_ref()), &buffer, FRAME);
         let milliseconds = |time: Nanoseconds| time / 1_000_000;
-        (span.start.map(milliseconds), span.length.map(milliseconds))
+        (start.map(milliseconds), length.map(milliseconds))
     }
 
     #[test]
@@ -400,8 +378,8 @@ mod tests {
         let mut bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
         bytes.set_start(gst::format::Bytes::from_u64(0));
         for segment in [Some(bytes.upcast_ref()), None] {
-            let unknown = span(segment, &buffer(Some(milliseconds(40)), None), FRAME);
-            assert_eq!((unknown.start, unknown.length), (None, None));
+            let unknown = start_and_length(segment, &buffer(Some(milliseconds(40)), None), FRAME);
+            assert_eq!(unknown, (None, None));
         }
         let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
         for rate in [1.0, -1.0, 1e-9, 1e9] {
@@ -409,7 +387,7 @@ mod tests {
             for pts in [0, 1, u64::MAX - 1, u64::MAX / 2, i64::MAX as u64] {
                 let pts = Some(gst::ClockTime::from_nseconds(pts));
                 for length in [None, Some(gst::ClockTime::ZERO), pts] {
-                    span(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
+                    start_and_length(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
                 }
             }
         }

@@ -344,11 +344,16 @@ impl Session {
 
     /// Submits a frame that is not to be restored, or on trial only, which does not come out. With the detail of restored
     /// frames, those are some frames apart, and each is the next one's previous frame.
-    pub fn bypass(&self, frame: &Arc<Frame>, context: FrameContext, trial: bool) -> Result<(), FrameError> {
+    pub fn bypass(
+        &self,
+        frame: &Arc<Frame>,
+        context: FrameContext,
+        trial: bool,
+        propagates: bool,
+    ) -> Result<(), FrameError> {
         let model = self.model().filter(|_| trial);
         let job = model.map(|model| self.job(&model, frame, &context.treatment.request.settings));
         let job = job.transpose()?;
-        let propagates = context.treatment.propagates;
         self.pipeline().bypass(frame.clone(), context)?;
         let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
         let mut stream = self.stream.lock();
