@@ -258,8 +258,9 @@ impl DloralVsr {
 
     /// Warns of a provider that does not have all of the model's operators.
     fn post_nodes_on_cpu(&self) {
-        let model = self.session().and_then(|session| session.model());
-        if let Some((model, nodes)) = model.and_then(|model| model.left_to_cpu().map(|nodes| (model, nodes))) {
+        if let Some(model) = self.model()
+            && let Some(nodes) = model.left_to_cpu()
+        {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,

@@ -19,6 +19,7 @@ use super::stats::Stats;
 use super::timing::Timing;
 use super::{CAT, allocation, caps, formats, messages, metas, model, navigation};
 use crate::restore::Hook;
+use crate::runtime::Model;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
 #[derive(Default)]
@@ -46,31 +47,32 @@ impl DloralVsr {
         self.session.lock().clone()
     }
 
-    pub(super) fn reset(&self, why: &str) {
-        self.timing.lock().reset();
+    fn with_session(&self, act: impl FnOnce(&Session)) {
         if let Some(session) = self.session() {
-            gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
-            session.reset();
+            act(&session);
         }
     }
 
+    /// The model, once it is open.
+    pub(super) fn model(&self) -> Option<Arc<Model>> {
+        self.session()?.model()
+    }
+
+    pub(super) fn reset(&self, why: &str) {
+        self.timing.lock().reset();
+        gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
+        self.with_session(Session::reset);
+    }
+
     fn stats(&self) -> gst::Structure {
-        let session = self.session();
-        let model = session.as_ref().and_then(|session| session.model());
-        let provider = model.map(|model| model.provider().to_string()).unwrap_or_default();
-        let pipelined = session.is_some_and(|session| session.is_pipelined());
+        let provider = self.model().map(|model| model.provider().to_string());
+        let pipelined = self.session().is_some_and(|session| session.is_pipelined());
         let timing = self.timing.lock();
         let (state, lag) = (timing.controller.state().map(messages::name), timing.lag.current());
         drop(timing);
-        self.stats
-            .lock()
-            .to_structure(state.unwrap_or_default(), &provider, 1 + u32::from(pipelined), lag)
-    }
-
-    fn window(&self) -> u32 {
-        self.session()
-            .and_then(|session| session.model())
-            .map_or(0, |model| model.manifest().window.frames)
+        let (state, provider) = (state.unwrap_or_default(), provider.unwrap_or_default());
+        let stats = self.stats.lock();
+        stats.to_structure(state, &provider, 1 + u32::from(pipelined), lag)
     }
 
     /// Adds the element's own latency to what upstream has answered.
@@ -93,7 +95,7 @@ impl DloralVsr {
         }
     }
 
-    /// Takes down how late a frame came to the sink.
+    /// Counts how late a frame came to the sink.
     fn note_qos(&self, late_by: gst::ClockTimeDiff) {
         if late_by > 0 {
             self.stats.lock().late();
@@ -104,24 +106,9 @@ impl DloralVsr {
         }
     }
 
-    /// What downstream has answered to the frames in flight holds no more.
-    fn ask_downstream_again(&self) {
-        if let Some(session) = self.session() {
-            session.src_result.clear();
-        }
-    }
-
-    fn set_flushing(&self, flushing: bool) {
-        if let Some(session) = self.session() {
-            session.set_flushing(flushing);
-        }
-    }
-
     /// Waits until every frame in flight is pushed.
     pub(super) fn drain(&self) {
-        if let Some(session) = self.session() {
-            session.drain();
-        }
+        self.with_session(Session::drain);
     }
 
     /// Without a bus there is nobody to tell.
@@ -212,7 +199,10 @@ impl ObjectImpl for DloralVsr {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "window" => self.window().to_value(),
+            "window" => self
+                .model()
+                .map_or(0, |model| model.manifest().window.frames)
+                .to_value(),
             "stats" => self.stats().to_value(),
             name => self.settings.lock().value(name),
         }
@@ -387,19 +377,20 @@ impl BaseTransformImpl for DloralVsr {
             self.drain();
         }
         match event.view() {
-            gst::EventView::FlushStart(_) => self.set_flushing(true),
+            gst::EventView::FlushStart(_) => self.with_session(|session| session.set_flushing(true)),
             gst::EventView::FlushStop(_) => {
-                self.set_flushing(false);
+                self.with_session(|session| session.set_flushing(false));
                 self.reset("flush");
                 self.timing.lock().flush();
             }
+            // What downstream has answered to the frames in flight holds no more.
             gst::EventView::StreamStart(_) => {
-                self.ask_downstream_again();
+                self.with_session(|session| session.src_result.clear());
                 self.reset("new stream");
                 self.timing.lock().begin();
             }
             gst::EventView::Segment(event) => {
-                self.ask_downstream_again();
+                self.with_session(|session| session.src_result.clear());
                 self.reset("new segment");
                 self.timing.lock().set_segment(Some(event.segment().clone()));
             }
@@ -484,9 +475,7 @@ impl VideoFilterImpl for DloralVsr {
             layout: formats::layout(incaps, in_info)?,
         };
         self.timing.lock().set_rate(in_info);
-        if let Some(session) = self.session() {
-            session.set_caps(caps);
-        }
+        self.with_session(|session| session.set_caps(caps));
         Ok(())
     }
 }

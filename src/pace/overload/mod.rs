@@ -34,7 +34,7 @@ use self::detail_gate::DetailGate;
 use self::leaky_bucket::LeakyBucket;
 pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State, TimeBudget};
 use self::trials::{MAX_TRIALS, TRIALS, Trials, Verdict};
-use super::{Nanoseconds, duration, nanoseconds};
+use super::{Nanoseconds, duration};
 
 /// Share of a frame's length, and of its budget, that a trial may take for restoration to fit: the rest is for copying
 /// pictures, and for what happens beside.
@@ -224,14 +224,18 @@ impl OverloadController {
         matches!(self.mode, Mode::Restoring { .. }) && self.since_restored + 1 < self.interval
     }
 
+    /// The time that a frame has here.
+    fn until_deadline(&self, slack: Nanoseconds) -> Duration {
+        duration(slack.saturating_sub(self.margin.max(MIN_MARGIN)))
+    }
+
     /// How long to wait for a frame so that a bicubic one still comes in time, if the wait is in vain.
     fn budget(&self, slack: Nanoseconds) -> Duration {
-        let margin = self.margin.max(MIN_MARGIN);
         let bypass_cost = match self.policy {
-            Policy::Drop => 0,
-            Policy::Bypass | Policy::Wait => nanoseconds(self.detail.bicubic()),
+            Policy::Drop => Duration::ZERO,
+            Policy::Bypass | Policy::Wait => self.detail.bicubic(),
         };
-        duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
+        self.until_deadline(slack).saturating_sub(bypass_cost)
     }
 
     fn plan_bypassing(&mut self, now: Duration, budget: Duration, slack: Nanoseconds, propagates: bool) -> Plan {
@@ -261,7 +265,7 @@ impl OverloadController {
 
     /// The time for a bypassed frame, before its deadline and before the next one.
     fn available(&self, slack: Nanoseconds) -> Duration {
-        let until_deadline = duration(slack.saturating_sub(self.margin.max(MIN_MARGIN)));
+        let until_deadline = self.until_deadline(slack);
         self.frame.map_or(until_deadline, |frame| frame.min(until_deadline))
     }
 
