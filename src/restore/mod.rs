@@ -56,9 +56,9 @@ pub use graphs::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 pub use hooked::{Hook, Hooked};
 pub use job::{Job, Limit, Outcome, Restored};
 pub use output_writer::OutputWriter;
-pub use picture::{PictureView, PictureViewMut};
+pub use picture::{Picture, PictureView, PictureViewMut};
 pub use pipeline::{Completion, FRAMES_IN_FLIGHT, FinishedFrame, FramePipeline, Refusal};
-pub use pixels::{PixelLayout, PixelView, PixelViewMut};
+pub use pixels::{PixelLayout, PixelPicture, PixelView, PixelViewMut};
 pub use settings::{ColorFix, MemoryFallback, Report, Settings, Timings};
 pub use stream::Stream;
 
