@@ -1,11 +1,11 @@
 //! Where the picture lies in a buffer: strides and offsets of its video meta, its crop.
 
+use std::ops::Deref;
+
 use gst_video::{VideoCropMeta, VideoFormat, VideoFormatInfo, VideoInfo, VideoMeta};
 
 use super::formats::Layout;
-use crate::restore::{
-    PictureView, PictureViewMut, PixelView, PixelViewMut, PlaneLayout, RestoreError, YuvView, YuvViewMut,
-};
+use crate::restore::{Picture, PictureView, PictureViewMut, PixelPicture, PlaneLayout, RestoreError, YuvPicture};
 
 /// A buffer that does not hold what the caps say.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum BufferError {
 
 /// Where a picture lies in its buffer, and what its samples mean.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Picture {
+pub struct BufferLayout {
     /// Of Y, U and V; of RGB the first counts, and begins with the first pixel.
     planes: [PlaneLayout; 3],
     width: usize,
@@ -59,7 +59,7 @@ pub struct Picture {
     layout: Layout,
 }
 
-impl Picture {
+impl BufferLayout {
     /// The picture in an input buffer. A crop meta is applied.
     /// Fails with [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
     pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
@@ -92,7 +92,7 @@ impl Picture {
             }
             None => planes(&info.format_info(), layout, info.offset(), info.stride()),
         };
-        Ok(Picture {
+        Ok(BufferLayout {
             planes: planes?,
             width: info.width() as usize,
             height: info.height() as usize,
@@ -118,30 +118,28 @@ impl Picture {
     /// The picture in the buffer's bytes.
     /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
-        match self.layout {
-            Layout::Rgb(layout) => {
-                let PlaneLayout { offset, stride, .. } = self.planes[0];
-                let data = data.get(offset..).unwrap_or_default();
-                PixelView::new(data, self.width, self.height, stride, layout).map(PictureView::Rgb)
-            }
-            Layout::Yuv(layout) => {
-                YuvView::new(data, self.width, self.height, self.planes, layout).map(PictureView::Yuv)
-            }
-        }
+        self.picture(data.get(self.start()..).unwrap_or_default())
     }
 
     /// The picture in the buffer's bytes, for writing.
     /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
+        self.picture(data.get_mut(self.start()..).unwrap_or_default())
+    }
+
+    /// What views of RGB begin after.
+    fn start(&self) -> usize {
         match self.layout {
-            Layout::Rgb(layout) => {
-                let PlaneLayout { offset, stride, .. } = self.planes[0];
-                let data = data.get_mut(offset..).unwrap_or_default();
-                PixelViewMut::new(data, self.width, self.height, stride, layout).map(PictureViewMut::Rgb)
-            }
-            Layout::Yuv(layout) => {
-                YuvViewMut::new(data, self.width, self.height, self.planes, layout).map(PictureViewMut::Yuv)
-            }
+            Layout::Rgb(_) => self.planes[0].offset,
+            Layout::Yuv(_) => 0,
+        }
+    }
+
+    fn picture<D: Deref<Target = [u8]>>(&self, data: D) -> Result<Picture<D>, RestoreError> {
+        let (width, height, planes) = (self.width, self.height, self.planes);
+        match self.layout {
+            Layout::Rgb(layout) => PixelPicture::new(data, width, height, planes[0].stride, layout).map(Picture::Rgb),
+            Layout::Yuv(layout) => YuvPicture::new(data, width, height, planes, layout).map(Picture::Yuv),
         }
     }
 }
@@ -217,11 +215,11 @@ mod tests {
         .unwrap();
     }
 
-    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<Picture, BufferError> {
-        Picture::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
+    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<BufferLayout, BufferError> {
+        BufferLayout::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
     }
 
-    fn rgb(buffer: &gst::BufferRef) -> Result<Picture, BufferError> {
+    fn rgb(buffer: &gst::BufferRef) -> Result<BufferLayout, BufferError> {
         picture(buffer, &info(VideoFormat::Rgb, 17, 16))
     }
 

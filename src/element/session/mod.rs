@@ -13,7 +13,7 @@ use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::session_model::SessionModel;
-use super::buffers::{BufferError, Picture};
+use super::buffers::{BufferError, BufferLayout};
 use super::formats::Layout;
 use super::frame_flow::FrameContext;
 use super::loader::{Loader, LoaderThreads, Promise, Waited};
@@ -320,7 +320,7 @@ impl Session {
     /// Fails with [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
-        let source = Picture::of_input(input, &caps.input, caps.layout)?;
+        let source = BufferLayout::of_input(input, &caps.input, caps.layout)?;
         let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
         Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
     }
@@ -483,7 +483,7 @@ impl Session {
         output: &mut gst::BufferRef,
         write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<R, RestoreError>,
     ) -> Result<R, FrameError> {
-        let target = Picture::of_output(output, &caps.output, caps.layout)?;
+        let target = BufferLayout::of_output(output, &caps.output, caps.layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
         Ok(write(&mut self.writer.lock(), target.view_mut(&mut bytes)?)?)
     }
