@@ -1,4 +1,4 @@
-//! Buffers on both sides: what is said about them in ALLOCATION queries.
+//! ALLOCATION queries on both sides.
 
 use crate::restore::FRAMES_IN_FLIGHT;
 

@@ -26,7 +26,8 @@ pub enum BufferError {
     Stride(i32),
     /// A crop of another size than the caps have, or one that reaches out of the picture.
     #[error(
-        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps and within the picture, or put videocrop before",
+        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps and within the picture, \
+         or put videocrop before",
         rect.2, rect.3, rect.0, rect.1
     )]
     Crop {
@@ -60,8 +61,8 @@ pub struct BufferLayout {
 }
 
 impl BufferLayout {
-    /// The picture in an input buffer. A crop meta is applied.
-    /// Fails with [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
+    /// The picture in an input buffer. A crop meta is applied. Fails with [`BufferError`] if the buffer's metas and the
+    /// caps contradict each other, or the crop cuts through a sample.
     pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
         let mut picture = Self::of_output(buffer, info, layout)?;
         if let Some(crop) = buffer.meta::<VideoCropMeta>() {

@@ -198,7 +198,7 @@ impl<'s> FrameFlow<'s> {
         }
     }
 
-    /// Counts what restoring a frame came to; of one that could not be restored the bicubic picture goes out.
+    /// Counts the result of restoring a frame; one that could not be restored is bypassed.
     fn conclude(
         &mut self,
         restored: Result<Report, FrameError>,

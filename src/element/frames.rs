@@ -1,4 +1,4 @@
-//! Frames through the element: submitted to the pipeline, and pushed when they are finished, with what is told about each.
+//! Frames through the element: submitted to the pipeline, pushed when they are finished, and reported on the bus.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -133,11 +133,11 @@ impl DloralVsr {
         session.src_result.set(pushed.map(|_| ()));
     }
 
-    /// Goes over to another model, if one was asked for and is open.
+    /// Switches to the other model, if one was requested and is open.
     pub(super) fn change_model(&self, session: &Session) {
         if session.take_replacement() {
             gst::info!(CAT, imp = self, "another model takes over");
-            // What the former one took says nothing of it.
+            // The times of the model before say nothing about it.
             self.timing.lock().controller.change_depth();
         }
     }
@@ -176,7 +176,7 @@ impl DloralVsr {
         let policy = overload.policy(timing.latencies.live);
         if timing.controller.policy() != policy {
             drop(timing);
-            // What is in flight was planned by the former policy, and is to come out by it.
+            // Frames in flight were planned by the old policy, and are finished by it.
             self.drain();
             self.timing.lock().controller.set_policy(policy);
         }

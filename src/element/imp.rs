@@ -29,7 +29,7 @@ pub struct DloralVsr {
     pub(super) timing: Mutex<Timing>,
     /// For the next start; only tests set one.
     pub(super) hook: Mutex<Option<Hook>>,
-    /// Why caps were refused last, as it was told.
+    /// Why caps were refused last: each reason is posted once in a row.
     refused: Mutex<Option<String>>,
     /// From start to stop.
     session: Mutex<Option<Arc<Session>>>,
@@ -87,7 +87,7 @@ impl DloralVsr {
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
 
-    /// Has the pipeline ask for the latency again if it has become another.
+    /// Posts LATENCY if the element's own has changed.
     pub(super) fn post_latency(&self) {
         let own = self.own_latency();
         if self.timing.lock().take_latency_change(own) {
@@ -158,7 +158,7 @@ impl DloralVsr {
 
 /// Another model.
 impl DloralVsr {
-    /// Opens the model that is asked for now beside the stream, if one runs.
+    /// Opens the model that the settings name now, beside the running stream.
     fn replace_model(&self) {
         let Some(session) = self.session() else { return };
         let request = self.settings.lock().model_request();

@@ -1,4 +1,4 @@
-//! Something slow to load, on a thread of its own: waited for by the stream, cancelled when the element stops.
+//! Loads something slow on a thread of its own. The stream waits for it; the element's stop cancels it.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::runtime::OpenCancel;
 /// How often it is looked whether threads have ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A value that is being loaded. Dropping it, or [`cancel`](Self::cancel), cancels what the thread is at and leaves it to itself.
+/// A value that is being loaded. Dropping it, or [`cancel`](Self::cancel), cancels the thread's work and does not wait
+/// for it.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
 
 /// What waiting came to.
@@ -26,7 +27,7 @@ pub enum Waited<T> {
     Interrupted,
 }
 
-/// The end of it that the thread holds.
+/// The thread's end of it.
 pub struct Promise<T, E>(Arc<Shared<T, E>>);
 
 struct Shared<T, E> {
@@ -47,12 +48,12 @@ struct Slot<T, E> {
 enum Outcome<T, E> {
     Pending,
     Ready(T),
-    /// With the error if it is still to be told.
+    /// With the error, until it is reported.
     Failed(Option<E>),
 }
 
-/// The threads of a run's loaders. At the process's end ONNX Runtime takes down what a thread that is still opening a model
-/// works with, so a run that ends waits for them for a moment.
+/// The threads of a run's loaders. When the process exits, ONNX Runtime destroys what a thread that is still opening a
+/// model works with, so the end of a run waits for them for a moment.
 #[derive(Default)]
 pub struct LoaderThreads(Mutex<Vec<JoinHandle<()>>>);
 
@@ -79,7 +80,7 @@ impl LoaderThreads {
 
 fn join_ended(threads: &mut Vec<JoinHandle<()>>) {
     for thread in threads.extract_if(.., |thread| thread.is_finished()) {
-        // A panic in there was told where it happened.
+        // The panic hook has reported a panic in there.
         let _ = thread.join();
     }
 }
@@ -99,8 +100,8 @@ impl<T, E> Slot<T, E> {
 }
 
 impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
-    /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its promise; if it ends with neither, it has
-    /// failed.
+    /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its promise; if it ends with
+    /// neither, it has failed.
     /// Fails if the system gives no thread.
     pub fn spawn(threads: &LoaderThreads, load: impl FnOnce(&Promise<T, E>) + Send + 'static) -> io::Result<Self> {
         let slot = Slot {
@@ -123,7 +124,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     }
 
     /// The error, if it comes before `timeout` is over; waits no longer than for the first outcome. From then on the
-    /// thread has to tell an error itself.
+    /// thread has to report an error itself.
     pub fn early_error(&self, timeout: Duration) -> Option<E> {
         let pending = |slot: &mut Slot<T, E>| slot.is_pending();
         let mut slot = self.0.slot.lock();
@@ -190,8 +191,8 @@ impl<T, E> Drop for Loader<T, E> {
 }
 
 impl<T, E> Promise<T, E> {
-    /// Hands the value to those who wait. Says whether somebody still wanted it: whoever cancelled it before knows that
-    /// it was pending.
+    /// Hands the value to those who wait. Says whether it was still wanted: whoever cancelled it before knows that it was
+    /// pending.
     pub fn deliver(&self, value: T) -> bool {
         self.0.change(|slot| {
             slot.outcome = Outcome::Ready(value);
@@ -199,8 +200,8 @@ impl<T, E> Promise<T, E> {
         })
     }
 
-    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the thread to
-    /// tell, before it drops the promise and those who wait learn of the failure.
+    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then the thread has to report it,
+    /// before it drops the promise and those who wait learn of the failure.
     pub fn fail(&self, error: E) -> Option<E> {
         self.0.change(|slot| {
             if !slot.starting {
@@ -216,7 +217,7 @@ impl<T, E> Promise<T, E> {
         &self.0.cancel
     }
 
-    /// Whether somebody still wants the result, and hence news of it.
+    /// Whether somebody still wants the result, and hence messages about it.
     pub fn is_wanted(&self) -> bool {
         !self.0.slot.lock().cancelled
     }

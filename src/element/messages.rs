@@ -1,4 +1,4 @@
-//! What the element says on the bus while it runs: changes of state, and frames that it drops.
+//! Messages and warnings on the bus while the element runs: changes of state, lag, lack of memory.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn name(state: State) -> &'static str {
     }
 }
 
-/// The warning for whoever reads no element messages, the first time that frames are not restored for long.
+/// The warning for applications that read no element messages, the first time that frames are not restored for long.
 pub fn slow_warning(state: State, why: &Reason) -> Option<String> {
     let what = match state {
         State::Bypassing => "Frames go out bicubic for the time being",

@@ -1,4 +1,4 @@
-//! Opening the model, with news of it on the bus.
+//! Opening the model, with its progress on the bus.
 
 use std::sync::{Arc, Once};
 
@@ -58,7 +58,7 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, promise:
     }
 }
 
-/// Another model was asked for while the stream runs, and cannot be had.
+/// Warns that the other model, which was requested while the stream runs, cannot be opened.
 pub fn post_kept_model(element: &DloralVsr, cause: &str) {
     gst::element_warning!(
         element,
@@ -67,7 +67,7 @@ pub fn post_kept_model(element: &DloralVsr, cause: &str) {
     );
 }
 
-/// Ends the progress of a model that nobody waits for any more.
+/// Ends the progress of a model that is not waited for any more.
 pub fn post_cancelled(element: &DloralVsr) {
     post_progress(element, gst::ProgressType::Canceled, "The model is not needed any more");
 }

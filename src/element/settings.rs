@@ -194,7 +194,7 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
             .nick("Execution provider")
-            .blurb("Execution provider of ONNX Runtime. Only `auto` falls back to another; any other that cannot run is an error")
+            .blurb("Execution provider of ONNX Runtime. Only `auto` falls back; any other that cannot run is an error")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("device-id")
@@ -324,8 +324,8 @@ fn readings() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Frames in, out, restored, bypassed (with detail: propagated), dropped and late, scene cuts, ms of each stage, \
-                 provider in use",
+                "Frames in, out, restored, bypassed (with detail: propagated), dropped and late, scene cuts, ms of each \
+                 stage, provider in use",
             )
             .read_only()
             .build(),

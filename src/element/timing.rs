@@ -15,7 +15,7 @@ use crate::pace::{
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
 
-/// Frames in a row that come late to the sink before it is said.
+/// Frames in a row that come late to the sink before there is a warning.
 const WARN_AFTER: u32 = 10;
 
 /// Frames that are not restored for less than this are no warning: after a start or a pause a stream may need a moment.
@@ -32,7 +32,7 @@ pub struct Timing {
     gaps: GapDetector,
     /// Length of a frame by the caps.
     frame: Option<Duration>,
-    /// Whether upstream is to be asked for its latency.
+    /// Whether upstream's latency is to be queried before the next frame.
     needs_latency_query: bool,
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
     /// stream's lock, for which a query would have to wait.
@@ -45,7 +45,7 @@ pub struct Timing {
     late_in_a_row: u32,
     /// Why frames are bypassed or dropped, and the running time since when.
     slow: Option<(Reason, Option<Nanoseconds>)>,
-    /// Whether it has been said that restoring is too slow.
+    /// Whether there was a warning that restoring is too slow.
     warned: bool,
     /// Frames that failed since the last one that did not.
     pub failures_in_a_row: u32,
@@ -84,9 +84,9 @@ pub struct FrameTimes {
     pub taken: Instant,
     /// Whether it follows the frame before.
     pub follows: bool,
-    /// When it is to be shown, if that can be told.
+    /// When it is to be shown, if that is known.
     pub running_time: Option<Nanoseconds>,
-    /// How far frames have fallen behind, where that is to be told.
+    /// How far frames have fallen behind, where that is to be posted.
     pub lag: Option<Nanoseconds>,
 }
 
@@ -143,13 +143,14 @@ impl Timing {
         self.frame = frame_length(video);
     }
 
-    /// The pipeline has settled on a latency; upstream's may have changed.
+    /// The pipeline has configured a latency; upstream's may have changed.
     pub fn set_configured(&mut self, latency: gst::ClockTime) {
         self.latencies.configured = Some(latency.into());
         self.needs_latency_query = true;
     }
 
-    /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
+    /// Whether the own latency differs from what the last LATENCY query was answered, so that the pipeline has to query
+    /// again; once.
     pub fn take_latency_change(&mut self, own: Duration) -> bool {
         let changed = self.answered.is_some_and(|answered| answered != own);
         self.answered = self.answered.map(|_| own);
@@ -163,7 +164,7 @@ impl Timing {
         self.latencies.upstream = Some(latency.into());
     }
 
-    /// Whether upstream has to be asked for its latency before the next frame; only once.
+    /// Whether upstream's latency is to be queried before the next frame; once.
     pub fn take_latency_query(&mut self) -> bool {
         std::mem::take(&mut self.needs_latency_query)
     }
@@ -190,13 +191,13 @@ impl Timing {
         Some((self.controller.state()?, reason))
     }
 
-    /// Whether it is still to be said that restoring is too slow; only once.
+    /// Whether there is still to be a warning that restoring is too slow; only once.
     pub fn take_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
     }
 
-    /// A frame came to the sink so late. Says whether so many have that it is to be said: where every frame is waited for,
-    /// nothing else would tell.
+    /// A frame came to the sink so late. Says whether so many have that there is to be a warning: where every frame is
+    /// waited for, nothing else would show it.
     pub fn arrived(&mut self, late_by: Nanoseconds) -> bool {
         self.controller.arrived(late_by);
         self.late_in_a_row = match late_by {

@@ -25,9 +25,9 @@ use crate::runtime::Model;
 
 pub use src_result::SrcResult;
 
-/// A model that is being opened, and the message if it does not come and that is for whoever asked for it.
+/// A model that is being opened, or the message why it cannot be.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
-/// The end of it that the loading thread holds.
+/// The loading thread's end of it.
 pub type ModelPromise = Promise<Arc<Model>, gst::ErrorMessage>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
@@ -46,8 +46,8 @@ pub struct Session {
     replacement: Mutex<Option<Arc<SessionModel>>>,
     /// What opens models.
     loaders: LoaderThreads,
-    /// Held while threads are told whether to wait, so that the last one to tell tells what holds, and while another model takes
-    /// its place, so that the new one is told too.
+    /// Held while loaders and pipeline are set flushing or not, so that all of them are set alike, and while another model
+    /// takes the place of this one, so that the new one is set too.
     flush_lock: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
@@ -57,8 +57,8 @@ pub struct Session {
     /// Whether a frame in flight was left out since the last one was pushed.
     pub left_out_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
-    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory, which
-    /// is written anew.
+    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory,
+    /// which is written anew.
     writer: Mutex<OutputWriter>,
 }
 
@@ -212,8 +212,8 @@ impl Session {
         }
     }
 
-    /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the model is
-    /// still being opened.
+    /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the
+    /// model is still being opened.
     pub fn cancel(&self) -> bool {
         let flush_lock = self.flush_lock.lock();
         let replacement = self.replacement.lock().take();
@@ -240,9 +240,8 @@ impl Session {
 
 /// Another model.
 impl Session {
-    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One that is
-    /// being opened for that already is given up.
-    /// Fails with the message to post, where that fails at once.
+    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One
+    /// that is being opened for that already is given up. Fails with the message to post, where that fails at once.
     pub fn replace_model(&self, load: impl FnOnce(&ModelPromise) + Send + 'static) -> Result<(), gst::ErrorMessage> {
         let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
@@ -254,10 +253,10 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the next one
-    /// has no previous one.
+    /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the
+    /// next one has no previous one.
     pub fn take_replacement(&self) -> bool {
-        // As good as always, and without the lock that a flush takes.
+        // Nearly always, and without the lock that a flush takes.
         if self.replacement.lock().is_none() {
             return false;
         }
@@ -302,9 +301,9 @@ impl Session {
         self.writer.lock().reset();
     }
 
-    /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the threads: it
-    /// begins to be opened, and is waited for if `waits`; else there is one at a time until it is open. Says whether that is
-    /// a change.
+    /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the
+    /// threads: it begins to be opened, and is waited for if `waits`; else there is one at a time until it is open.
+    /// Says whether that is a change.
     pub fn set_pipelined(&self, wanted: bool, waits: bool) -> bool {
         let pipelined = wanted && self.has_second_model(waits);
         let mut stream = self.stream.lock();
@@ -363,12 +362,12 @@ impl Session {
         Ok(())
     }
 
-    /// The frame that went by is not in the window.
+    /// The frame before the next one is not in the window.
     pub fn skip(&self) {
         self.stream.lock().holds_previous = false;
     }
 
-    /// The frame that went by does not come out.
+    /// The frame before the next one does not come out.
     pub fn leave_out(&self) {
         let mut stream = self.stream.lock();
         stream.holds_previous = false;

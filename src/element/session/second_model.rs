@@ -9,8 +9,9 @@ use crate::restore::{Frame, PixelLayout, PixelView, RestoreError, Settings, Stre
 use crate::runtime::Model;
 
 impl Session {
-    /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited for
-    /// if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of any other.
+    /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited
+    /// for if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of
+    /// any other.
     pub(super) fn has_second_model(&self, waits: bool) -> bool {
         let current = self.current();
         let Some(model) = current.loader.get().filter(|model| model.gains_by_pipelining()) else {

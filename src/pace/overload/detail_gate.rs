@@ -78,7 +78,7 @@ impl DetailGate {
     /// What a picture took.
     pub fn took(&mut self, cost: Duration, detail: bool) {
         if detail {
-            // One that was slow by way of exception is no measure.
+            // An outlier is no measure.
             self.with_detail = match cost.checked_sub(self.with_detail) {
                 Some(more) => self.with_detail + more / 2,
                 None => self.with_detail - (self.with_detail - cost) / 8,

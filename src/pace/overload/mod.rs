@@ -1,13 +1,14 @@
 //! Which frames are restored, bypassed or dropped, and when that changes.
 //!
-//! A frame is restored as long as that is done by its deadline; one that is not is bypassed: its bicubic picture goes out. Where that happens now and
-//! then, as on a machine that does other work, it changes nothing else: a bicubic frame among restored ones is less to see
-//! than a second of them. Where it happens again and again the state is bypassing. Then frames now and then are restored
-//! beside the stream, as trials: nobody waits for them, and at most a tenth of the time goes into those that are too
-//! slow. The first one after a rest is not judged by unless it is hopeless, since it pays for the rest: caches are cold
-//! and cores asleep. Once there were several that took clearly less than a frame lasts and than a frame is given, and few
-//! between them that did not, the state is restoring again. If that turns out to have been too early, more trials are
-//! asked for the next time: a load near the limit does not make the picture go to and fro.
+//! A frame is restored as long as that is done by its deadline; one that is not is bypassed: its bicubic picture goes
+//! out. Where that happens now and then, as on a machine that does other work, it changes nothing else: a bicubic frame
+//! among restored ones is less to see than a second of them. Where it happens again and again the state is bypassing.
+//! Then frames now and then are restored beside the stream, as trials: nobody waits for them, and at most a tenth of
+//! the time goes into those that are too slow. The first one after a rest is not judged by unless it is hopeless, since
+//! it pays for the rest: caches are cold and cores asleep. Once there were several that took clearly less than a frame
+//! lasts and than a frame is given, and few between them that did not, the state is restoring again. If that turns out
+//! to have been too early, more trials are asked for the next time: a load near the limit does not make the picture
+//! alternate.
 //!
 //! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
 //! would come late, and the next one would have to wait for it in turn.
@@ -139,7 +140,7 @@ impl OverloadController {
         }
     }
 
-    /// Another policy begins anew, but what is known of times stays.
+    /// Another policy begins without a state, but what is known of times stays.
     pub fn set_policy(&mut self, policy: Policy) {
         if self.policy != policy {
             self.policy = policy;
@@ -395,7 +396,7 @@ impl OverloadController {
 
     fn costs(&mut self, cost: Cost) {
         self.cost = Some(cost);
-        // Falls at once, and grows slowly: a frame that was slow by way of exception is no measure.
+        // Falls at once, and grows slowly: an outlier is no measure.
         let least = |least: Duration| cost.latency.min(least.saturating_add(least / 8));
         self.least = Some(self.least.map_or(cost.latency, least));
     }

@@ -1,4 +1,4 @@
-//! What the controller is told of a frame, and what it answers: plain values.
+//! What goes into the controller for each frame, and what comes out: plain values.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub struct TimeBudget {
     pub bound: Bound,
 }
 
-/// A change of state, to be told.
+/// A change of state, to be posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The state from now on.

@@ -13,7 +13,7 @@ use crate::restore::frame::Frame;
 use crate::restore::job::{Job, Outcome};
 use crate::restore::padded_input::PaddedInput;
 
-/// Frames that may be in flight: one that is handed over, one in each half, and one that waits for them.
+/// Frames that may be in flight: one that is output, one in each half, and one that waits for them.
 pub const FRAMES_IN_FLIGHT: usize = 4;
 
 /// What the threads share: everything behind one lock.
@@ -32,7 +32,7 @@ pub struct State<T> {
     /// Between the halves.
     encoded: Option<Step<Encoded>>,
     decoding: bool,
-    /// While a frame is handed over: its generation. None for one that was flushed before, for nobody waits for that.
+    /// While a frame is output: its generation. None for one that was flushed before, for nobody waits for that.
     pub in_output: Option<u64>,
     trial: Trial,
     /// Memory for the encoder's half.
