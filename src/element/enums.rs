@@ -52,7 +52,7 @@ pub enum Precision {
     Auto,
     #[enum_value(name = "32-bit floating point", nick = "fp32")]
     Fp32,
-    #[enum_value(name = "16-bit floating point, of packs that were exported so", nick = "fp16")]
+    #[enum_value(name = "16-bit floating point, with packs exported in it", nick = "fp16")]
     Fp16,
     #[enum_value(
         name = "Products in bfloat16, with openvino on processors that have it",
@@ -60,7 +60,7 @@ pub enum Precision {
     )]
     Bf16,
     #[enum_value(
-        name = "8-bit integers, with cpu and openvino, of packs that have this form",
+        name = "8-bit integers, with cpu and openvino and packs that have this form",
         nick = "int8"
     )]
     Int8,
@@ -139,9 +139,9 @@ pub enum Overload {
     Auto,
     #[enum_value(name = "Restore every frame, however late", nick = "wait")]
     Wait,
-    #[enum_value(name = "Send the bicubic picture of what would come late", nick = "bypass")]
+    #[enum_value(name = "Push the bicubic pictures of frames that would be late", nick = "bypass")]
     Bypass,
-    #[enum_value(name = "Drop what would come late", nick = "drop")]
+    #[enum_value(name = "Drop frames that would be late", nick = "drop")]
     Drop,
     #[enum_value(name = "The former name of wait", nick = "stall")]
     Stall,

@@ -12,7 +12,6 @@ use crate::pace::{Change, Cost, OverloadController, Plan};
 use crate::restore::{Completion, Frame, MemoryFallback, Report, Settings};
 
 /// What a frame is to be treated by.
-#[derive(Clone)]
 pub struct Request {
     /// Its times.
     pub times: FrameTimes,
@@ -28,12 +27,6 @@ pub struct Request {
 pub struct FrameContext {
     /// The buffer that it is to be written to, with times, flags and metas.
     pub output: gst::Buffer,
-    /// How.
-    pub treatment: Treatment,
-}
-
-/// How a frame is to be written.
-pub struct Treatment {
     /// The caps that it came with.
     pub caps: Arc<VideoCaps>,
     /// What it is to be treated by.
@@ -108,18 +101,18 @@ impl<'s> FrameFlow<'s> {
         mut self,
         frame: &Arc<Frame>,
         completion: Completion,
-        treatment: &Treatment,
+        plan: Plan,
+        caps: &VideoCaps,
         output: &mut gst::BufferRef,
     ) -> (Option<Result<Fate, FrameError>>, FrameMessages) {
-        let caps = &*treatment.caps;
         let fate = match completion {
             Completion::Done(outcome) => {
                 let written = self.session.write(caps, frame, outcome, self.request.write, output);
                 Some(self.conclude(written, caps, frame, output))
             }
-            Completion::Late => Some(self.miss(treatment, frame, output)),
+            Completion::Late => Some(self.miss(plan, caps, frame, output)),
             Completion::Bypassed => {
-                let propagates = matches!(treatment.plan, Plan::Bypass { propagates: true, .. });
+                let propagates = matches!(plan, Plan::Bypass { propagates: true, .. });
                 Some(self.bypass(caps, frame, propagates, output))
             }
             Completion::Flushed => None,
@@ -152,11 +145,11 @@ impl<'s> FrameFlow<'s> {
         }
         self.collect_trial()?;
         if !self.request.times.follows {
-            self.session.skip();
+            self.session.forget_previous();
         }
         match self.session.read(input) {
             Err(error @ (FrameError::Buffer(_) | FrameError::Restore(_))) => {
-                self.session.leave_out();
+                self.session.frame_dropped();
                 self.fail(error)?;
                 Ok(None)
             }
@@ -186,15 +179,21 @@ impl<'s> FrameFlow<'s> {
     }
 
     /// The frame was not restored within its budget.
-    fn miss(&mut self, treatment: &Treatment, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
-        let budget = match treatment.plan {
+    fn miss(
+        &mut self,
+        plan: Plan,
+        caps: &VideoCaps,
+        frame: &Frame,
+        output: &mut gst::BufferRef,
+    ) -> Result<Fate, FrameError> {
+        let budget = match plan {
             Plan::Restore { budget, .. } => budget.unwrap_or_default(),
             Plan::Bypass { .. } | Plan::Drop => Duration::ZERO,
         };
         match self.control(|controller, now| controller.missed(now, budget)) {
             Plan::Drop => Ok(Fate::Dropped),
             // Of its time is left what a bicubic picture takes.
-            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(&treatment.caps, frame, false, output),
+            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(caps, frame, false, output),
         }
     }
 

@@ -11,7 +11,7 @@ use gst_base::subclass::base_transform::{
     BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
 };
 
-use super::frame_flow::{Fate, FrameContext, FrameFlow, FrameMessages, Request, Treatment};
+use super::frame_flow::{Fate, FrameContext, FrameFlow, FrameMessages, Request};
 use super::imp::DloralVsr;
 use super::session::{FrameError, Session, WriteSettings};
 use super::timing;
@@ -45,7 +45,7 @@ impl DloralVsr {
             }
         };
         if plan == Plan::Drop {
-            session.leave_out();
+            session.frame_dropped();
             self.account(&Ok(Fate::Dropped), &messages, &request);
             self.post_drop(input, &request);
             return Ok(GenerateOutputSuccess::Dropped);
@@ -70,8 +70,12 @@ impl DloralVsr {
         }
         let caps = session.caps().ok_or(gst::FlowError::NotNegotiated)?;
         let taken = request.times.taken;
-        let treatment = Treatment { caps, request, plan };
-        let context = FrameContext { output, treatment };
+        let context = FrameContext {
+            output,
+            caps,
+            request,
+            plan,
+        };
         let submitted = match plan {
             Plan::Restore { budget, least } => {
                 let deadline = budget.map(|budget| taken + budget);
@@ -102,27 +106,31 @@ impl DloralVsr {
             frame,
             completion,
         } = finished;
-        let FrameContext { mut output, treatment } = context;
-        let request = &treatment.request;
+        let FrameContext {
+            mut output,
+            caps,
+            request,
+            plan,
+        } = context;
         if session.src_result.get().is_err() {
             self.stats.lock().dropped();
             return;
         }
-        let flow = FrameFlow::new(session, &self.timing, request);
-        let (fate, messages) = flow.complete(&frame, completion, &treatment, output.make_mut());
+        let flow = FrameFlow::new(session, &self.timing, &request);
+        let (fate, messages) = flow.complete(&frame, completion, plan, &caps, output.make_mut());
         let Some(fate) = fate else {
             self.stats.lock().dropped();
             return;
         };
-        self.account(&fate, &messages, request);
+        self.account(&fate, &messages, &request);
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {
-                session.left_out_in_flight.store(true, Ordering::Relaxed);
-                self.post_drop(&output, request);
+                session.dropped_in_flight.store(true, Ordering::Relaxed);
+                self.post_drop(&output, &request);
                 return;
             }
             Ok(Fate::Restored(_) | Fate::Bypassed { .. }) => {
-                if session.left_out_in_flight.swap(false, Ordering::Relaxed) {
+                if session.dropped_in_flight.swap(false, Ordering::Relaxed) {
                     output.make_mut().set_flags(gst::BufferFlags::DISCONT);
                 }
                 self.timing.lock().pushed(&output);

@@ -292,8 +292,8 @@ impl BaseTransformImpl for DloralVsr {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         self.parent_propose_allocation(decide_query, query)?;
-        // The parent class has offered video metas.
-        allocation::offer_crop(query);
+        // The parent class has offered video metas. Crops are applied where a frame is read, so that upstream copies nothing.
+        query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
         Ok(())
     }
 

@@ -263,8 +263,8 @@ fn running_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("restore-interval")
             .nick("Restore interval")
             .blurb(
-                "Restore one frame in so many; the others are bicubic with its detail, moved along the optical flow. \
-                 1: restore all",
+                "Restore one frame in so many; the others are bicubic with the detail of that one, moved along the optical \
+                 flow. 1: restore all",
             )
             .minimum(1)
             .maximum(MAX_INTERVAL)

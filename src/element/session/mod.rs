@@ -55,7 +55,7 @@ pub struct Session {
     /// What downstream answers to finished frames.
     pub src_result: SrcResult,
     /// Whether a frame in flight was left out since the last one was pushed.
-    pub left_out_in_flight: AtomicBool,
+    pub dropped_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
     /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory,
     /// which is written anew.
@@ -160,7 +160,7 @@ impl Session {
             hook,
             pipeline: OnceLock::new(),
             src_result: SrcResult::default(),
-            left_out_in_flight: AtomicBool::new(false),
+            dropped_in_flight: AtomicBool::new(false),
             stream: Mutex::default(),
             writer: Mutex::default(),
         });
@@ -332,7 +332,7 @@ impl Session {
 
     /// Submits a frame, to be finished restored or, at the end of `limit`, not. Waits for the model.
     pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
-        let job = self.job(&self.wait_for_model()?, frame, &context.treatment.request.settings)?;
+        let job = self.job(&self.wait_for_model()?, frame, &context.request.settings)?;
         // Until it is known that the frame was begun.
         self.stream.lock().holds_previous = false;
         let begun = self.pipeline().submit(job, context, limit)?;
@@ -351,7 +351,7 @@ impl Session {
         propagates: bool,
     ) -> Result<(), FrameError> {
         let model = self.model().filter(|_| trial);
-        let job = model.map(|model| self.job(&model, frame, &context.treatment.request.settings));
+        let job = model.map(|model| self.job(&model, frame, &context.request.settings));
         let job = job.transpose()?;
         self.pipeline().bypass(frame.clone(), context)?;
         let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
@@ -363,12 +363,12 @@ impl Session {
     }
 
     /// The frame before the next one is not in the window.
-    pub fn skip(&self) {
+    pub fn forget_previous(&self) {
         self.stream.lock().holds_previous = false;
     }
 
     /// The frame before the next one does not come out.
-    pub fn leave_out(&self) {
+    pub fn frame_dropped(&self) {
         let mut stream = self.stream.lock();
         stream.holds_previous = false;
         stream.discont = true;

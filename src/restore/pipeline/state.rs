@@ -25,12 +25,12 @@ pub struct Shared<T> {
 /// Where the frames are. The queue has those that will come out, in order; the rest is the work on them, at most one piece
 /// at each place.
 pub struct State<T> {
-    queue: VecDeque<Entry<T>>,
+    queue: VecDeque<QueuedFrame<T>>,
     /// Submitted, and not begun.
     submitted: Option<Step<Job>>,
     encoding: bool,
     /// Between the halves.
-    encoded: Option<Step<Encoded>>,
+    encoded: Option<Step<EncodedFrame>>,
     decoding: bool,
     /// While a frame is output: its generation. None for one that was flushed before, for nobody waits for that.
     pub in_output: Option<u64>,
@@ -60,13 +60,13 @@ pub struct FrameId {
 }
 
 /// What the encoder's half leaves; no result if the frame was flushed before it began.
-pub struct Encoded {
+pub struct EncodedFrame {
     pub result: Option<Result<RestoredLatent, RestoreError>>,
     pub picture: Vec<u8>,
 }
 
 /// A frame in the queue.
-pub struct Entry<T> {
+pub struct QueuedFrame<T> {
     serial: u64,
     /// Of when it was submitted.
     generation: u64,
@@ -78,7 +78,7 @@ pub struct Entry<T> {
     completion: Option<Completion>,
 }
 
-impl<T> Entry<T> {
+impl<T> QueuedFrame<T> {
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
@@ -149,7 +149,7 @@ impl<T> State<T> {
         completion: Option<Completion>,
     ) -> u64 {
         self.serial += 1;
-        self.queue.push_back(Entry {
+        self.queue.push_back(QueuedFrame {
             serial: self.serial,
             generation: self.generation,
             context,
@@ -161,7 +161,7 @@ impl<T> State<T> {
     }
 
     /// The first in the queue, if it is to come out now.
-    fn dequeue(&mut self) -> Option<(Entry<T>, Completion)> {
+    fn dequeue(&mut self) -> Option<(QueuedFrame<T>, Completion)> {
         let first = self.queue.front()?;
         let flushed = first.generation != self.generation;
         if !flushed && !first.is_late() && first.completion.is_none() {
@@ -198,13 +198,13 @@ impl<T> State<T> {
         Some(step)
     }
 
-    pub fn end_encoding(&mut self, step: Step<Encoded>) {
+    pub fn end_encoding(&mut self, step: Step<EncodedFrame>) {
         self.encoding = false;
         self.encoded = Some(step);
     }
 
     /// What the decoder's half is to do next.
-    pub fn start_decoding(&mut self) -> Option<Step<Encoded>> {
+    pub fn start_decoding(&mut self) -> Option<Step<EncodedFrame>> {
         let step = self.encoded.take()?;
         self.decoding = true;
         Some(step)
@@ -290,7 +290,7 @@ impl<T> Shared<T> {
     }
 
     /// The next frame to come out, as soon as it is to; none once the threads are to end.
-    pub fn next_finished(&self) -> Option<(Entry<T>, Completion)> {
+    pub fn next_finished(&self) -> Option<(QueuedFrame<T>, Completion)> {
         let mut state = self.lock();
         while !state.closed {
             if let Some(finished) = state.dequeue() {

@@ -1,7 +1,7 @@
 //! What the threads do, each until the pipeline is closed.
 
 use super::FinishedFrame;
-use super::state::{Encoded, Shared};
+use super::state::{EncodedFrame, Shared};
 use crate::restore::RestoreError;
 use crate::restore::decode_stage::DecodeStage;
 use crate::restore::encode_stage::{EncodeStage, RestoredLatent};
@@ -17,7 +17,7 @@ pub fn encode_and_restore<T>(shared: &Shared<T>) {
         let spare = state.spare.take();
         drop(state);
         let result = (!flushed).then(|| restore(&mut stage, &job, spare));
-        let encoded = Encoded {
+        let encoded = EncodedFrame {
             result,
             picture: job.picture,
         };
@@ -51,7 +51,7 @@ pub fn decode<T>(shared: &Shared<T>) {
         let wanted = state.is_wanted(frame);
         drop(state);
         shared.changed.notify_all();
-        let Encoded { result, picture } = encoded;
+        let EncodedFrame { result, picture } = encoded;
         let finished = result
             .filter(|_| wanted)
             .map(|latent| finish(&mut stage, latent, picture));
