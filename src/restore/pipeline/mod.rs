@@ -143,7 +143,7 @@ impl<T: Send + 'static> FramePipeline<T> {
     /// [taken](Self::take_trial). Says whether it is begun.
     pub fn submit_trial(&self, job: Job) -> bool {
         let mut state = self.shared.lock();
-        let free = state.check().is_ok() && state.can_begin(job.depth) && state.trial_is_free();
+        let free = state.accepts() && state.can_begin(job.depth) && state.trial_is_free();
         if free {
             state.begin_trial(job);
             self.shared.changed.notify_all();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Completion, Refusal};
+use super::{Completion, FinishedFrame, Refusal};
 use crate::restore::RestoreError;
 use crate::restore::encode_stage::RestoredLatent;
 use crate::restore::frame::Frame;
@@ -34,7 +34,8 @@ pub struct State<T> {
     decoding: bool,
     /// While a frame is output: its generation. None for one that was flushed before, for nobody waits for that.
     pub in_output: Option<u64>,
-    trial: Trial,
+    /// A frame that is restored without coming out, and the outcome once it is done.
+    trial: Option<(Arc<Frame>, Option<Outcome>)>,
     /// Memory for the encoder's half.
     pub spare: Option<PaddedInput>,
     /// Of the frames that are submitted now. A flush begins the next one, and flushes all before it.
@@ -66,12 +67,12 @@ pub struct EncodedFrame {
 }
 
 /// A frame in the queue.
-pub struct QueuedFrame<T> {
+struct QueuedFrame<T> {
     serial: u64,
     /// Of when it was submitted.
     generation: u64,
-    pub context: T,
-    pub frame: Arc<Frame>,
+    context: T,
+    frame: Arc<Frame>,
     /// When it has to come out.
     deadline: Option<Instant>,
     /// None while it is worked on.
@@ -84,15 +85,6 @@ impl<T> QueuedFrame<T> {
     }
 }
 
-/// A frame that is restored without coming out.
-#[derive(Default)]
-enum Trial {
-    #[default]
-    None,
-    Working(Arc<Frame>),
-    Done(Arc<Frame>, Outcome),
-}
-
 impl<T> Default for Shared<T> {
     fn default() -> Self {
         Shared {
@@ -103,7 +95,7 @@ impl<T> Default for Shared<T> {
                 encoded: None,
                 decoding: false,
                 in_output: None,
-                trial: Trial::None,
+                trial: None,
                 spare: None,
                 generation: 0,
                 flushing: false,
@@ -161,19 +153,23 @@ impl<T> State<T> {
     }
 
     /// The first in the queue, if it is to come out now.
-    fn dequeue(&mut self) -> Option<(QueuedFrame<T>, Completion)> {
+    fn dequeue(&mut self) -> Option<FinishedFrame<T>> {
         let first = self.queue.front()?;
         let flushed = first.generation != self.generation;
         if !flushed && !first.is_late() && first.completion.is_none() {
             return None;
         }
-        let mut entry = self.queue.pop_front()?;
-        let completion = match entry.completion.take() {
+        let entry = self.queue.pop_front()?;
+        let completion = match entry.completion {
             _ if flushed => Completion::Flushed,
             completion => completion.unwrap_or(Completion::Late),
         };
         self.in_output = (!flushed).then_some(entry.generation);
-        Some((entry, completion))
+        Some(FinishedFrame {
+            context: entry.context,
+            frame: entry.frame,
+            completion,
+        })
     }
 }
 
@@ -215,11 +211,9 @@ impl<T> State<T> {
         self.decoding = false;
         match frame.serial {
             None => {
-                let of_now = outcome.filter(|_| frame.generation == self.generation);
-                self.trial = match (std::mem::take(&mut self.trial), of_now) {
-                    (Trial::Working(frame), Some(outcome)) => Trial::Done(frame, outcome),
-                    _ => Trial::None,
-                };
+                let outcome = outcome.filter(|_| frame.generation == self.generation);
+                let trial = self.trial.take().filter(|_| outcome.is_some());
+                self.trial = trial.map(|(frame, _)| (frame, outcome));
             }
             Some(serial) => {
                 let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
@@ -247,22 +241,17 @@ impl<T> State<T> {
     }
 
     pub fn trial_is_free(&self) -> bool {
-        matches!(self.trial, Trial::None)
+        self.trial.is_none()
     }
 
     pub fn begin_trial(&mut self, job: Job) {
-        self.trial = Trial::Working(job.frame.clone());
+        self.trial = Some((job.frame.clone(), None));
         self.begin(None, job);
     }
 
     pub fn take_trial(&mut self) -> Option<(Arc<Frame>, Outcome)> {
-        match std::mem::take(&mut self.trial) {
-            Trial::Done(frame, outcome) => Some((frame, outcome)),
-            trial => {
-                self.trial = trial;
-                None
-            }
-        }
+        let (frame, outcome) = self.trial.take_if(|(_, outcome)| outcome.is_some())?;
+        Some((frame, outcome?))
     }
 }
 
@@ -290,7 +279,7 @@ impl<T> Shared<T> {
     }
 
     /// The next frame to come out, as soon as it is to; none once the threads are to end.
-    pub fn next_finished(&self) -> Option<(QueuedFrame<T>, Completion)> {
+    pub fn next_finished(&self) -> Option<FinishedFrame<T>> {
         let mut state = self.lock();
         while !state.closed {
             if let Some(finished) = state.dequeue() {

@@ -51,15 +51,14 @@ pub fn decode<T>(shared: &Shared<T>) {
         let wanted = state.is_wanted(frame);
         drop(state);
         shared.changed.notify_all();
-        let EncodedFrame { result, picture } = encoded;
-        let finished = result
-            .filter(|_| wanted)
-            .map(|latent| finish(&mut stage, latent, picture));
-        let (outcome, spare) = match finished {
-            Some(Ok((restored, input))) => (Some(Ok(restored)), Some(input)),
-            Some(Err(error)) => (Some(Err(error)), None),
-            None => (None, None),
-        };
+        let EncodedFrame { result, mut picture } = encoded;
+        let mut spare = None;
+        let outcome = result.filter(|_| wanted).map(|latent| {
+            let latent = latent?;
+            let (report, input) = caught(|| stage.decode(latent, &mut picture))?;
+            spare = Some(input);
+            Ok(Restored { picture, report })
+        });
         shared.update(|state| {
             state.end_decoding(frame, outcome);
             state.spare = spare.or(state.spare.take());
@@ -67,24 +66,10 @@ pub fn decode<T>(shared: &Shared<T>) {
     }
 }
 
-fn finish(
-    stage: &mut DecodeStage,
-    latent: Result<RestoredLatent, RestoreError>,
-    mut picture: Vec<u8>,
-) -> Result<(Restored, PaddedInput), RestoreError> {
-    let latent = latent?;
-    let (report, input) = caught(|| stage.decode(latent, &mut picture))?;
-    Ok((Restored { picture, report }, input))
-}
-
 /// Finished frames out, in order, each as soon as it is restored or late.
 pub fn output<T>(shared: &Shared<T>, mut output: impl FnMut(FinishedFrame<T>)) {
-    while let Some((entry, completion)) = shared.next_finished() {
-        output(FinishedFrame {
-            context: entry.context,
-            frame: entry.frame,
-            completion,
-        });
+    while let Some(finished) = shared.next_finished() {
+        output(finished);
         shared.update(|state| state.in_output = None);
     }
 }
