@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A moving gradient, as tight RGB.
+/// A moving gradient, as packed RGB.
 fn draw(number: usize) -> Vec<u8> {
     let pixel = |at: usize| [(at % WIDTH + number * 3) as u8, (at / WIDTH) as u8, 128];
     (0..WIDTH * HEIGHT).flat_map(pixel).collect()

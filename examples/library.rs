@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Rings that move to the right, as tight RGB.
+/// Rings that move to the right, as packed RGB.
 fn draw(number: usize) -> Vec<u8> {
     let pixel = |at: usize| {
         let (x, y) = ((at % WIDTH) as f32 - 60.0 - number as f32, (at / WIDTH) as f32 - 48.0);

@@ -10,9 +10,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gstdloralvsr::pack::{Graph, Pack};
-use gstdloralvsr::restore::plan::{TilePlan, TileRule, padded_size};
-use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, Place, YuvLayout, YuvView};
+use gstdloralvsr::pack::{Graph, GraphSizes, Pack, TileBatch, TileShape};
+use gstdloralvsr::restore::plan::{TilePlan, padded_size};
+use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, PlaneLayout, YuvLayout, YuvView};
 use sha2::{Digest, Sha256};
 
 /// How long a target runs beyond its corpus in the normal test run.
@@ -238,7 +238,7 @@ fn yuv() {
         let mut numbers = Numbers(input);
         let (width, height) = (numbers.size(), numbers.size());
         let data = vec![7; numbers.size() % 100_000];
-        let places = std::array::from_fn(|_| Place {
+        let planes = std::array::from_fn(|_| PlaneLayout {
             offset: numbers.size(),
             stride: numbers.size(),
             step: numbers.size(),
@@ -250,7 +250,7 @@ fn yuv() {
             matrix: Matrix::Bt709,
             full_range: bits & 16 > 0,
         };
-        if let Ok(view) = YuvView::new(&data, width, height, places, layout) {
+        if let Ok(view) = YuvView::new(&data, width, height, planes, layout) {
             let frame = Frame::read(&view).unwrap();
             assert_eq!(frame.rgb().len(), width * height * 3);
         }
@@ -264,12 +264,13 @@ fn tiles() {
         let mut numbers = Numbers(input);
         let mut below = |limit: usize| numbers.size() % limit;
         // As the manifest bounds them, and pictures of 4096 pixels.
-        let mut rule = TileRule {
+        let mut rule = GraphSizes {
             tile: below(4097),
             overlap: below(4097),
             min: 1 + below(256),
             multiple: 1 + below(64),
-            square: below(2) == 0,
+            shape: [TileShape::Square, TileShape::Free][below(2)],
+            batch: TileBatch::One,
         };
         let (height, width) = padded_size(1 + below(1025), 1 + below(1025), &[rule]);
         for _ in 0..2 {

@@ -134,8 +134,8 @@ fn bypass(trial: bool) -> Plan {
 /// Of frames that are restored one after the other.
 fn alone(cost: Duration) -> Cost {
     Cost {
-        whole: cost,
-        turn: cost,
+        latency: cost,
+        period: cost,
     }
 }
 
@@ -181,7 +181,7 @@ fn at_triple_load_degrading_keeps_cadence_and_says_so_once() {
     let (index, _, reason) = simulation.changes[1];
     assert!(index <= 4, "{index}");
     assert!(
-        matches!(reason, Reason::Slow { available, .. } if available < FRAME * 3),
+        matches!(reason, Reason::Slow(budget) if budget.available < FRAME * 3),
         "{reason:?}"
     );
 }
@@ -400,7 +400,7 @@ fn while_the_model_is_opened_frames_are_bypassed() {
     let change = controller.take_change().unwrap();
     assert!(matches!(
         (change.state, change.reason),
-        (State::Bypassing, Reason::Slow { .. })
+        (State::Bypassing, Reason::Slow(_))
     ));
 }
 
@@ -497,7 +497,7 @@ proptest! {
         for (what, time, span, frame) in inputs {
             let (now, cost) = (Duration::from_nanos(time), Duration::from_nanos(span.unsigned_abs()));
             match what % 9 {
-                0 => controller.restored(now, Cost { whole: cost, turn: cost / 2 }),
+                0 => controller.restored(now, Cost { latency: cost, period: cost / 2 }),
                 1 => controller.bypassed(now, cost, span % 2 == 0),
                 2 => { controller.missed(now, cost); }
                 3 => controller.measured(now, alone(cost)),

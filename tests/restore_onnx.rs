@@ -31,7 +31,7 @@ fn without_scene_detection() -> Settings {
     }
 }
 
-/// A tight RGB picture.
+/// A packed RGB picture.
 #[derive(Clone)]
 struct Picture {
     width: usize,

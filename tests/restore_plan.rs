@@ -1,18 +1,20 @@
 //! The tile planner and the blending, against the reference's golden cases and for arbitrary sizes.
 
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::blend::{PictureBlender, Weights, Window, add_latent_tile};
-use gstdloralvsr::restore::plan::{TilePlan, TileRule, padded_size};
+use gstdloralvsr::restore::plan::{TilePlan, padded_size};
 use ndarray::{Array2, Array3, Array4, Axis, Zip, s};
 use ndarray_npy::NpzReader;
 use proptest::prelude::*;
 
 /// The golden cases' tiling.
-const GOLDEN_RULE: TileRule = TileRule {
+const GOLDEN_RULE: GraphSizes = GraphSizes {
     tile: 24,
     overlap: 8,
     min: 1,
     multiple: 1,
-    square: true,
+    shape: TileShape::Square,
+    batch: TileBatch::One,
 };
 const GOLDEN_SIZES: [[usize; 2]; 4] = [[20, 64], [24, 70], [33, 47], [40, 56]];
 
@@ -98,26 +100,28 @@ fn blended_tiles_are_the_references() {
 
 #[test]
 fn a_picture_of_the_tiles_area_is_whole() {
-    let rule = TileRule {
+    let rule = GraphSizes {
         tile: 24,
         overlap: 8,
         min: 1,
         multiple: 1,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     assert!(TilePlan::new(18, 32, &rule).is_whole());
     assert!(!TilePlan::new(18, 33, &rule).is_whole());
-    assert!(TilePlan::new(500, 700, &TileRule { tile: 0, ..rule }).is_whole());
+    assert!(TilePlan::new(500, 700, &GraphSizes { tile: 0, ..rule }).is_whole());
 }
 
 #[test]
 fn all_calls_have_equally_many_tiles() {
-    let rule = TileRule {
+    let rule = GraphSizes {
         tile: 16,
         overlap: 4,
         min: 8,
         multiple: 1,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     // One row, of so many tiles.
     let batch = |tiles: usize, most| TilePlan::new(16, 12 * tiles + 4, &rule).batch(most);
@@ -130,12 +134,13 @@ fn all_calls_have_equally_many_tiles() {
 
 #[test]
 fn a_narrow_picture_is_not_cut_into_slivers() {
-    let rule = TileRule {
+    let rule = GraphSizes {
         tile: 96,
         overlap: 32,
         min: 16,
         multiple: 1,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     let plan = TilePlan::new(33, 1000, &rule);
     assert_eq!((plan.tile, plan.overlap), ([33, 33], 16));
@@ -144,12 +149,13 @@ fn a_narrow_picture_is_not_cut_into_slivers() {
 #[test]
 fn free_shapes_cover_large_pictures_with_little_more_than_their_area() {
     // The embedded pack's sizes. Pictures up to 4096×4096 pixels have up to 2048×2048 samples.
-    let rule = TileRule {
+    let rule = GraphSizes {
         tile: 384,
         overlap: 32,
         min: 8,
         multiple: 2,
-        square: false,
+        shape: TileShape::Free,
+        batch: TileBatch::One,
     };
     for [height, width] in [
         [360, 640],
@@ -177,16 +183,17 @@ fn free_shapes_cover_large_pictures_with_little_more_than_their_area() {
 }
 
 /// Rules as packs may have them.
-fn rules() -> impl Strategy<Value = TileRule> {
+fn rules() -> impl Strategy<Value = GraphSizes> {
     (1..5_usize, 1..6_usize, 0..8_usize, 0..40_usize, any::<bool>()).prop_map(
         |(multiple, min, tile, overlap, square)| {
             let min = min * multiple;
-            TileRule {
+            GraphSizes {
                 tile: if tile == 0 { 0 } else { min + tile * multiple },
                 overlap,
                 min,
                 multiple,
-                square,
+                shape: if square { TileShape::Square } else { TileShape::Free },
+                batch: TileBatch::One,
             }
         },
     )
@@ -216,7 +223,7 @@ proptest! {
         } else {
             prop_assert!(height * width > rule.tile * rule.tile);
             prop_assert!(tile_height * tile_width <= rule.tile * rule.tile, "more memory than a square");
-            if rule.square {
+            if rule.shape == TileShape::Square {
                 prop_assert_eq!(tile_height, tile_width);
                 prop_assert_eq!(tile_height, rule.tile.min(height).min(width));
                 prop_assert!(plan.overlap * 2 <= tile_height);
@@ -240,11 +247,11 @@ proptest! {
         let (height, width) = padded_size(height, width, &[rule]);
         // Of a picture at least a tile wide and high: of a narrower one squares may overlap less than asked for.
         prop_assume!(height.min(width) >= rule.tile);
-        let work = |square| {
-            let plan = TilePlan::new(height, width, &TileRule { square, ..rule });
+        let work = |shape| {
+            let plan = TilePlan::new(height, width, &GraphSizes { shape, ..rule });
             plan.rows.len() * plan.columns.len() * plan.tile[0] * plan.tile[1]
         };
-        prop_assert!(work(false) <= work(true));
+        prop_assert!(work(TileShape::Free) <= work(TileShape::Square));
     }
 
     #[test]

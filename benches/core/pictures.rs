@@ -1,9 +1,10 @@
 //! What the host does with pictures: blending tiles, the bicubic enlargement, the colour fixes.
 
 use criterion::Criterion;
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::blend::{PictureBlender, Weights, Window};
 use gstdloralvsr::restore::color::{self, Wavelet};
-use gstdloralvsr::restore::plan::{TilePlan, TileRule};
+use gstdloralvsr::restore::plan::TilePlan;
 use gstdloralvsr::restore::upscale::{Samples, Upscaler};
 
 use crate::{SCALE, at_every_size, picture};
@@ -16,12 +17,13 @@ pub fn blend(criterion: &mut Criterion) {
     at_every_size(criterion, "blend", |width, height| {
         let [height, width] = [height, width].map(|side| side * SCALE / FACTOR);
         let side = height / 4;
-        let rule = TileRule {
+        let rule = GraphSizes {
             tile: side,
             overlap: side / 4,
             min: 1,
             multiple: 1,
-            square: true,
+            shape: TileShape::Square,
+            batch: TileBatch::One,
         };
         let plan = TilePlan::new(height, width, &rule);
         let weights = Weights::new(&plan, Window::Feather, FACTOR);

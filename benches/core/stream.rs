@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use criterion::Criterion;
-use gstdloralvsr::restore::plan::TileRule;
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::scene::{Digest, score};
 use gstdloralvsr::restore::{
-    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut, Place,
-    Settings, Stream, YuvLayout, YuvView, YuvViewMut,
+    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut,
+    PlaneLayout, Settings, Stream, YuvLayout, YuvView, YuvViewMut,
 };
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
@@ -59,12 +59,13 @@ pub fn window(criterion: &mut Criterion) {
 
 /// Moving bytes: frames through graphs that compute nothing, without scene detection.
 pub fn copy(criterion: &mut Criterion) {
-    let whole = TileRule {
+    let whole = GraphSizes {
         tile: 0,
         overlap: 0,
         min: 8,
         multiple: 2,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     };
     let geometry = Geometry {
         encodes_upscaled: false,
@@ -127,15 +128,15 @@ fn one_yuv_frame(mut stream: Stream, interleaved: bool, width: usize, height: us
         matrix: Matrix::Bt709,
         full_range: false,
     };
-    let places = move |width: usize, height: usize| {
-        let place = |offset, stride, step| Place { offset, stride, step };
+    let planes = move |width: usize, height: usize| {
+        let plane = |offset, stride, step| PlaneLayout { offset, stride, step };
         let (luma, chroma) = (width * height, width * height / 4);
         match interleaved {
-            true => [place(0, width, 1), place(luma, width, 2), place(luma + 1, width, 2)],
+            true => [plane(0, width, 1), plane(luma, width, 2), plane(luma + 1, width, 2)],
             false => [
-                place(0, width, 1),
-                place(luma, width / 2, 1),
-                place(luma + chroma, width / 2, 1),
+                plane(0, width, 1),
+                plane(luma, width / 2, 1),
+                plane(luma + chroma, width / 2, 1),
             ],
         }
     };
@@ -145,9 +146,9 @@ fn one_yuv_frame(mut stream: Stream, interleaved: bool, width: usize, height: us
         .collect();
     let mut output = vec![0; frame.len() * SCALE * SCALE];
     move || {
-        let input = YuvView::new(&frame, width, height, places(width, height), layout).unwrap();
+        let input = YuvView::new(&frame, width, height, planes(width, height), layout).unwrap();
         let (width, height) = (width * SCALE, height * SCALE);
-        let mut output = YuvViewMut::new(&mut output, width, height, places(width, height), layout).unwrap();
+        let mut output = YuvViewMut::new(&mut output, width, height, planes(width, height), layout).unwrap();
         stream.restore(&input, &mut output).unwrap();
     }
 }

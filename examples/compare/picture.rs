@@ -6,7 +6,7 @@ use gst_video::prelude::*;
 use gstdloralvsr::restore::SCALE;
 use gstdloralvsr::restore::upscale::{Samples, Upscaler};
 
-/// Tight RGB.
+/// Packed RGB.
 pub struct Picture {
     pub pixels: Vec<u8>,
     pub width: usize,

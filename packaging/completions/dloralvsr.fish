@@ -24,7 +24,7 @@ complete -c dloralvsr -l list-devices -d 'Which execution providers this machine
 complete -c dloralvsr -l install-runtime -d 'Get ONNX Runtime for this user'
 complete -c dloralvsr -s h -l help -d 'Summary of the options'
 complete -c dloralvsr -l model -x -a 'auto tiny small (__fish_complete_directories)' -d 'Model pack'
-complete -c dloralvsr -l provider -x -a 'auto cpu openvino cuda tensorrt webgpu tensorrt-rtx' -d 'Who computes'
+complete -c dloralvsr -l provider -x -a 'auto cpu openvino cuda tensorrt webgpu tensorrt-rtx' -d 'Execution provider'
 complete -c dloralvsr -l precision -x -a 'auto fp32 fp16 bf16 int8' -d 'Arithmetic'
 complete -c dloralvsr -l device-id -x -d 'Device of the provider'
 complete -c dloralvsr -l threads -x -d 'CPU threads'

@@ -1,11 +1,6 @@
-//! Buffers on both sides: what is said about them in ALLOCATION queries.
+//! The ALLOCATION query downstream.
 
 use crate::restore::FRAMES_IN_FLIGHT;
-
-/// Says that crop metas are applied: where a frame is read, so that no copy has to be made upstream.
-pub fn offer_crop(query: &mut gst::query::Allocation) {
-    query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
-}
 
 /// Says in downstream's answer that so many of its buffers are held as frames may be in flight, beside those that it
 /// needs itself. A pool that allows fewer is taken as it is: frames wait then until one comes back.

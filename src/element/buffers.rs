@@ -1,9 +1,11 @@
 //! Where the picture lies in a buffer: strides and offsets of its video meta, its crop.
 
+use std::ops::Deref;
+
 use gst_video::{VideoCropMeta, VideoFormat, VideoFormatInfo, VideoInfo, VideoMeta};
 
 use super::formats::Layout;
-use crate::restore::{PictureView, PictureViewMut, PixelView, PixelViewMut, Place, RestoreError, YuvView, YuvViewMut};
+use crate::restore::{Picture, PictureView, PictureViewMut, PixelPicture, PlaneLayout, RestoreError, YuvPicture};
 
 /// A buffer that does not hold what the caps say.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +26,8 @@ pub enum BufferError {
     Stride(i32),
     /// A crop of another size than the caps have, or one that reaches out of the picture.
     #[error(
-        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps and within the picture, or put videocrop before",
+        "the buffer's crop meta is {}x{}+{}+{}, the caps say {caps}: crop to the size of the caps and within the picture, \
+         or put videocrop before",
         rect.2, rect.3, rect.0, rect.1
     )]
     Crop {
@@ -47,31 +50,19 @@ pub enum BufferError {
     },
 }
 
-/// Where a plane begins, and its rows, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Plane {
-    offset: usize,
-    stride: usize,
-}
-
-/// The planes of a picture within its buffer, its size, and what its samples mean.
+/// Where a picture lies in its buffer, and what its samples mean.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// As many as the format has; the others are not looked at.
-    planes: [Plane; 3],
-    /// Column and row of the planes at which it begins.
-    origin: (u32, u32),
+pub struct BufferLayout {
+    /// Of Y, U and V; of RGB the first counts, and begins with the first pixel.
+    planes: [PlaneLayout; 3],
     width: usize,
     height: usize,
-    format: VideoFormatInfo,
     layout: Layout,
 }
 
-impl Picture {
-    /// The picture in an input buffer. A crop meta is applied.
-    ///
-    /// # Errors
-    /// [`BufferError`] if the buffer's metas and the caps contradict each other, or the crop cuts through a sample.
+impl BufferLayout {
+    /// The picture in an input buffer. A crop meta is applied. Fails with [`BufferError`] if the buffer's metas and the
+    /// caps contradict each other, or the crop cuts through a sample.
     pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
         let mut picture = Self::of_output(buffer, info, layout)?;
         if let Some(crop) = buffer.meta::<VideoCropMeta>() {
@@ -87,116 +78,94 @@ impl Picture {
                     caps: describe(info.format(), info.width(), info.height()),
                 });
             }
-            picture.begin_at(rect.0, rect.1)?;
+            picture.crop(rect.0, rect.1, &info.format_info())?;
         }
         Ok(picture)
     }
 
     /// The picture in an output buffer.
-    ///
-    /// # Errors
-    /// [`BufferError`] if the buffer's video meta and the caps contradict each other.
+    /// Fails with [`BufferError`] if the buffer's video meta and the caps contradict each other.
     pub fn of_output(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
         let planes = match buffer.meta::<VideoMeta>() {
             Some(meta) => {
                 check_meta(&meta, info)?;
-                planes(meta.offset(), meta.stride())
+                planes(&info.format_info(), layout, meta.offset(), meta.stride())
             }
-            None => planes(info.offset(), info.stride()),
+            None => planes(&info.format_info(), layout, info.offset(), info.stride()),
         };
-        Ok(Picture {
+        Ok(BufferLayout {
             planes: planes?,
-            origin: (0, 0),
             width: info.width() as usize,
             height: info.height() as usize,
-            format: info.format_info(),
             layout,
         })
     }
 
     /// Leaves out the columns before `x` and the rows before `y`.
-    fn begin_at(&mut self, x: u32, y: u32) -> Result<(), BufferError> {
+    fn crop(&mut self, x: u32, y: u32, format: &VideoFormatInfo) -> Result<(), BufferError> {
         let whole = |at: u32, subsampling: &[u32]| subsampling.iter().all(|shift| at.is_multiple_of(1 << shift));
-        if whole(x, self.format.w_sub()) && whole(y, self.format.h_sub()) {
-            self.origin = (x, y);
-            return Ok(());
+        if !whole(x, format.w_sub()) || !whole(y, format.h_sub()) {
+            let format = format.format();
+            return Err(BufferError::CropBetween { x, y, format });
         }
-        let format = self.format.format();
-        Err(BufferError::CropBetween { x, y, format })
-    }
-
-    /// Where a component's plane and row stride are, and where in it the picture begins.
-    fn start(&self, component: usize) -> Plane {
-        let Plane { offset, stride } = self.planes[self.format.plane()[component] as usize];
-        let column = (self.origin.0 >> self.format.w_sub()[component]) as usize;
-        let row = (self.origin.1 >> self.format.h_sub()[component]) as usize;
-        Plane {
-            offset: offset + row * stride + column * self.step(component),
-            stride,
+        for (component, plane) in self.planes.iter_mut().enumerate() {
+            let column = (x >> format.w_sub()[component]) as usize;
+            let row = (y >> format.h_sub()[component]) as usize;
+            plane.offset += row * plane.stride + column * plane.step;
         }
-    }
-
-    /// Bytes from one sample of a component to the next.
-    fn step(&self, component: usize) -> usize {
-        // Positive in every format with 8-bit samples of its own.
-        usize::try_from(self.format.pixel_stride()[component]).unwrap_or(0)
-    }
-
-    /// Where the samples of Y, U and V lie.
-    fn places(&self) -> [Place; 3] {
-        std::array::from_fn(|component| {
-            let Plane { offset, stride } = self.start(component);
-            Place {
-                offset: offset + self.format.poffset()[component] as usize,
-                stride,
-                step: self.step(component),
-            }
-        })
+        Ok(())
     }
 
     /// The picture in the buffer's bytes.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if they are too few.
+    /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
-        match self.layout {
-            Layout::Rgb(layout) => {
-                let Plane { offset, stride } = self.start(0);
-                let data = data.get(offset..).unwrap_or_default();
-                PixelView::new(data, self.width, self.height, stride, layout).map(PictureView::Rgb)
-            }
-            Layout::Yuv(layout) => {
-                YuvView::new(data, self.width, self.height, self.places(), layout).map(PictureView::Yuv)
-            }
-        }
+        self.picture(data.get(self.start()..).unwrap_or_default())
     }
 
     /// The picture in the buffer's bytes, for writing.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if they are too few.
+    /// Fails with [`RestoreError::Picture`] if they are too few.
     pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
+        self.picture(data.get_mut(self.start()..).unwrap_or_default())
+    }
+
+    /// What views of RGB begin after.
+    fn start(&self) -> usize {
         match self.layout {
-            Layout::Rgb(layout) => {
-                let Plane { offset, stride } = self.start(0);
-                let data = data.get_mut(offset..).unwrap_or_default();
-                PixelViewMut::new(data, self.width, self.height, stride, layout).map(PictureViewMut::Rgb)
-            }
-            Layout::Yuv(layout) => {
-                YuvViewMut::new(data, self.width, self.height, self.places(), layout).map(PictureViewMut::Yuv)
-            }
+            Layout::Rgb(_) => self.planes[0].offset,
+            Layout::Yuv(_) => 0,
+        }
+    }
+
+    fn picture<D: Deref<Target = [u8]>>(&self, data: D) -> Result<Picture<D>, RestoreError> {
+        let (width, height, planes) = (self.width, self.height, self.planes);
+        match self.layout {
+            Layout::Rgb(layout) => PixelPicture::new(data, width, height, planes[0].stride, layout).map(Picture::Rgb),
+            Layout::Yuv(layout) => YuvPicture::new(data, width, height, planes, layout).map(Picture::Yuv),
         }
     }
 }
 
-/// Planes as GStreamer describes them.
-fn planes(offsets: &[usize], strides: &[i32]) -> Result<[Plane; 3], BufferError> {
-    let mut planes = [Plane::default(); 3];
-    for ((plane, offset), stride) in planes.iter_mut().zip(offsets).zip(strides) {
-        plane.offset = *offset;
-        plane.stride = usize::try_from(*stride).map_err(|_| BufferError::Stride(*stride))?;
-    }
-    Ok(planes)
+/// Where the components lie, of planes with these offsets and strides.
+fn planes(
+    format: &VideoFormatInfo,
+    layout: Layout,
+    offsets: &[usize],
+    strides: &[i32],
+) -> Result<[PlaneLayout; 3], BufferError> {
+    let plane = |component: usize| {
+        let index = format.plane()[component] as usize;
+        let first = match layout {
+            Layout::Rgb(_) => 0,
+            Layout::Yuv(_) => format.poffset()[component] as usize,
+        };
+        Ok(PlaneLayout {
+            offset: offsets[index] + first,
+            stride: usize::try_from(strides[index]).map_err(|_| BufferError::Stride(strides[index]))?,
+            // Positive in every format with 8-bit samples of its own.
+            step: usize::try_from(format.pixel_stride()[component]).unwrap_or(0),
+        })
+    };
+    Ok([plane(0)?, plane(1)?, plane(2)?])
 }
 
 /// A meta may describe a picture larger than the caps (padding), never another format or a smaller one.
@@ -247,11 +216,11 @@ mod tests {
         .unwrap();
     }
 
-    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<Picture, BufferError> {
-        Picture::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
+    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<BufferLayout, BufferError> {
+        BufferLayout::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
     }
 
-    fn rgb(buffer: &gst::BufferRef) -> Result<Picture, BufferError> {
+    fn rgb(buffer: &gst::BufferRef) -> Result<BufferLayout, BufferError> {
         picture(buffer, &info(VideoFormat::Rgb, 17, 16))
     }
 
@@ -259,7 +228,7 @@ mod tests {
     fn without_metas_the_caps_say_where_rows_lie() {
         // GStreamer rounds rows up to four bytes: 17 pixels are 51 bytes.
         let picture = rgb(&buffer(|_| ())).unwrap();
-        assert_eq!(picture.planes[0], Plane { offset: 0, stride: 52 });
+        assert_eq!((picture.planes[0].offset, picture.planes[0].stride), (0, 52));
         assert_eq!((picture.width, picture.height), (17, 16));
     }
 
@@ -269,40 +238,37 @@ mod tests {
             add_meta(buffer, VideoFormat::Rgb, (40, 30), &[(7, 123)]);
             VideoCropMeta::add(buffer, (5, 2, 17, 16));
         });
-        let expected = Plane {
-            offset: 7 + 2 * 123 + 5 * 3,
-            stride: 123,
-        };
-        assert_eq!(rgb(&buffer).unwrap().start(0), expected);
+        let first = rgb(&buffer).unwrap().planes[0];
+        assert_eq!((first.offset, first.stride), (7 + 2 * 123 + 5 * 3, 123));
     }
 
     /// A crop of (6, 2) from planes that begin at 10, 5000 and 8000, in rows of 64, 40 and 48 bytes.
     #[track_caller]
-    fn check_cropped_places(format: VideoFormat, expected: [(usize, usize, usize); 3]) {
+    fn check_cropped_planes(format: VideoFormat, expected: [(usize, usize, usize); 3]) {
         let planes = [(10, 64), (5000, 40), (8000, 48)];
         let info = info(format, 16, 16);
         let buffer = buffer(|buffer| {
             add_meta(buffer, format, (24, 20), &planes[..info.n_planes() as usize]);
             VideoCropMeta::add(buffer, (6, 2, 16, 16));
         });
-        let places = picture(&buffer, &info).unwrap().places();
-        let expected = expected.map(|(offset, stride, step)| Place { offset, stride, step });
-        assert_eq!(places, expected, "{format}");
+        let planes = picture(&buffer, &info).unwrap().planes;
+        let expected = expected.map(|(offset, stride, step)| PlaneLayout { offset, stride, step });
+        assert_eq!(planes, expected, "{format}");
     }
 
     #[test]
     fn components_of_yuv_lie_where_format_meta_and_crop_say() {
         let y = (10 + 2 * 64 + 6, 64, 1);
-        check_cropped_places(VideoFormat::I420, [y, (5000 + 40 + 3, 40, 1), (8000 + 48 + 3, 48, 1)]);
+        check_cropped_planes(VideoFormat::I420, [y, (5000 + 40 + 3, 40, 1), (8000 + 48 + 3, 48, 1)]);
         // V is the second plane.
-        check_cropped_places(VideoFormat::Yv12, [y, (8000 + 48 + 3, 48, 1), (5000 + 40 + 3, 40, 1)]);
-        check_cropped_places(VideoFormat::Nv12, [y, (5000 + 40 + 6, 40, 2), (5000 + 40 + 7, 40, 2)]);
+        check_cropped_planes(VideoFormat::Yv12, [y, (8000 + 48 + 3, 48, 1), (5000 + 40 + 3, 40, 1)]);
+        check_cropped_planes(VideoFormat::Nv12, [y, (5000 + 40 + 6, 40, 2), (5000 + 40 + 7, 40, 2)]);
         let start = 10 + 2 * 64 + 6 * 2;
-        check_cropped_places(
+        check_cropped_planes(
             VideoFormat::Yuy2,
             [(start, 64, 2), (start + 1, 64, 4), (start + 3, 64, 4)],
         );
-        check_cropped_places(
+        check_cropped_planes(
             VideoFormat::Y444,
             [y, (5000 + 2 * 40 + 6, 40, 1), (8000 + 2 * 48 + 6, 48, 1)],
         );
@@ -355,7 +321,7 @@ mod tests {
     #[test]
     fn too_few_bytes_are_an_error() {
         let mut picture = rgb(&buffer(|_| ())).unwrap();
-        picture.planes[0] = Plane { offset: 10, stride: 60 };
+        (picture.planes[0].offset, picture.planes[0].stride) = (10, 60);
         picture.height = 2;
         assert!(picture.view(&[0; 10 + 60 + 51]).is_ok());
         assert!(picture.view(&[0; 10 + 60 + 50]).is_err());

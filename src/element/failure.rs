@@ -24,22 +24,22 @@ pub fn of_opening(error: &OpenError) -> gst::ErrorMessage {
         OpenError::Runtime(RuntimeError::LibraryNotFound { .. }) => gst::ResourceError::NotFound,
         OpenError::Runtime(_) => gst::ResourceError::Settings,
     };
-    message(&code, &format!("The model could not be opened: {error}"))
+    gst::error_msg!(code, ("The model could not be opened: {error}"))
 }
 
 /// The message for a frame that ends the stream; `None` where there is nothing to add.
 pub fn of_frame(error: &FrameError) -> Option<gst::ErrorMessage> {
     let text = format!("The frame could not be restored: {error}");
-    match error {
-        FrameError::Flushing | FrameError::NoModel | FrameError::NotNegotiated => None,
-        FrameError::Buffer(_) => Some(message(&gst::StreamError::Format, &text)),
-        FrameError::Restore(RestoreError::Graph(graph)) if graph.kind == GraphErrorKind::OutOfMemory => {
-            Some(message(&gst::ResourceError::NoSpaceLeft, &text))
+    Some(match error {
+        FrameError::Flushing | FrameError::NoModel | FrameError::NotNegotiated => return None,
+        FrameError::Buffer(_) | FrameError::Restore(RestoreError::Picture { .. }) => {
+            gst::error_msg!(gst::StreamError::Format, ("{text}"))
         }
-        FrameError::Restore(RestoreError::Picture { .. }) => Some(message(&gst::StreamError::Format, &text)),
-        FrameError::Restore(_) => Some(message(&gst::StreamError::Failed, &text)),
-        FrameError::Thread(_) => Some(message(&gst::ResourceError::Failed, &text)),
-    }
+        FrameError::Restore(RestoreError::Graph(graph)) if graph.kind == GraphErrorKind::OutOfMemory => {
+            gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{text}"))
+        }
+        FrameError::Restore(_) => gst::error_msg!(gst::StreamError::Failed, ("{text}")),
+    })
 }
 
 /// The text of the warning about the first of several failures in a row.
@@ -53,8 +53,4 @@ pub fn warning(error: &FrameError, max_errors: u32) -> String {
         count => format!("the stream ends at {count} in a row (max-errors)"),
     };
     format!("The frame could not be restored and is {fate}: {error}; {end}")
-}
-
-fn message<T: gst::MessageErrorDomain>(code: &T, text: &str) -> gst::ErrorMessage {
-    gst::ErrorMessage::new(code, Some(text), None, file!(), module_path!(), line!())
 }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::CAT;
 use super::session::{FrameError, Session, VideoCaps, WriteSettings};
 use super::timing::{FrameTimes, Timing};
-use crate::pace::{Change, Cost, Plan, Policy};
-use crate::restore::{Completion, FinishedFrame, Frame, Limit, MemoryFallback, Report, Settings};
+use crate::pace::{Change, Cost, OverloadController, Plan};
+use crate::restore::{Completion, Frame, MemoryFallback, Report, Settings};
 
 /// What a frame is to be treated by.
-#[derive(Clone)]
 pub struct Request {
     /// Its times.
     pub times: FrameTimes,
@@ -20,30 +19,20 @@ pub struct Request {
     pub settings: Settings,
     /// Failures in a row that end the stream; 0: none do.
     pub max_errors: u32,
-    /// Whether what it is restored to is kept, for the detail of bypassed frames.
-    pub is_kept: bool,
-    /// Share of the detail that it takes from the restored frame before it, from 0 to 1.
-    pub blend: f32,
+    /// How what it is restored to is written.
+    pub write: WriteSettings,
 }
 
 /// What goes through the pipeline with a frame.
 pub struct FrameContext {
     /// The buffer that it is to be written to, with times, flags and metas.
     pub output: gst::Buffer,
-    /// How.
-    pub treatment: Treatment,
-}
-
-/// How a frame is to be written.
-pub struct Treatment {
     /// The caps that it came with.
     pub caps: Arc<VideoCaps>,
     /// What it is to be treated by.
     pub request: Request,
-    /// The time that it was given.
-    pub budget: Option<Duration>,
-    /// Whether it is bypassed with the detail of a restored one.
-    pub propagates: bool,
+    /// What was to be done with it.
+    pub plan: Plan,
 }
 
 /// What became of a frame.
@@ -110,42 +99,36 @@ impl<'s> FrameFlow<'s> {
     /// Writes what became of a frame to its output; none if it was flushed. An error means that the stream is to end.
     pub fn complete(
         mut self,
-        finished: FinishedFrame<()>,
-        treatment: &Treatment,
+        frame: &Arc<Frame>,
+        completion: Completion,
+        plan: Plan,
+        caps: &VideoCaps,
         output: &mut gst::BufferRef,
     ) -> (Option<Result<Fate, FrameError>>, FrameMessages) {
-        let (frame, caps) = (&finished.frame, &*treatment.caps);
-        let fate = match finished.completion {
+        let fate = match completion {
             Completion::Done(outcome) => {
-                let ways = WriteSettings {
-                    blended: self.is_blended(),
-                    kept: treatment.request.is_kept,
-                    blend: treatment.request.blend,
-                };
-                let written = self.session.write(caps, frame, outcome, ways, output);
+                let written = self.session.write(caps, frame, outcome, self.request.write, output);
                 Some(self.conclude(written, caps, frame, output))
             }
-            Completion::Late => Some(self.miss(treatment, frame, output)),
-            Completion::Bypassed => Some(self.bypass(caps, frame, treatment.propagates, output)),
+            Completion::Late => Some(self.miss(plan, caps, frame, output)),
+            Completion::Bypassed => {
+                let propagates = matches!(plan, Plan::Bypass { propagates: true, .. });
+                Some(self.bypass(caps, frame, propagates, output))
+            }
             Completion::Flushed => None,
         };
         (fate, self.end())
     }
 
     fn end(mut self) -> FrameMessages {
-        self.messages.change = self.timing().controller.take_change();
+        self.messages.change = self.timing.lock().controller.take_change();
         self.messages
-    }
-
-    /// Whether restored and bypassed frames may follow each other.
-    fn is_blended(&self) -> bool {
-        self.timing().controller.policy() != Policy::Wait
     }
 
     fn ask_controller(&self) -> Plan {
         let mut arrival = self.request.times.arrival;
         arrival.ready = self.session.model().is_some();
-        let plan = self.timing().controller.plan(&arrival);
+        let plan = self.timing.lock().controller.plan(&arrival);
         gst::trace!(
             CAT,
             "{:?} left for a frame of {:?}: {plan:?}",
@@ -160,13 +143,13 @@ impl<'s> FrameFlow<'s> {
         if self.session.has_failed() {
             return Err(FrameError::NoModel);
         }
-        self.learn_from_trial()?;
+        self.collect_trial()?;
         if !self.request.times.follows {
-            self.session.skip();
+            self.session.forget_previous();
         }
         match self.session.read(input) {
             Err(error @ (FrameError::Buffer(_) | FrameError::Restore(_))) => {
-                self.session.leave_out();
+                self.session.frame_dropped();
                 self.fail(error)?;
                 Ok(None)
             }
@@ -175,19 +158,16 @@ impl<'s> FrameFlow<'s> {
     }
 
     /// What a trial took at another depth than frames have now says nothing of times.
-    fn learn_from_trial(&mut self) -> Result<(), FrameError> {
-        let Some(outcome) = self.session.take_trial(self.request.is_kept) else {
+    fn collect_trial(&mut self) -> Result<(), FrameError> {
+        let Some(outcome) = self.session.take_trial(self.request.write.kept) else {
             return Ok(());
         };
         let pipelined = self.session.is_pipelined();
-        let mut timing = self.timing();
-        let now = timing.now();
-        match &outcome {
-            Ok(report) if report.pipelined == pipelined => timing.controller.measured(now, cost(report)),
+        self.control(|controller, now| match &outcome {
+            Ok(report) if report.pipelined == pipelined => controller.measured(now, cost(report)),
             Ok(_) => (),
-            Err(_) => timing.controller.trial_failed(now),
-        }
-        drop(timing);
+            Err(_) => controller.trial_failed(now),
+        });
         match outcome {
             Ok(report) => {
                 gst::log!(CAT, "a trial took {:?}", report.timings.total);
@@ -199,19 +179,25 @@ impl<'s> FrameFlow<'s> {
     }
 
     /// The frame was not restored within its budget.
-    fn miss(&mut self, treatment: &Treatment, frame: &Frame, output: &mut gst::BufferRef) -> Result<Fate, FrameError> {
-        let mut timing = self.timing();
-        let now = timing.now();
-        let plan = timing.controller.missed(now, treatment.budget.unwrap_or_default());
-        drop(timing);
-        match plan {
+    fn miss(
+        &mut self,
+        plan: Plan,
+        caps: &VideoCaps,
+        frame: &Frame,
+        output: &mut gst::BufferRef,
+    ) -> Result<Fate, FrameError> {
+        let budget = match plan {
+            Plan::Restore { budget, .. } => budget.unwrap_or_default(),
+            Plan::Bypass { .. } | Plan::Drop => Duration::ZERO,
+        };
+        match self.control(|controller, now| controller.missed(now, budget)) {
             Plan::Drop => Ok(Fate::Dropped),
             // Of its time is left what a bicubic picture takes.
-            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(&treatment.caps, frame, false, output),
+            Plan::Bypass { .. } | Plan::Restore { .. } => self.bypass(caps, frame, false, output),
         }
     }
 
-    /// Counts what restoring a frame came to; of one that could not be restored the bicubic picture goes out.
+    /// Counts the result of restoring a frame; one that could not be restored is bypassed.
     fn conclude(
         &mut self,
         restored: Result<Report, FrameError>,
@@ -221,10 +207,7 @@ impl<'s> FrameFlow<'s> {
     ) -> Result<Fate, FrameError> {
         match restored {
             Ok(report) => {
-                let mut timing = self.timing();
-                let now = timing.now();
-                timing.controller.restored(now, cost(&report));
-                drop(timing);
+                self.control(|controller, now| controller.restored(now, cost(&report)));
                 self.succeed(&report);
                 Ok(Fate::Restored(report))
             }
@@ -246,20 +229,18 @@ impl<'s> FrameFlow<'s> {
         let started = Instant::now();
         let propagated = self.session.write_bypass(caps, frame, propagates, output)?;
         let took = started.elapsed();
-        let mut timing = self.timing();
-        let now = timing.now();
-        timing.controller.bypassed(now, took, propagated);
+        self.control(|controller, now| controller.bypassed(now, took, propagated));
         Ok(Fate::Bypassed { took, propagated })
     }
 
     fn succeed(&mut self, report: &Report) {
-        self.timing().failures_in_a_row = 0;
+        self.timing.lock().failures_in_a_row = 0;
         self.messages.fallback = self.messages.fallback.max(report.fallback);
     }
 
     /// Counts a failure: an error ends the stream.
     fn fail(&mut self, error: FrameError) -> Result<(), FrameError> {
-        let mut timing = self.timing();
+        let mut timing = self.timing.lock();
         timing.failures_in_a_row = timing.failures_in_a_row.saturating_add(1);
         let failures = timing.failures_in_a_row;
         drop(timing);
@@ -273,28 +254,21 @@ impl<'s> FrameFlow<'s> {
         Ok(())
     }
 
-    /// Never held while waiting, or while another lock is taken.
-    fn timing(&self) -> MutexGuard<'s, Timing> {
-        self.timing.lock()
+    /// Lets the controller know what has happened now.
+    fn control<R>(&self, tell: impl FnOnce(&mut OverloadController, Duration) -> R) -> R {
+        let mut timing = self.timing.lock();
+        let now = timing.now();
+        tell(&mut timing.controller, now)
     }
 }
 
-/// Until when a frame may take, if it has a budget at all: counted from when its times were taken.
-pub fn limit(times: &FrameTimes, budget: Option<Duration>, least: Duration) -> Option<Limit> {
-    budget.map(|budget| Limit {
-        deadline: times.taken + budget,
-        least,
-    })
-}
-
 fn cost(report: &Report) -> Cost {
-    let whole = report.timings.total;
+    let latency = report.timings.total;
     Cost {
-        whole,
-        turn: if report.pipelined {
-            report.timings.longer_half()
-        } else {
-            whole
+        latency,
+        period: match report.pipelined {
+            true => report.timings.longer_half(),
+            false => latency,
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Frames through the element: submitted to the pipeline, and pushed when they are finished, with what is told about each.
+//! Frames through the element: submitted to the pipeline, pushed when they are finished, and reported on the bus.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,14 +11,13 @@ use gst_base::subclass::base_transform::{
     BaseTransformImplExt, GenerateOutputSuccess, InputBuffer, PrepareOutputBufferSuccess,
 };
 
-use super::frame_flow::{self, Fate, FrameContext, FrameFlow, FrameMessages, Request, Treatment};
+use super::frame_flow::{Fate, FrameContext, FrameFlow, FrameMessages, Request};
 use super::imp::DloralVsr;
-use super::session::{FrameError, Session};
-use super::settings::Settings;
+use super::session::{FrameError, Session, WriteSettings};
 use super::timing;
 use super::{CAT, failure, messages};
 use crate::pace::{Nanoseconds, Plan, Policy};
-use crate::restore::{FinishedFrame, Frame};
+use crate::restore::{FinishedFrame, Frame, Limit};
 
 /// In and out.
 impl DloralVsr {
@@ -46,19 +45,19 @@ impl DloralVsr {
             }
         };
         if plan == Plan::Drop {
-            session.leave_out();
+            session.frame_dropped();
             self.account(&Ok(Fate::Dropped), &messages, &request);
-            self.tell_drop(input, &request);
+            self.post_drop(input, &request);
             return Ok(GenerateOutputSuccess::Dropped);
         }
-        self.tell(&messages, &request);
-        let submitted = self.carry_out(session, &frame, plan, output, request);
+        self.post_messages(&messages, &request);
+        let submitted = self.submit_planned(session, &frame, plan, output, request);
         submitted
             .map(|()| GenerateOutputSuccess::NoOutput)
             .inspect_err(|_| self.stats.lock().dropped())
     }
 
-    fn carry_out(
+    fn submit_planned(
         &self,
         session: &Session,
         frame: &Arc<Frame>,
@@ -66,25 +65,24 @@ impl DloralVsr {
         mut output: gst::Buffer,
         request: Request,
     ) -> Result<(), gst::FlowError> {
-        let (budget, propagates) = match plan {
-            Plan::Restore { budget, .. } => (budget, false),
-            Plan::Bypass { propagates, .. } => (None, propagates),
-            Plan::Drop => (None, false),
-        };
         if session.take_discont() {
             output.make_mut().set_flags(gst::BufferFlags::DISCONT);
         }
-        let times = request.times;
-        let treatment = Treatment {
-            caps: session.caps().ok_or(gst::FlowError::NotNegotiated)?,
+        let caps = session.caps().ok_or(gst::FlowError::NotNegotiated)?;
+        let taken = request.times.taken;
+        let context = FrameContext {
+            output,
+            caps,
             request,
-            budget,
-            propagates,
+            plan,
         };
-        let context = FrameContext { output, treatment };
         let submitted = match plan {
-            Plan::Restore { budget, least } => session.submit(frame, context, frame_flow::limit(&times, budget, least)),
-            Plan::Bypass { trial, .. } => session.bypass(frame, context, trial),
+            Plan::Restore { budget, least } => {
+                let deadline = budget.map(|budget| taken + budget);
+                let limit = deadline.map(|deadline| Limit { deadline, least });
+                session.submit(frame, context, limit)
+            }
+            Plan::Bypass { trial, propagates } => session.bypass(frame, context, trial, propagates),
             Plan::Drop => Ok(()),
         };
         submitted.map_err(|error| self.fail(&error))
@@ -108,35 +106,34 @@ impl DloralVsr {
             frame,
             completion,
         } = finished;
-        let FrameContext { mut output, treatment } = context;
-        let request = &treatment.request;
-        if !session.src_result.is_ok() {
+        let FrameContext {
+            mut output,
+            caps,
+            request,
+            plan,
+        } = context;
+        if session.src_result.get().is_err() {
             self.stats.lock().dropped();
             return;
         }
-        let finished = FinishedFrame {
-            context: (),
-            frame,
-            completion,
-        };
-        let flow = FrameFlow::new(session, &self.timing, request);
-        let (fate, messages) = flow.complete(finished, &treatment, output.make_mut());
+        let flow = FrameFlow::new(session, &self.timing, &request);
+        let (fate, messages) = flow.complete(&frame, completion, plan, &caps, output.make_mut());
         let Some(fate) = fate else {
             self.stats.lock().dropped();
             return;
         };
-        self.account(&fate, &messages, request);
+        self.account(&fate, &messages, &request);
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {
-                session.left_out_in_flight.store(true, Ordering::Relaxed);
-                self.tell_drop(&output, request);
+                session.dropped_in_flight.store(true, Ordering::Relaxed);
+                self.post_drop(&output, &request);
                 return;
             }
             Ok(Fate::Restored(_) | Fate::Bypassed { .. }) => {
-                if session.left_out_in_flight.swap(false, Ordering::Relaxed) {
+                if session.dropped_in_flight.swap(false, Ordering::Relaxed) {
                     output.make_mut().set_flags(gst::BufferFlags::DISCONT);
                 }
-                self.timing.lock().leaves(&output);
+                self.timing.lock().pushed(&output);
                 self.obj().src_pad().push(output)
             }
             Err(error) => Err(self.fail(&error)),
@@ -144,11 +141,11 @@ impl DloralVsr {
         session.src_result.set(pushed.map(|_| ()));
     }
 
-    /// Goes over to another model, if one was asked for and is open.
+    /// Switches to the other model, if one was requested and is open.
     pub(super) fn change_model(&self, session: &Session) {
         if session.take_replacement() {
             gst::info!(CAT, imp = self, "another model takes over");
-            // What the former one took says nothing of it.
+            // The times of the model before say nothing about it.
             self.timing.lock().controller.change_depth();
         }
     }
@@ -156,94 +153,92 @@ impl DloralVsr {
     /// Two frames are in flight at a time where nobody waits for a frame, or frames have the time of two: each may take
     /// longer if only more of them get through. Waits for models where no frame can be late.
     pub(super) fn choose_depth(&self, session: &Session) {
-        self.learn_of_upstream();
+        self.query_upstream();
         let own = self.own_latency();
         let playing = self.obj().current_state() == gst::State::Playing;
         let timing = self.timing.lock();
-        let (unhurried, ample) = (timing.is_unhurried(playing), timing.is_ample(own));
+        let (not_live, has_time) = (timing.is_not_live(playing), timing.has_time_for_two(own));
         drop(timing);
-        if unhurried {
+        if not_live {
             // What it comes to is the frame's to tell.
             let _ = session.wait_for_model();
         }
-        if session.set_pipelined(unhurried || ample, unhurried) {
+        if session.set_pipelined(not_live || has_time, not_live) {
             gst::debug!(CAT, imp = self, "two frames at a time: {}", session.is_pipelined());
             self.timing.lock().controller.change_depth();
         }
     }
 
-    fn begin(&self, input: &gst::BufferRef) -> Request {
-        if input.flags().contains(gst::BufferFlags::DISCONT) {
-            // What is in flight belongs to what was before.
-            self.drain();
-            self.reset("discontinuity");
+    /// Asks upstream, where its latency may have changed, and decides by that how frames are treated.
+    fn query_upstream(&self) {
+        self.post_latency();
+        if self.timing.lock().take_latency_query() {
+            let mut query = gst::query::Latency::new();
+            if self.obj().sink_pad().peer_query(&mut query) {
+                let (live, min, _) = query.result();
+                self.timing.lock().note_upstream(live, min);
+            }
         }
-        let request = self.request(input);
-        if let Some(lag) = request.times.lag {
-            self.tell_lag(lag, request.times.running_time);
-        }
-        request
-    }
-
-    /// Asks upstream, once, for what decides how frames are treated.
-    fn learn_of_upstream(&self) {
-        let element = self.obj();
-        self.tell_latency();
-        let asks = self.timing.lock().take_question();
-        let answer = if asks { timing::ask_upstream(&element) } else { None };
         let overload = self.settings.lock().overload;
-        let mut timing = self.timing.lock();
-        timing::note_upstream(&mut timing, answer);
+        let timing = self.timing.lock();
         let policy = overload.policy(timing.latencies.live);
         if timing.controller.policy() != policy {
             drop(timing);
-            // What is in flight was planned by the former policy, and is to come out by it.
+            // Frames in flight were planned by the old policy, and are finished by it.
             self.drain();
             self.timing.lock().controller.set_policy(policy);
         }
     }
 
     /// What the element adds to the pipeline's latency.
-    fn own_latency(&self) -> Duration {
+    pub(super) fn own_latency(&self) -> Duration {
         self.settings.lock().processing_latency.into()
     }
 
-    /// Whether frames may be bypassed, and then have the detail of restored ones.
-    fn is_propagating(&self, settings: &Settings) -> bool {
-        settings.propagate_detail && self.timing.lock().controller.policy() == Policy::Bypass
-    }
-
-    /// What the frame in `buffer` is to be treated by.
-    fn request(&self, buffer: &gst::BufferRef) -> Request {
+    /// What the frame in `input` is to be treated by.
+    fn begin(&self, input: &gst::BufferRef) -> Request {
+        if input.flags().contains(gst::BufferFlags::DISCONT) {
+            // What is in flight belongs to what was before.
+            self.drain();
+            self.reset("discontinuity");
+        }
         let settings = self.settings.lock().clone();
-        let own = self.own_latency();
-        let mut times = self.timing.lock().of_frame(&self.obj(), buffer, own);
+        let mut timing = self.timing.lock();
+        let mut times = timing.of_frame(&self.obj(), input, settings.processing_latency.into());
+        let policy = timing.controller.policy();
+        drop(timing);
         // The first frame of a stream has none before it to take detail from.
         times.arrival.interval = if times.follows { settings.restore_interval } else { 1 };
         times.arrival.propagates = settings.propagate_detail;
+        if let Some(lag) = times.lag {
+            self.post_lag(lag, times.running_time);
+        }
+        let is_propagating = settings.propagate_detail && policy == Policy::Bypass;
         Request {
             times,
             settings: settings.restore_settings(),
             max_errors: settings.max_errors,
-            is_kept: settings.restore_interval > 1 || settings.temporal_blend > 0.0 || self.is_propagating(&settings),
-            blend: settings.temporal_blend as f32,
+            write: WriteSettings {
+                blended: policy != Policy::Wait,
+                kept: settings.restore_interval > 1 || settings.temporal_blend > 0.0 || is_propagating,
+                blend: settings.temporal_blend as f32,
+            },
         }
     }
 }
 
-/// What is told.
+/// What is posted.
 impl DloralVsr {
     /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
     /// post it.
-    pub(super) fn tell_last_result(&self) {
+    pub(super) fn post_last_error(&self) {
         let Some(session) = self.session() else { return };
         if let Err(error @ FrameError::Restore(_)) = session.wait_for_slot() {
             // A thread of the pipeline is gone, and the last frames with it. No frame follows whose flow this would be.
             let _ = self.fail(&error);
         }
-        let error = session.src_result.untold_error();
         // Whoever answered with an error has posted it, and a flush or an end is none.
-        if let Some(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = error {
+        if let Err(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = session.src_result.get() {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Failed,
@@ -264,15 +259,16 @@ impl DloralVsr {
         }
         drop(stats);
         if first {
-            self.tell_of_nodes_on_cpu();
+            self.post_nodes_on_cpu();
         }
-        self.tell(messages, request);
+        self.post_messages(messages, request);
     }
 
     /// Warns of a provider that does not have all of the model's operators.
-    fn tell_of_nodes_on_cpu(&self) {
-        let model = self.session().and_then(|session| session.model());
-        if let Some((model, nodes)) = model.and_then(|model| model.left_to_cpu().map(|nodes| (model, nodes))) {
+    fn post_nodes_on_cpu(&self) {
+        if let Some(model) = self.model()
+            && let Some(nodes) = model.left_to_cpu()
+        {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,
@@ -285,10 +281,8 @@ impl DloralVsr {
     }
 
     /// Posts that frames fall behind, and warns once of a source that may be live without saying so.
-    fn tell_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
-        let structure = messages::lag_structure(lag, running_time);
-        gst::info!(CAT, imp = self, "{structure}");
-        self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
+    fn post_lag(&self, lag: Nanoseconds, running_time: Option<Nanoseconds>) {
+        self.post_structure(messages::lag_structure(lag, running_time));
         // A file is read as fast as it is restored.
         let protocol = timing::source_protocol(&self.obj()).filter(|protocol| protocol != "file");
         if let Some(protocol) = protocol
@@ -302,14 +296,16 @@ impl DloralVsr {
         }
     }
 
+    fn post_structure(&self, structure: gst::Structure) {
+        gst::info!(CAT, imp = self, "{structure}");
+        self.post(gst::message::Element::builder(structure).src(&*self.obj()).build());
+    }
+
     /// Counts failures, and posts what there is to tell about a frame.
-    fn tell(&self, messages: &FrameMessages, request: &Request) {
+    fn post_messages(&self, messages: &FrameMessages, request: &Request) {
         self.stats.lock().failed(messages.failures);
-        let element = self.obj();
         if let Some(change) = &messages.change {
-            let structure = messages::state_structure(change, request.times.running_time);
-            gst::info!(CAT, imp = self, "{structure}");
-            self.post(gst::message::Element::builder(structure).src(&*element).build());
+            self.post_structure(messages::state_structure(change, request.times.running_time));
             self.timing.lock().changed(change, request.times.running_time);
         }
         let slow = self.timing.lock().take_slow(request.times.running_time);
@@ -326,24 +322,26 @@ impl DloralVsr {
         }
     }
 
-    /// Posts that a frame was dropped because it would have come late.
-    fn tell_drop(&self, buffer: &gst::BufferRef, request: &Request) {
-        let element = self.obj();
-        let processed_and_dropped = self.stats.lock().processed_and_dropped();
+    /// Posts the QoS message of a frame that was dropped because it would have come late.
+    fn post_drop(&self, buffer: &gst::BufferRef, request: &Request) {
+        /// Quality is at its best, as the base class tells it.
+        const QUALITY: i32 = 1_000_000;
+        let times = &request.times;
+        let (processed, dropped) = self.stats.lock().processed_and_dropped();
+        let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
+        let jitter = times.arrival.slack.map_or(0, |slack| slack.saturating_neg());
         let timing = self.timing.lock();
-        let (live, proportion) = (timing.latencies.live, timing.controller.proportion());
-        let segment = timing.segment().cloned();
+        let message = gst::message::Qos::builder(timing.latencies.live)
+            .running_time(times.running_time.and_then(messages::clock_time))
+            .stream_time(timing.stream_time(buffer.pts()))
+            .timestamp(buffer.pts())
+            .duration(buffer.duration())
+            .values(jitter, timing.controller.proportion(), QUALITY)
+            .stats(count(processed), count(dropped))
+            .src(&*self.obj())
+            .build();
         drop(timing);
-        let drop = messages::Drop {
-            buffer,
-            segment: segment.as_ref(),
-            live,
-            running_time: request.times.running_time,
-            slack: request.times.arrival.slack,
-            proportion,
-            processed_and_dropped,
-        };
-        self.post(messages::qos_message(&drop, &element));
+        self.post(message);
     }
 
     /// Posts what is to be posted about a frame that did not come out.

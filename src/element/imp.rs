@@ -13,12 +13,13 @@ use gst_video::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::model::OnFailure;
-use super::session::{ModelTicket, Session, VideoCaps};
+use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, allocation, caps, messages, metas, model, navigation};
+use super::{CAT, allocation, caps, formats, messages, metas, model, navigation};
 use crate::restore::Hook;
+use crate::runtime::Model;
 
 /// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
 #[derive(Default)]
@@ -27,8 +28,8 @@ pub struct DloralVsr {
     pub(super) stats: Mutex<Stats>,
     pub(super) timing: Mutex<Timing>,
     /// For the next start; only tests set one.
-    hook: Mutex<Option<Hook>>,
-    /// Why caps were refused last, as it was told.
+    pub(super) hook: Mutex<Option<Hook>>,
+    /// Why caps were refused last: each reason is posted once in a row.
     refused: Mutex<Option<String>>,
     /// From start to stop.
     session: Mutex<Option<Arc<Session>>>,
@@ -46,67 +47,56 @@ impl DloralVsr {
         self.session.lock().clone()
     }
 
-    #[cfg(feature = "pipelines")]
-    pub(super) fn set_hook(&self, hook: Option<Hook>) {
-        *self.hook.lock() = hook;
+    fn with_session(&self, act: impl FnOnce(&Session)) {
+        if let Some(session) = self.session() {
+            act(&session);
+        }
+    }
+
+    /// The model, once it is open.
+    pub(super) fn model(&self) -> Option<Arc<Model>> {
+        self.session()?.model()
     }
 
     pub(super) fn reset(&self, why: &str) {
         self.timing.lock().reset();
-        if let Some(session) = self.session() {
-            gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
-            session.reset();
-        }
+        gst::debug!(CAT, imp = self, "{why}: the next frame is paired with itself");
+        self.with_session(Session::reset);
     }
 
     fn stats(&self) -> gst::Structure {
-        let session = self.session();
-        let model = session.as_ref().and_then(|session| session.model());
-        let provider = model.map(|model| model.provider().to_string()).unwrap_or_default();
-        let pipelined = session.is_some_and(|session| session.is_pipelined());
+        let provider = self.model().map(|model| model.provider().to_string());
+        let pipelined = self.session().is_some_and(|session| session.is_pipelined());
         let timing = self.timing.lock();
         let (state, lag) = (timing.controller.state().map(messages::name), timing.lag.current());
         drop(timing);
-        self.stats
-            .lock()
-            .to_structure(state.unwrap_or_default(), &provider, 1 + u32::from(pipelined), lag)
-    }
-
-    fn window(&self) -> u32 {
-        self.session()
-            .and_then(|session| session.model())
-            .map_or(0, |model| model.manifest().window.frames)
+        let (state, provider) = (state.unwrap_or_default(), provider.unwrap_or_default());
+        let stats = self.stats.lock();
+        stats.to_structure(state, &provider, 1 + u32::from(pipelined), lag)
     }
 
     /// Adds the element's own latency to what upstream has answered.
     fn add_latency(&self, query: &mut gst::query::Latency) {
         let own = self.settings.lock().processing_latency;
         let (live, min, max) = query.result();
-        self.timing.lock().answer(live, min, own.into());
+        let mut timing = self.timing.lock();
+        timing.note_upstream(live, min);
+        timing.answered = Some(own.into());
+        drop(timing);
         query.set(live, min.saturating_add(own), max.map(|max| max.saturating_add(own)));
         gst::debug!(CAT, imp = self, "latency {min} of upstream and {own} of this element");
     }
 
-    /// The base class does not see frames leave, and so takes the stream to stand still.
-    fn correct_position(&self, query: &mut gst::query::Position) {
-        if query.format() != gst::Format::Time {
-            return;
-        }
-        if let Some(position) = self.timing.lock().position() {
-            query.set(position);
-        }
-    }
-
-    /// Has the pipeline ask for the latency again if it has become another.
-    pub(super) fn tell_latency(&self) {
-        let processing = self.settings.lock().processing_latency.into();
-        if self.timing.lock().is_answer_old(processing) {
+    /// Posts LATENCY if the element's own has changed.
+    pub(super) fn post_latency(&self) {
+        let own = self.own_latency();
+        if self.timing.lock().take_latency_change(own) {
             self.post(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }
 
-    /// Takes down how late a frame came to the sink.
-    fn note_arrival(&self, late_by: gst::ClockTimeDiff) {
+    /// Counts how late a frame came to the sink.
+    fn note_qos(&self, late_by: gst::ClockTimeDiff) {
         if late_by > 0 {
             self.stats.lock().late();
         }
@@ -116,18 +106,9 @@ impl DloralVsr {
         }
     }
 
-    /// What downstream has answered to the frames in flight holds no more.
-    fn ask_downstream_again(&self) {
-        if let Some(session) = self.session() {
-            session.src_result.forget();
-        }
-    }
-
     /// Waits until every frame in flight is pushed.
     pub(super) fn drain(&self) {
-        if let Some(session) = self.session() {
-            session.drain();
-        }
+        self.with_session(Session::drain);
     }
 
     /// Without a bus there is nobody to tell.
@@ -145,17 +126,9 @@ impl DloralVsr {
         let answer = caps::answer(direction, query.filter(), |caps| other.peer_query_caps(Some(caps)));
         gst::trace!(CAT, imp = self, "the {direction:?} pad takes {answer}");
         query.set_result(&answer);
-        self.explain_refusal(direction, query);
-    }
-
-    /// An empty answer is a refusal.
-    fn explain_refusal(&self, direction: gst::PadDirection, query: &gst::query::Caps) {
-        let (Some(asked), Some(answer)) = (query.filter(), query.result()) else {
-            return;
-        };
-        if answer.is_empty() {
-            let why = caps::refusal(direction, asked);
-            match why {
+        // An empty answer is a refusal.
+        if let Some(asked) = query.filter().filter(|_| answer.is_empty()) {
+            match caps::refusal(direction, asked) {
                 Some(why) => self.refuse(direction, asked, &why),
                 None => gst::debug!(
                     CAT,
@@ -181,24 +154,18 @@ impl DloralVsr {
             );
         }
     }
-
-    /// Only pushing is offered: frames leave on a thread of the element's own.
-    fn answer_scheduling(&self, query: &mut gst::query::Scheduling) {
-        query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
-        query.add_scheduling_modes([gst::PadMode::Push]);
-    }
 }
 
 /// Another model.
 impl DloralVsr {
-    /// Opens the model that is asked for now beside the stream, if one runs.
+    /// Opens the model that the settings name now, beside the running stream.
     fn replace_model(&self) {
         let Some(session) = self.session() else { return };
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
-        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Warning);
+        let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Warning);
         if let Err(message) = session.replace_model(load) {
-            model::warn_of_kept_model(&self.obj(), &message.to_string());
+            model::post_kept_model(&self.obj(), &message.to_string());
         }
     }
 }
@@ -224,7 +191,7 @@ impl ObjectImpl for DloralVsr {
         let is_other = settings.model_request().model != model;
         drop(settings);
         match pspec.name() {
-            "processing-latency" => self.tell_latency(),
+            "processing-latency" => self.post_latency(),
             "model" if is_other => self.replace_model(),
             _ => (),
         }
@@ -232,7 +199,10 @@ impl ObjectImpl for DloralVsr {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "window" => self.window().to_value(),
+            "window" => self
+                .model()
+                .map_or(0, |model| model.manifest().window.frames)
+                .to_value(),
             "stats" => self.stats().to_value(),
             name => self.settings.lock().value(name),
         }
@@ -278,7 +248,7 @@ impl ElementImpl for DloralVsr {
             && let Some(session) = self.session()
         {
             // The base class waits for the streaming thread, which may be waiting for the model.
-            if session.abandon() {
+            if session.cancel() {
                 model::post_cancelled(&self.obj());
             }
         }
@@ -299,7 +269,7 @@ impl BaseTransformImpl for DloralVsr {
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
         let pushing = element.clone();
-        let load = move |ticket: &ModelTicket| model::open(&element, &request, ticket, OnFailure::Error);
+        let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Error);
         let session = Session::start(hook, load, move |session, finished| {
             if let Some(element) = pushing.upgrade() {
                 element.imp().finish(session, finished);
@@ -322,8 +292,8 @@ impl BaseTransformImpl for DloralVsr {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         self.parent_propose_allocation(decide_query, query)?;
-        // The parent class has offered video metas.
-        allocation::offer_crop(query);
+        // The parent class has offered video metas. Crops are applied where a frame is read, so that upstream copies nothing.
+        query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
         Ok(())
     }
 
@@ -371,7 +341,8 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if direction == gst::PadDirection::Sink && query.is_serialized() {
+        let is_src = direction == gst::PadDirection::Src;
+        if !is_src && query.is_serialized() {
             self.drain();
         }
         match query.view_mut() {
@@ -379,19 +350,22 @@ impl BaseTransformImpl for DloralVsr {
                 self.answer_caps(direction, query);
                 return true;
             }
-            gst::QueryViewMut::Scheduling(query) if direction == gst::PadDirection::Src => {
-                self.answer_scheduling(query);
+            gst::QueryViewMut::Scheduling(query) if is_src => {
+                // Only pushing is offered: frames leave on a thread of the element's own.
+                query.set(gst::SchedulingFlags::SEQUENTIAL, 1, -1, 0);
+                query.add_scheduling_modes([gst::PadMode::Push]);
                 return true;
             }
             _ => (),
         }
         let answered = BaseTransformImplExt::parent_query(self, direction, query);
         match query.view_mut() {
-            gst::QueryViewMut::Latency(query) if answered && direction == gst::PadDirection::Src => {
-                self.add_latency(query);
-            }
-            gst::QueryViewMut::Position(query) if answered && direction == gst::PadDirection::Src => {
-                self.correct_position(query);
+            gst::QueryViewMut::Latency(query) if answered && is_src => self.add_latency(query),
+            gst::QueryViewMut::Position(query) if answered && is_src && query.format() == gst::Format::Time => {
+                // The base class does not see frames leave, and so takes the stream to stand still.
+                if let Some(position) = self.timing.lock().position() {
+                    query.set(position);
+                }
             }
             _ => (),
         }
@@ -403,24 +377,25 @@ impl BaseTransformImpl for DloralVsr {
             self.drain();
         }
         match event.view() {
-            gst::EventView::FlushStart(_) => self.session().iter().for_each(|session| session.set_flushing(true)),
+            gst::EventView::FlushStart(_) => self.with_session(|session| session.set_flushing(true)),
             gst::EventView::FlushStop(_) => {
-                self.session().iter().for_each(|session| session.set_flushing(false));
+                self.with_session(|session| session.set_flushing(false));
                 self.reset("flush");
                 self.timing.lock().flush();
             }
+            // What downstream has answered to the frames in flight holds no more.
             gst::EventView::StreamStart(_) => {
-                self.ask_downstream_again();
+                self.with_session(|session| session.src_result.clear());
                 self.reset("new stream");
                 self.timing.lock().begin();
             }
             gst::EventView::Segment(event) => {
-                self.ask_downstream_again();
+                self.with_session(|session| session.src_result.clear());
                 self.reset("new segment");
                 self.timing.lock().set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
-            gst::EventView::Eos(_) => self.tell_last_result(),
+            gst::EventView::Eos(_) => self.post_last_error(),
             _ => (),
         }
         self.parent_sink_event(event)
@@ -432,7 +407,7 @@ impl BaseTransformImpl for DloralVsr {
                 let (type_, _, late_by, _) = qos.get();
                 // A sink that shows fewer frames than come says the same of every one, and none of them is late.
                 if type_ != gst::QOSType::Throttle {
-                    self.note_arrival(late_by);
+                    self.note_qos(late_by);
                 }
                 // Not passed on: a decoder that drops frames because of it tears holes into the window. Nor does the
                 // base class learn of it, which would do the same.
@@ -462,7 +437,7 @@ impl BaseTransformImpl for DloralVsr {
             return Ok(GenerateOutputSuccess::NoOutput);
         };
         // With an error the frame that came is left out, as it would be had downstream refused it.
-        session.src_result.tell()?;
+        session.src_result.take()?;
         // Before it may have to wait for the model.
         self.stats.lock().frame_in();
         self.change_model(&session);
@@ -494,9 +469,13 @@ impl VideoFilterImpl for DloralVsr {
         out_info: &VideoInfo,
     ) -> Result<(), gst::LoggableError> {
         gst::debug!(CAT, imp = self, "{incaps} becomes {outcaps}");
-        let caps = VideoCaps::new(incaps, in_info, out_info)?;
+        let caps = VideoCaps {
+            input: in_info.clone(),
+            output: out_info.clone(),
+            layout: formats::layout(incaps, in_info)?,
+        };
         self.timing.lock().set_rate(in_info);
-        self.session().iter().for_each(|session| session.set_caps(caps.clone()));
+        self.with_session(|session| session.set_caps(caps));
         Ok(())
     }
 }

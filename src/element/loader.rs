@@ -1,4 +1,4 @@
-//! Something slow to load, on a thread of its own: waited for by the stream, abandoned when the element stops.
+//! Loads something slow on a thread of its own. The stream waits for it; the element's stop cancels it.
 
 use std::io;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use parking_lot::{Condvar, Mutex};
 use crate::runtime::OpenCancel;
 
 /// How often it is looked whether threads have ended.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A value that is being loaded. Dropping it, or [`abandon`](Self::abandon), cancels what the thread is at and leaves it to itself.
+/// A value that is being loaded. Dropping it, or [`cancel`](Self::cancel), cancels the thread's work and does not wait
+/// for it.
 pub struct Loader<T, E>(Arc<Shared<T, E>>);
 
 /// What waiting came to.
@@ -26,8 +27,8 @@ pub enum Waited<T> {
     Interrupted,
 }
 
-/// The end of it that the thread holds.
-pub struct Ticket<T, E>(Arc<Shared<T, E>>);
+/// The thread's end of it.
+pub struct Promise<T, E>(Arc<Shared<T, E>>);
 
 struct Shared<T, E> {
     slot: Mutex<Slot<T, E>>,
@@ -41,18 +42,18 @@ struct Slot<T, E> {
     /// Whether an error is for whoever starts the loader, see [`Loader::early_error`].
     starting: bool,
     flushing: bool,
-    abandoned: bool,
+    cancelled: bool,
 }
 
 enum Outcome<T, E> {
     Pending,
     Ready(T),
-    /// With the error if it is still to be told.
+    /// With the error, until it is reported.
     Failed(Option<E>),
 }
 
-/// The threads of a run's loaders. At the process's end ONNX Runtime takes down what a thread that is still opening a model
-/// works with, so a run that ends waits for them for a moment.
+/// The threads of a run's loaders. When the process exits, ONNX Runtime destroys what a thread that is still opening a
+/// model works with, so the end of a run waits for them for a moment.
 #[derive(Default)]
 pub struct LoaderThreads(Mutex<Vec<JoinHandle<()>>>);
 
@@ -72,14 +73,14 @@ impl LoaderThreads {
             if threads.is_empty() || Instant::now() >= deadline {
                 return;
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
 fn join_ended(threads: &mut Vec<JoinHandle<()>>) {
     for thread in threads.extract_if(.., |thread| thread.is_finished()) {
-        // A panic in there was told where it happened.
+        // The panic hook has reported a panic in there.
         let _ = thread.join();
     }
 }
@@ -99,33 +100,31 @@ impl<T, E> Slot<T, E> {
 }
 
 impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
-    /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its ticket; if it ends with neither, it has
-    /// failed.
-    ///
-    /// # Errors
-    /// If the system gives no thread.
-    pub fn spawn(threads: &LoaderThreads, load: impl FnOnce(&Ticket<T, E>) + Send + 'static) -> io::Result<Self> {
+    /// Starts `load` on a thread, one of `threads`. It hands the value or the error to its promise; if it ends with
+    /// neither, it has failed.
+    /// Fails if the system gives no thread.
+    pub fn spawn(threads: &LoaderThreads, load: impl FnOnce(&Promise<T, E>) + Send + 'static) -> io::Result<Self> {
         let slot = Slot {
             outcome: Outcome::Pending,
             starting: true,
             flushing: false,
-            abandoned: false,
+            cancelled: false,
         };
         let shared = Arc::new(Shared {
             slot: Mutex::new(slot),
             changed: Condvar::new(),
             cancel: OpenCancel::default(),
         });
-        let ticket = Ticket(shared.clone());
+        let promise = Promise(shared.clone());
         let thread = std::thread::Builder::new()
             .name("dloralvsr-load".into())
-            .spawn(move || load(&ticket))?;
+            .spawn(move || load(&promise))?;
         threads.add(thread);
         Ok(Loader(shared))
     }
 
     /// The error, if it comes before `timeout` is over; waits no longer than for the first outcome. From then on the
-    /// thread has to tell an error itself.
+    /// thread has to report an error itself.
     pub fn early_error(&self, timeout: Duration) -> Option<E> {
         let pending = |slot: &mut Slot<T, E>| slot.is_pending();
         let mut slot = self.0.slot.lock();
@@ -137,13 +136,13 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
         }
     }
 
-    /// Waits until the value is there, or a flush or abandonment comes.
+    /// Waits until the value is there, or a flush or cancellation comes.
     pub fn wait(&self) -> Waited<T> {
-        let wanted = |slot: &mut Slot<T, E>| slot.is_pending() && !slot.flushing && !slot.abandoned;
+        let wanted = |slot: &mut Slot<T, E>| slot.is_pending() && !slot.flushing && !slot.cancelled;
         let mut slot = self.0.slot.lock();
         self.0.changed.wait_while(&mut slot, wanted);
         match &slot.outcome {
-            _ if slot.flushing || slot.abandoned => Waited::Interrupted,
+            _ if slot.flushing || slot.cancelled => Waited::Interrupted,
             Outcome::Ready(value) => Waited::Ready(value.clone()),
             Outcome::Failed(_) | Outcome::Pending => Waited::Failed,
         }
@@ -165,7 +164,7 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
     /// Whether waiting is interrupted at present.
     pub fn is_interrupted(&self) -> bool {
         let slot = self.0.slot.lock();
-        slot.flushing || slot.abandoned
+        slot.flushing || slot.cancelled
     }
 
     /// While `flushing`, waiting is interrupted.
@@ -176,10 +175,10 @@ impl<T: Clone + Send + 'static, E: Send + 'static> Loader<T, E> {
 
 impl<T, E> Loader<T, E> {
     /// Interrupts waiting for good, and what is being opened. Says whether the thread is still at it.
-    pub fn abandon(&self) -> bool {
+    pub fn cancel(&self) -> bool {
         self.0.cancel.cancel();
         self.0.change(|slot| {
-            slot.abandoned = true;
+            slot.cancelled = true;
             slot.is_pending()
         })
     }
@@ -187,22 +186,22 @@ impl<T, E> Loader<T, E> {
 
 impl<T, E> Drop for Loader<T, E> {
     fn drop(&mut self) {
-        self.abandon();
+        self.cancel();
     }
 }
 
-impl<T, E> Ticket<T, E> {
-    /// Hands the value to those who wait. Says whether somebody still wanted it: whoever abandoned it before knows that
-    /// it was pending.
+impl<T, E> Promise<T, E> {
+    /// Hands the value to those who wait. Says whether it was still wanted: whoever cancelled it before knows that it was
+    /// pending.
     pub fn deliver(&self, value: T) -> bool {
         self.0.change(|slot| {
             slot.outcome = Outcome::Ready(value);
-            !slot.abandoned
+            !slot.cancelled
         })
     }
 
-    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then it is for the thread to
-    /// tell, before it drops the ticket and those who wait learn of the failure.
+    /// Hands the error to whoever starts the loader. Gives it back if they have gone on: then the thread has to report it,
+    /// before it drops the promise and those who wait learn of the failure.
     pub fn fail(&self, error: E) -> Option<E> {
         self.0.change(|slot| {
             if !slot.starting {
@@ -214,17 +213,17 @@ impl<T, E> Ticket<T, E> {
     }
 
     /// What ends the thread's work when nobody wants the result any more.
-    pub fn cancel(&self) -> &OpenCancel {
+    pub fn cancellation(&self) -> &OpenCancel {
         &self.0.cancel
     }
 
-    /// Whether somebody still wants the result, and hence news of it.
+    /// Whether somebody still wants the result, and hence messages about it.
     pub fn is_wanted(&self) -> bool {
-        !self.0.slot.lock().abandoned
+        !self.0.slot.lock().cancelled
     }
 }
 
-impl<T, E> Drop for Ticket<T, E> {
+impl<T, E> Drop for Promise<T, E> {
     /// A thread that failed, or panicked, leaves nobody waiting.
     fn drop(&mut self) {
         self.0.change(|slot| {
@@ -246,9 +245,9 @@ mod tests {
     /// A loader whose thread waits for what the test sends, and a way to send it.
     fn held() -> (TestLoader, mpsc::Sender<Result<u32, &'static str>>) {
         let (sender, receiver) = mpsc::channel();
-        let load = move |ticket: &Ticket<u32, &'static str>| match receiver.recv() {
-            Ok(Ok(value)) => drop(ticket.deliver(value)),
-            Ok(Err(error)) => drop(ticket.fail(error)),
+        let load = move |promise: &Promise<u32, &'static str>| match receiver.recv() {
+            Ok(Ok(value)) => drop(promise.deliver(value)),
+            Ok(Err(error)) => drop(promise.fail(error)),
             Err(_) => (),
         };
         (Loader::spawn(&LoaderThreads::default(), load).unwrap(), sender)
@@ -295,9 +294,9 @@ mod tests {
     fn a_later_error_is_given_back_to_the_thread() {
         let (told, hears) = mpsc::channel();
         let (go, wait_for_go) = mpsc::channel();
-        let loader = TestLoader::spawn(&LoaderThreads::default(), move |ticket| {
+        let loader = TestLoader::spawn(&LoaderThreads::default(), move |promise| {
             wait_for_go.recv().unwrap();
-            told.send(ticket.fail("broken")).unwrap();
+            told.send(promise.fail("broken")).unwrap();
         })
         .unwrap();
         assert_eq!(loader.early_error(Duration::ZERO), None);
@@ -330,15 +329,15 @@ mod tests {
     }
 
     #[test]
-    fn abandoning_waits_for_nobody_and_tells_the_thread() {
+    fn cancelling_waits_for_nobody_and_tells_the_thread() {
         let (asked, answer) = (mpsc::channel(), mpsc::channel());
-        let loader = TestLoader::spawn(&LoaderThreads::default(), move |ticket| {
+        let loader = TestLoader::spawn(&LoaderThreads::default(), move |promise| {
             asked.1.recv().unwrap();
-            answer.0.send(ticket.is_wanted()).unwrap();
-            ticket.deliver(1);
+            answer.0.send(promise.is_wanted()).unwrap();
+            promise.deliver(1);
         })
         .unwrap();
-        assert_eq!(wait(loader, |loader| assert!(loader.abandon())), Waited::Interrupted);
+        assert_eq!(wait(loader, |loader| assert!(loader.cancel())), Waited::Interrupted);
         asked.0.send(()).unwrap();
         assert_eq!(answer.1.recv_timeout(LONG), Ok(false));
     }

@@ -1,8 +1,8 @@
-//! What the element says on the bus while it runs: changes of state, and frames that it drops.
+//! Messages and warnings on the bus while the element runs: changes of state, lag, lack of memory.
 
 use std::time::Duration;
 
-use crate::pace::{Bound, Change, Nanoseconds, Reason, State};
+use crate::pace::{Bound, Change, Nanoseconds, Reason, State, TimeBudget};
 use crate::restore::MemoryFallback;
 
 /// Name of the element message's structure.
@@ -19,7 +19,7 @@ pub fn name(state: State) -> &'static str {
     }
 }
 
-/// The warning for whoever reads no element messages, the first time that frames are not restored for long.
+/// The warning for applications that read no element messages, the first time that frames are not restored for long.
 pub fn slow_warning(state: State, why: &Reason) -> Option<String> {
     let what = match state {
         State::Bypassing => "Frames go out bicubic for the time being",
@@ -48,80 +48,61 @@ pub fn fallback_warning(fallback: MemoryFallback) -> &'static str {
 /// The structure of the message about a change of state: `state`, `reason` in words, `needed-ms` and `available-ms` of
 /// a frame where they are known, and `running-time` of the first frame of the state.
 pub fn state_structure(change: &Change, running_time: Option<Nanoseconds>) -> gst::Structure {
-    let mut structure = gst::Structure::builder(STATE_MESSAGE)
+    let budget = match change.reason {
+        Reason::Slow(budget) | Reason::Fits(budget) => Some(budget),
+        Reason::Begin | Reason::Loading => None,
+    };
+    let needed = budget.and_then(|budget| budget.needed);
+    gst::Structure::builder(STATE_MESSAGE)
         .field("state", name(change.state))
         .field("reason", reason(&change.reason))
-        .build();
-    if let Reason::Slow { needed, available, .. } | Reason::Fits { needed, available, .. } = change.reason {
-        structure.set("available-ms", milliseconds(available));
-        if let Some(needed) = needed {
-            structure.set("needed-ms", milliseconds(needed));
-        }
-    }
-    if let Some(time) = running_time.and_then(clock_time) {
-        structure.set("running-time", time);
-    }
-    structure
+        .field_if_some("available-ms", budget.map(|budget| milliseconds(budget.available)))
+        .field_if_some("needed-ms", needed.map(milliseconds))
+        .field_if_some("running-time", running_time.and_then(clock_time))
+        .build()
 }
 
 fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Begin => "the stream has begun, or overload has changed".to_owned(),
         Reason::Loading => "the model is being opened".to_owned(),
-        Reason::Slow {
-            needed,
-            available,
-            bound,
-        } => format!(
-            "restoring a frame takes {}, and {}; use a smaller picture, a lower frame rate or a faster device, or give \
-             frames more time with processing-latency if they are late only",
-            needed.map_or_else(
+        Reason::Slow(budget) => {
+            let takes = budget.needed.map_or_else(
                 || "a time that is not known yet".to_owned(),
-                |needed| format!("{:.1} ms or more", milliseconds(needed))
-            ),
-            match bound {
-                Bound::Deadline => format!(
-                    "{:.1} ms were left for the last one until its deadline",
-                    milliseconds(*available)
-                ),
-                Bound::Rate => next_frame(*available),
-            }
-        ),
-        Reason::Fits {
-            needed,
-            available,
-            bound,
-        } => {
-            let took = needed.map_or_else(
-                || "may take another time now, since frames go another way".to_owned(),
+                |needed| format!("{:.1} ms or more", milliseconds(needed)),
+            );
+            let limit = limit(budget, |left| format!("{left:.1} ms were left for the last one"));
+            format!(
+                "restoring a frame takes {takes}, and {limit}; use a smaller picture, a lower frame rate or a faster device, \
+                 or give frames more time with processing-latency if they are late only"
+            )
+        }
+        Reason::Fits(budget) => {
+            let takes = budget.needed.map_or_else(
+                || "may take another time now, since another number of them is in flight".to_owned(),
                 |needed| format!("takes {:.1} ms", milliseconds(needed)),
             );
-            let has = match bound {
-                Bound::Deadline => format!("it has {:.1} ms until its deadline", milliseconds(*available)),
-                Bound::Rate => next_frame(*available),
-            };
-            format!("restoring a frame {took}, and {has}")
+            let limit = limit(budget, |left| format!("it has {left:.1} ms"));
+            format!("restoring a frame {takes}, and {limit}")
         }
     }
 }
 
 /// However much time a frame has until its deadline, it must not hold up the next one.
-fn next_frame(frame: Duration) -> String {
-    format!(
-        "the next one comes after {:.1} ms, by the frame rate",
-        milliseconds(frame)
-    )
+fn limit(budget: &TimeBudget, left: impl FnOnce(f64) -> String) -> String {
+    let available = milliseconds(budget.available);
+    match budget.bound {
+        Bound::Deadline => format!("{} until its deadline", left(available)),
+        Bound::Rate => format!("the next one comes after {available:.1} ms, by the frame rate"),
+    }
 }
 
 /// The structure of the message about frames that fall behind: `lag-ms`, and `running-time` of the frame.
 pub fn lag_structure(lag: Nanoseconds, running_time: Option<Nanoseconds>) -> gst::Structure {
-    let mut structure = gst::Structure::builder(LAG_MESSAGE)
+    gst::Structure::builder(LAG_MESSAGE)
         .field("lag-ms", lag as f64 / 1e6)
-        .build();
-    if let Some(time) = running_time.and_then(clock_time) {
-        structure.set("running-time", time);
-    }
-    structure
+        .field_if_some("running-time", running_time.and_then(clock_time))
+        .build()
 }
 
 /// The warning for a source in a network that does not call itself live.
@@ -137,48 +118,9 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn clock_time(time: Nanoseconds) -> Option<gst::ClockTime> {
+/// A running time as messages have it; none before a segment's start.
+pub fn clock_time(time: Nanoseconds) -> Option<gst::ClockTime> {
     u64::try_from(time).ok().map(gst::ClockTime::from_nseconds)
-}
-
-/// A frame that was left out because it would have come late.
-pub struct Drop<'a> {
-    /// Its buffer.
-    pub buffer: &'a gst::BufferRef,
-    /// The segment that it is in, if there is one.
-    pub segment: Option<&'a gst::Segment>,
-    /// Whether upstream is live.
-    pub live: bool,
-    /// When it was to be shown.
-    pub running_time: Option<Nanoseconds>,
-    /// How long it would still have had.
-    pub slack: Option<Nanoseconds>,
-    /// What restoring takes, in lengths of a frame.
-    pub proportion: f64,
-    /// Frames that left, and frames that did not.
-    pub processed_and_dropped: (u64, u64),
-}
-
-/// The QoS message about a frame that was dropped.
-pub fn qos_message(drop: &Drop<'_>, source: &super::DloralVsr) -> gst::Message {
-    /// Quality is at its best, as the base class tells it.
-    const QUALITY: i32 = 1_000_000;
-    let time_segment = drop
-        .segment
-        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-    let stream_time = time_segment.and_then(|segment| segment.to_stream_time(drop.buffer.pts()));
-    let (processed, dropped) = drop.processed_and_dropped;
-    let count = |count: u64| gst::GenericFormattedValue::from(gst::format::Buffers::from_u64(count));
-    let jitter = drop.slack.map_or(0, |slack| slack.saturating_neg());
-    gst::message::Qos::builder(drop.live)
-        .running_time(drop.running_time.and_then(clock_time))
-        .stream_time(stream_time)
-        .timestamp(drop.buffer.pts())
-        .duration(drop.buffer.duration())
-        .values(jitter, drop.proportion, QUALITY)
-        .stats(count(processed), count(dropped))
-        .src(source)
-        .build()
 }
 
 #[cfg(test)]
@@ -190,11 +132,11 @@ mod tests {
         gst::init().unwrap();
         let change = Change {
             state: State::Bypassing,
-            reason: Reason::Slow {
+            reason: Reason::Slow(TimeBudget {
                 needed: Some(Duration::from_millis(120)),
                 available: Duration::from_millis(35),
                 bound: Bound::Deadline,
-            },
+            }),
         };
         let structure = state_structure(&change, Some(5_000_000_000));
         assert_eq!(structure.name(), STATE_MESSAGE);
@@ -221,11 +163,11 @@ mod tests {
             (Bound::Rate, 40, "the next one comes after 40.0 ms, by the frame rate"),
             (Bound::Deadline, 80, "it has 80.0 ms until its deadline"),
         ] {
-            let told = reason(&Reason::Fits {
+            let told = reason(&Reason::Fits(TimeBudget {
                 needed: Some(Duration::from_millis(31)),
                 available: Duration::from_millis(available),
                 bound,
-            });
+            }));
             assert_eq!(told, format!("restoring a frame takes 31.0 ms, and {says}"));
         }
     }

@@ -16,7 +16,7 @@
 //! ## Live streams
 //!
 //! Of a frame that is not restored by its deadline the bicubic picture goes out (bypass), or it is dropped, as `overload`
-//! says; restoration comes back as soon as it fits. Each change is told by an element message `dloralvsr-state`. A frame
+//! says; restoration comes back as soon as it fits. Each change is posted as an element message `dloralvsr-state`. A frame
 //! that cannot be restored is bypassed as well, with a warning, until `max-errors` of them come in a row. All of it is in
 //! `docs/live.md`.
 //!
@@ -53,8 +53,8 @@
 //! ## The window
 //!
 //! Every frame is restored together with the one before it. The first frame, one marked DISCONT, and the first after a
-//! flush, a segment, a gap (also one in the timestamps) or a caps change have none before them and are paired with themselves; so is the first after
-//! a scene cut.
+//! flush, a segment, a gap (also one in the timestamps) or a caps change have none before them and are paired with
+//! themselves; so is the first after a scene cut.
 //!
 //! ## Modules
 //!
@@ -65,15 +65,16 @@
 //! | `caps` | what is accepted, and which caps follow from which |
 //! | `colorimetry` | what caps say of colours, part by part |
 //! | `formats` | accepted formats, and the core's words for what their samples mean |
-//! | `allocation` | what ALLOCATION queries say about buffers |
+//! | `allocation` | ALLOCATION queries |
 //! | `buffers`, `metas` | buffers as the core's pictures; what becomes of their metas |
-//! | `navigation` | pointers in the enlarged picture, as places in the input |
-//! | `model`, `loader` | opening the model on a thread beside the stream, and what the bus is told of it |
+//! | `navigation` | pointer positions in the enlarged picture, as positions in the input |
+//! | `model`, `loader` | opening the model on a thread beside the stream, and its messages on the bus |
+//! | `ort_log` | ONNX Runtime's log as a debug category |
 //! | `session` | one run from start to stop: the model, the pipeline, the window, what downstream answers |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
-//! | `frames` | frames in and out: submitted, finished, pushed, and told about |
+//! | `frames` | frames in and out: submitted, finished, pushed, and reported on the bus |
 //! | `frame_flow` | one frame's fate: restored, bypassed, dropped or refused |
-//! | `messages` | what is said on the bus: changes of state, dropped frames |
+//! | `messages` | texts and structures of messages: changes of state, lag, lack of memory |
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 
@@ -130,7 +131,7 @@ impl DloralVsr {
     /// Has `hook` called before each graph is run, from the next start on: for tests of how slow or failing models are
     /// dealt with. What is installed is built without it.
     pub fn set_hook(&self, hook: Option<Hook>) {
-        self.imp().set_hook(hook);
+        *self.imp().hook.lock() = hook;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opening the model, with news of it on the bus.
+//! Opening the model, with its progress on the bus.
 
 use std::sync::{Arc, Once};
 
@@ -6,7 +6,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::failure::{self, OpenError};
-use super::session::ModelTicket;
+use super::session::ModelPromise;
 use super::settings::ModelRequest;
 use super::{CAT, DloralVsr, ort_log};
 use crate::pack::Pack;
@@ -26,40 +26,40 @@ pub enum OnFailure {
 
 /// Opens the model that is asked for and delivers it. Progress and errors that come late go to the bus of `element`,
 /// unless nobody wants the model any more.
-pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, ticket: &ModelTicket, on_failure: OnFailure) {
+pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, promise: &ModelPromise, on_failure: OnFailure) {
     let tell = |type_, text: &str| {
-        if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+        if let Some(element) = element.upgrade().filter(|_| promise.is_wanted()) {
             post_progress(&element, type_, text);
         }
     };
     tell(gst::ProgressType::Start, "Opening the model");
-    match load(request, ticket.cancel(), &mut |text| {
+    match load(request, promise.cancellation(), &mut |text| {
         tell(gst::ProgressType::Continue, text)
     }) {
         Ok(model) => {
             let text = describe(&model);
-            if let Some(element) = element.upgrade().filter(|_| ticket.deliver(model)) {
+            if let Some(element) = element.upgrade().filter(|_| promise.deliver(model)) {
                 post_progress(&element, gst::ProgressType::Complete, &text);
-                tell_of_telemetry(&element);
+                post_telemetry(&element);
             }
         }
         Err(error) => {
             tell(gst::ProgressType::Error, &error.to_string());
-            let Some(message) = ticket.fail(failure::of_opening(&error)) else {
+            let Some(message) = promise.fail(failure::of_opening(&error)) else {
                 return;
             };
-            if let Some(element) = element.upgrade().filter(|_| ticket.is_wanted()) {
+            if let Some(element) = element.upgrade().filter(|_| promise.is_wanted()) {
                 match on_failure {
                     OnFailure::Error => element.post_error_message(message),
-                    OnFailure::Warning => warn_of_kept_model(&element, &error.to_string()),
+                    OnFailure::Warning => post_kept_model(&element, &error.to_string()),
                 }
             }
         }
     }
 }
 
-/// Another model was asked for while the stream runs, and cannot be had.
-pub fn warn_of_kept_model(element: &DloralVsr, cause: &str) {
+/// Warns that the other model, which was requested while the stream runs, cannot be opened.
+pub fn post_kept_model(element: &DloralVsr, cause: &str) {
     gst::element_warning!(
         element,
         gst::ResourceError::NotFound,
@@ -67,7 +67,7 @@ pub fn warn_of_kept_model(element: &DloralVsr, cause: &str) {
     );
 }
 
-/// Ends the progress of a model that nobody waits for any more.
+/// Ends the progress of a model that is not waited for any more.
 pub fn post_cancelled(element: &DloralVsr) {
     post_progress(element, gst::ProgressType::Canceled, "The model is not needed any more");
 }
@@ -82,7 +82,7 @@ fn load(request: &ModelRequest, cancel: &OpenCancel, tell: &mut dyn FnMut(&str))
     Ok(Model::load_cancellable(&pack, &request.options, &mut progress, cancel)?)
 }
 
-/// The model and who computes; with `auto` also why nobody faster does.
+/// The model and its execution provider; with `auto` also why it is none that is faster.
 fn describe(model: &Model) -> String {
     let text = format!("Model {} runs on {}", model.manifest().name, model.provider());
     match model.provider_note() {
@@ -92,7 +92,7 @@ fn describe(model: &Model) -> String {
 }
 
 /// Once in a process.
-fn tell_of_telemetry(element: &DloralVsr) {
+fn post_telemetry(element: &DloralVsr) {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         if let Some(advice) = telemetry::advice() {

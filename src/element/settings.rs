@@ -78,7 +78,7 @@ impl Default for Settings {
 pub struct ModelRequest {
     /// The pack's name or folder; `None`: the embedded pack.
     pub model: Option<PathBuf>,
-    /// Who computes, and how.
+    /// How it is run.
     pub options: runtime::ModelOptions,
 }
 
@@ -194,23 +194,23 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("execution-provider", ExecutionProvider::default())
             .nick("Execution provider")
-            .blurb("Who computes. Only `auto` falls back to another; any other that cannot run is an error")
+            .blurb("Execution provider of ONNX Runtime. Only `auto` falls back; any other that cannot run is an error")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("device-id")
             .nick("Device id")
-            .blurb("Which of the provider's devices; of openvino's the processor is 0")
+            .blurb("Index of the provider's device; of openvino's the CPU is 0")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("precision", Precision::default())
             .nick("Precision")
-            .blurb("In which arithmetic graphs are run. What provider or pack do not have is an error")
+            .blurb("Arithmetic of the graphs. One that the provider or the pack does not have is an error")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("intra-threads")
             .nick("Intra-op threads")
             .blurb(
-                "Threads of a graph on the CPU, half of them where two graphs of a pack up to 256 MiB run side by side; \
+                "CPU threads of a graph, half of them while two frames are in flight, with packs up to 256 MiB; \
                  0: all cores",
             )
             .maximum(MAX_THREADS)
@@ -218,12 +218,12 @@ fn model_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimization-level", OptimizationLevel::default())
             .nick("Optimization level")
-            .blurb("How far ONNX Runtime rewrites the graphs")
+            .blurb("Graph optimizations of ONNX Runtime")
             .mutable_ready()
             .build(),
         glib::ParamSpecString::builder("cache-dir")
             .nick("Cache directory")
-            .blurb("Where TensorRT's engines and the trials of `auto` are kept; empty: the user's cache folder")
+            .blurb("Folder for TensorRT's engines and the trials of `auto`; empty: the user's cache folder")
             .mutable_ready()
             .build(),
     ]
@@ -234,7 +234,7 @@ fn running_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecEnum::builder_with_default("color-fix", ColorFix::default())
             .nick("Colour fix")
-            .blurb("How colours are brought back to the input's")
+            .blurb("How the output's colours are matched to the input's")
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("tile-size")
@@ -254,7 +254,7 @@ fn running_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecDouble::builder("scene-threshold")
             .nick("Scene threshold")
-            .blurb("Difference of two frames above which the second begins a scene; 0: no detection")
+            .blurb("Difference between two frames above which the second begins a scene; 0: no scene detection")
             .minimum(0.0)
             .maximum(1.0)
             .default_value(defaults.scene_threshold)
@@ -263,8 +263,8 @@ fn running_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder("restore-interval")
             .nick("Restore interval")
             .blurb(
-                "One frame in so many is restored; the others are bicubic with its detail, moved along the optical flow. \
-                 1: all are restored",
+                "Restore one frame in so many; the others are bicubic with the detail of that one, moved along the optical \
+                 flow. 1: restore all",
             )
             .minimum(1)
             .maximum(MAX_INTERVAL)
@@ -293,20 +293,20 @@ fn running_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("overload", Overload::default())
             .nick("Overload")
-            .blurb("What to do with frames that would come late")
+            .blurb("What to do with frames that would be late")
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt64::builder("processing-latency")
             .nick("Processing latency")
-            .blurb("Time in ns that a frame is given here in a live pipeline: added to the answer of the LATENCY query")
+            .blurb("Latency in ns that the element adds to a live pipeline: the time that a frame has here")
             .maximum(MAX_LATENCY)
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("max-errors")
             .nick("Maximum errors")
             .blurb(
-                "Frames in a row that fail before the stream ends with an error; until then they go out bicubic, \
-                 with a warning. 0: the stream never ends",
+                "Consecutive failures that end the stream with an error; until then failed frames go out bicubic, \
+                 with a warning. 0: none do",
             )
             .default_value(defaults.max_errors)
             .mutable_playing()
@@ -318,13 +318,14 @@ fn readings() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecUInt::builder("window")
             .nick("Window")
-            .blurb("Frames in the pack's window; 0 until the pack is open")
+            .blurb("Number of frames in the pack's window; 0 until the pack is open")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Frames in, out, restored, bypassed (with detail: propagated), dropped and late, scene cuts, ms of each stage, provider in use",
+                "Frames in, out, restored, bypassed (with detail: propagated), dropped and late, scene cuts, ms of each \
+                 stage, provider in use",
             )
             .read_only()
             .build(),

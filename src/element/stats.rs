@@ -79,8 +79,8 @@ impl Stats {
     }
 
     /// The structure `application/x-dloralvsr-stats`; `state` is what happens to frames at present, and `provider` the
-    /// one in use: both are empty while there is none. `depth`: frames that may be in flight at a time. `lag` is how long after its time the last frame came, if a clock
-    /// runs; one that came early has none.
+    /// one in use: both are empty while there is none. `depth`: frames that may be in flight at a time. `lag` is how
+    /// long after its time the last frame came, if a clock runs; one that came early has none.
     pub fn to_structure(&self, state: &str, provider: &str, depth: u32, lag: Option<Nanoseconds>) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-dloralvsr-stats")
             .field("frames-in", self.frames_in)

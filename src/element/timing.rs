@@ -15,8 +15,8 @@ use crate::pace::{
 /// Frames a second from which on a rate in caps is no promise of when frames come.
 const ABSURD_RATE: i32 = 1000;
 
-/// Frames in a row that come late to the sink before it is said.
-const TELLING: u32 = 10;
+/// Frames in a row that come late to the sink before there is a warning.
+const WARN_AFTER: u32 = 10;
 
 /// Frames that are not restored for less than this are no warning: after a start or a pause a stream may need a moment.
 const SLOW_FOR: Nanoseconds = 1_500_000_000;
@@ -32,27 +32,25 @@ pub struct Timing {
     gaps: GapDetector,
     /// Length of a frame by the caps.
     frame: Option<Duration>,
-    /// The running time of the frame before.
-    last: Option<Nanoseconds>,
-    /// Whether upstream is to be asked for its latency.
-    asks_upstream: bool,
+    /// Whether upstream's latency is to be queried before the next frame.
+    needs_latency_query: bool,
     /// What places frames in running time. Kept here, because the base class gives its own only to whoever holds the
     /// stream's lock, for which a query would have to wait.
     segment: Option<gst::Segment>,
-    /// Where in the segment the last frame that left ended.
-    left: Option<gst::ClockTime>,
+    /// Where in the segment the last frame that was pushed ended.
+    pushed_until: Option<gst::ClockTime>,
     /// How far frames are behind.
     pub lag: Lag,
     /// Frames in a row that came late to the sink.
     late_in_a_row: u32,
     /// Why frames are bypassed or dropped, and the running time since when.
     slow: Option<(Reason, Option<Nanoseconds>)>,
-    /// Whether it has been said that restoring is too slow.
+    /// Whether there was a warning that restoring is too slow.
     warned: bool,
     /// Frames that failed since the last one that did not.
     pub failures_in_a_row: u32,
     /// The element's own latency, as the last LATENCY query was answered.
-    answered: Option<Duration>,
+    pub answered: Option<Duration>,
     started: Instant,
 }
 
@@ -63,10 +61,9 @@ impl Default for Timing {
             latencies: Latencies::default(),
             gaps: GapDetector::default(),
             frame: None,
-            last: None,
-            asks_upstream: true,
+            needs_latency_query: true,
             segment: None,
-            left: None,
+            pushed_until: None,
             lag: Lag::default(),
             late_in_a_row: 0,
             slow: None,
@@ -87,17 +84,10 @@ pub struct FrameTimes {
     pub taken: Instant,
     /// Whether it follows the frame before.
     pub follows: bool,
-    /// When it is to be shown, if that can be told.
+    /// When it is to be shown, if that is known.
     pub running_time: Option<Nanoseconds>,
-    /// How far frames have fallen behind, where that is to be told.
+    /// How far frames have fallen behind, where that is to be posted.
     pub lag: Option<Nanoseconds>,
-}
-
-/// When a frame starts, and how long it lasts, in running time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    start: Option<Nanoseconds>,
-    length: Option<Nanoseconds>,
 }
 
 impl Timing {
@@ -109,13 +99,12 @@ impl Timing {
     /// Frames are missing, or another stream begins.
     pub fn reset(&mut self) {
         self.gaps.reset();
-        self.last = None;
     }
 
     /// Another stream: whether it is live is to be asked.
     pub fn begin(&mut self) {
         self.reset();
-        self.asks_upstream = true;
+        self.needs_latency_query = true;
     }
 
     /// A flush: what has failed before counts no more.
@@ -127,25 +116,26 @@ impl Timing {
     /// Another segment begins, or, after a flush, none yet.
     pub fn set_segment(&mut self, segment: Option<gst::Segment>) {
         self.segment = segment;
-        self.left = None;
+        self.pushed_until = None;
         self.lag.reset();
     }
 
-    /// What the frames' times are counted in; none before the first.
-    pub fn segment(&self) -> Option<&gst::Segment> {
-        self.segment.as_ref()
-    }
-
-    /// The stream time at which the last frame that left ended; none if none has.
-    pub fn position(&self) -> Option<gst::ClockTime> {
+    /// The stream time of a position in the segment.
+    pub fn stream_time(&self, position: Option<gst::ClockTime>) -> Option<gst::ClockTime> {
         let segment = self.segment.as_ref()?.downcast_ref::<gst::ClockTime>()?;
-        segment.to_stream_time(self.left?)
+        segment.to_stream_time(position)
     }
 
-    /// A frame leaves.
-    pub fn leaves(&mut self, buffer: &gst::BufferRef) {
+    /// The stream time at which the last frame that was pushed ended; none if none was.
+    pub fn position(&self) -> Option<gst::ClockTime> {
+        self.stream_time(self.pushed_until)
+    }
+
+    /// A frame is pushed.
+    pub fn pushed(&mut self, buffer: &gst::BufferRef) {
         let length = buffer.duration().unwrap_or_default();
-        self.left = buffer.pts().map(|pts| pts.saturating_add(length)).or(self.left);
+        let end = buffer.pts().map(|pts| pts.saturating_add(length));
+        self.pushed_until = end.or(self.pushed_until);
     }
 
     /// Caps have come.
@@ -153,41 +143,35 @@ impl Timing {
         self.frame = frame_length(video);
     }
 
-    /// The pipeline has settled on a latency; upstream's may have changed.
+    /// The pipeline has configured a latency; upstream's may have changed.
     pub fn set_configured(&mut self, latency: gst::ClockTime) {
         self.latencies.configured = Some(latency.into());
-        self.asks_upstream = true;
+        self.needs_latency_query = true;
     }
 
-    /// What upstream has answered to a LATENCY query, and the element's own latency that is added to it.
-    pub fn answer(&mut self, live: bool, upstream: gst::ClockTime, own: Duration) {
-        self.note_upstream(live, upstream);
-        self.answered = Some(own);
+    /// Whether the own latency differs from what the last LATENCY query was answered, so that the pipeline has to query
+    /// again; once.
+    pub fn take_latency_change(&mut self, own: Duration) -> bool {
+        let changed = self.answered.is_some_and(|answered| answered != own);
+        self.answered = self.answered.map(|_| own);
+        changed
     }
 
-    /// Whether the answer to a LATENCY query would be another than it was, so that the pipeline has to ask again.
-    pub fn is_answer_old(&mut self, own: Duration) -> bool {
-        let old = self.answered.is_some_and(|answered| answered != own);
-        if old {
-            self.answered = Some(own);
-        }
-        old
-    }
-
-    fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
-        self.asks_upstream = false;
+    /// What upstream has answered to a LATENCY query.
+    pub fn note_upstream(&mut self, live: bool, latency: gst::ClockTime) {
+        self.needs_latency_query = false;
         self.latencies.live = live;
         self.latencies.upstream = Some(latency.into());
     }
 
-    /// Whether upstream has to be asked for its latency before the next frame; only once.
-    pub fn take_question(&mut self) -> bool {
-        std::mem::take(&mut self.asks_upstream)
+    /// Whether upstream's latency is to be queried before the next frame; once.
+    pub fn take_latency_query(&mut self) -> bool {
+        std::mem::take(&mut self.needs_latency_query)
     }
 
     /// The state has changed with the frame of this running time.
     pub fn changed(&mut self, change: &Change, running_time: Option<Nanoseconds>) {
-        let is_slow = matches!(change.reason, Reason::Slow { .. });
+        let is_slow = matches!(change.reason, Reason::Slow(_));
         self.slow = is_slow.then_some((change.reason, running_time));
     }
 
@@ -201,33 +185,32 @@ impl Timing {
         if !lasts || !self.take_warning() {
             return None;
         }
-        if let Reason::Slow { needed, .. } = &mut reason {
-            *needed = self.controller.needed().or(*needed);
+        if let Reason::Slow(budget) = &mut reason {
+            budget.needed = self.controller.needed().or(budget.needed);
         }
         Some((self.controller.state()?, reason))
     }
 
-    /// Whether it is still to be said that restoring is too slow; only once.
+    /// Whether there is still to be a warning that restoring is too slow; only once.
     pub fn take_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
     }
 
-    /// A frame came to the sink so late. Says whether so many have that it is to be said: where every frame is waited for,
-    /// nothing else would tell.
+    /// A frame came to the sink so late. Says whether so many have that there is to be a warning: where every frame is
+    /// waited for, nothing else would show it.
     pub fn arrived(&mut self, late_by: Nanoseconds) -> bool {
         self.controller.arrived(late_by);
-        self.late_in_a_row = if late_by > 0 {
-            self.late_in_a_row.saturating_add(1)
-        } else {
-            0
+        self.late_in_a_row = match late_by {
+            1.. => self.late_in_a_row.saturating_add(1),
+            _ => 0,
         };
-        self.late_in_a_row >= TELLING && self.controller.policy() == Policy::Wait && self.take_warning()
+        self.late_in_a_row >= WARN_AFTER && self.controller.policy() == Policy::Wait && self.take_warning()
     }
 
     /// Whether no frame can be late: upstream has answered that it is not live, and every frame is waited for, or no clock
     /// runs because the element is not `playing`.
-    pub fn is_unhurried(&self, playing: bool) -> bool {
-        self.runs_ahead()
+    pub fn is_not_live(&self, playing: bool) -> bool {
+        self.upstream_is_not_live()
             && match self.controller.policy() {
                 Policy::Wait => true,
                 Policy::Bypass => !playing,
@@ -237,23 +220,22 @@ impl Timing {
 
     /// Whether a frame that may be late has the time of two: then two may be in flight at a time. What is not live runs
     /// ahead of its sink by as many frames as are in flight. `own` is the element's own latency.
-    pub fn is_ample(&self, own: Duration) -> bool {
+    pub fn has_time_for_two(&self, own: Duration) -> bool {
         let ample = |frame: Duration| self.latencies.own_allowance(own) >= nanoseconds(frame.saturating_mul(2));
-        let has_time = self.runs_ahead() || (self.latencies.live && self.frame.is_some_and(ample));
+        let has_time = self.upstream_is_not_live() || (self.latencies.live && self.frame.is_some_and(ample));
         has_time && self.controller.policy() == Policy::Bypass
     }
 
-    fn runs_ahead(&self) -> bool {
+    fn upstream_is_not_live(&self) -> bool {
         self.latencies.upstream.is_some() && !self.latencies.live
     }
 
     /// The times of the frame in `buffer`. `own` is the element's own latency.
     pub fn of_frame(&mut self, element: &DloralVsr, buffer: &gst::BufferRef, own: Duration) -> FrameTimes {
-        let span = span(self.segment.as_ref(), buffer, self.frame);
-        let start = span.start.or_else(|| self.gaps.expected());
-        let length = span
-            .length
-            .or_else(|| Some(start?.saturating_sub(self.last?)))
+        let (start, stated_length) = start_and_length(self.segment.as_ref(), buffer, self.frame);
+        let start = start.or_else(|| self.gaps.expected());
+        let length = stated_length
+            .or_else(|| Some(start?.saturating_sub(self.gaps.last_start()?)))
             .filter(|length| *length > 0);
         let frame = length.map(pace::duration);
         let taken = Instant::now();
@@ -263,8 +245,7 @@ impl Timing {
             start.saturating_add(allowance).saturating_sub(now)
         });
         let lag = timed.and_then(|(start, now)| self.lag.observe(now.saturating_sub(start)));
-        let follows = self.gaps.follows(start, span.length);
-        self.last = start.or(self.last);
+        let follows = self.gaps.follows(start, stated_length);
         FrameTimes {
             arrival: Arrival {
                 now: self.now(),
@@ -282,16 +263,6 @@ impl Timing {
     }
 }
 
-/// Asks upstream for its latency: whether it is live, and the least it has.
-pub fn ask_upstream(element: &DloralVsr) -> Option<(bool, gst::ClockTime)> {
-    let mut query = gst::query::Latency::new();
-    let answered = element.sink_pad().peer_query(&mut query);
-    answered.then(|| {
-        let (live, min, _) = query.result();
-        (live, min)
-    })
-}
-
 /// The protocol by which the stream's source reads, such as `rtmp`, if it tells.
 pub fn source_protocol(element: &DloralVsr) -> Option<String> {
     let mut query = gst::query::Uri::new();
@@ -300,13 +271,6 @@ pub fn source_protocol(element: &DloralVsr) -> Option<String> {
     }
     let uri = query.uri()?;
     uri.split_once(':').map(|(protocol, _)| protocol.to_owned())
-}
-
-/// Takes down what upstream says.
-pub fn note_upstream(timing: &mut Timing, answer: Option<(bool, gst::ClockTime)>) {
-    if let Some((live, latency)) = answer {
-        timing.note_upstream(live, latency);
-    }
 }
 
 /// Running time by the element's clock; none while no clock runs: frames are never late then.
@@ -334,20 +298,20 @@ fn frame_length(video: &VideoInfo) -> Option<Duration> {
     (length > 0).then(|| Duration::from_nanos(length))
 }
 
-/// Where a buffer lies in running time. Nothing is known in segments of other formats than time. Played backwards, a
-/// frame starts where it ends.
-fn span(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<Duration>) -> Span {
-    let unknown = Span {
-        start: None,
-        length: None,
+/// When a buffer starts, and how long it lasts, in running time. Nothing is known in segments of other formats than time.
+/// Played backwards, a frame starts where it ends.
+fn start_and_length(
+    segment: Option<&gst::Segment>,
+    buffer: &gst::BufferRef,
+    frame: Option<Duration>,
+) -> (Option<Nanoseconds>, Option<Nanoseconds>) {
+    // Running time counts from the stop where a segment is played backwards.
+    let Some(segment) = segment
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>())
+        .filter(|segment| segment.rate() >= 0.0 || segment.stop().is_some())
+    else {
+        return (None, None);
     };
-    let Some(segment) = segment.and_then(|segment| segment.downcast_ref::<gst::ClockTime>()) else {
-        return unknown;
-    };
-    if segment.rate() < 0.0 && segment.stop().is_none() {
-        // Running time counts from the stop.
-        return unknown;
-    }
     let nominal = frame.and_then(|frame| gst::ClockTime::try_from(frame).ok());
     let length = buffer.duration().or(nominal);
     let time = |position: gst::ClockTime| match segment.to_running_time_full(position) {
@@ -360,10 +324,7 @@ fn span(segment: Option<&gst::Segment>, buffer: &gst::BufferRef, frame: Option<D
         Some(pts) if segment.rate() < 0.0 => length.and_then(|length| pts.checked_add(length)).or(Some(pts)),
         pts => pts,
     };
-    Span {
-        start: first.and_then(time),
-        length: length.map(scaled),
-    }
+    (first.and_then(time), length.map(scaled))
 }
 
 #[cfg(test)]
@@ -386,13 +347,10 @@ mod tests {
     }
 
     fn at(segment: &gst::FormattedSegment<gst::ClockTime>, pts: u64) -> (Option<i64>, Option<i64>) {
-        let span = span(
-            Some(segment.upcast_ref()),
-            &buffer(Some(milliseconds(pts)), None),
-            FRAME,
-        );
+        let buffer = buffer(Some(milliseconds(pts)), None);
+        let (start, length) = start_and_length(Some(segment.upcast_ref()), &buffer, FRAME);
         let milliseconds = |time: Nanoseconds| time / 1_000_000;
-        (span.start.map(milliseconds), span.length.map(milliseconds))
+        (start.map(milliseconds), length.map(milliseconds))
     }
 
     #[test]
@@ -421,8 +379,8 @@ mod tests {
         let mut bytes = gst::FormattedSegment::<gst::format::Bytes>::new();
         bytes.set_start(gst::format::Bytes::from_u64(0));
         for segment in [Some(bytes.upcast_ref()), None] {
-            let unknown = span(segment, &buffer(Some(milliseconds(40)), None), FRAME);
-            assert_eq!((unknown.start, unknown.length), (None, None));
+            let unknown = start_and_length(segment, &buffer(Some(milliseconds(40)), None), FRAME);
+            assert_eq!(unknown, (None, None));
         }
         let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
         for rate in [1.0, -1.0, 1e-9, 1e9] {
@@ -430,7 +388,7 @@ mod tests {
             for pts in [0, 1, u64::MAX - 1, u64::MAX / 2, i64::MAX as u64] {
                 let pts = Some(gst::ClockTime::from_nseconds(pts));
                 for length in [None, Some(gst::ClockTime::ZERO), pts] {
-                    span(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
+                    start_and_length(Some(segment.upcast_ref()), &buffer(pts, length), FRAME);
                 }
             }
         }

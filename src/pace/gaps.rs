@@ -43,6 +43,11 @@ impl GapDetector {
         self.last = None;
     }
 
+    /// Where the last frame started; none where the next one follows nothing.
+    pub fn last_start(&self) -> Option<Nanoseconds> {
+        self.last.map(|last| last.start)
+    }
+
     /// Where the next frame would start, if the last one had a length.
     pub fn expected(&self) -> Option<Nanoseconds> {
         self.last.and_then(|last| last.end)

@@ -3,7 +3,7 @@
 
 use super::Nanoseconds;
 
-/// What is told first; from then on each time that it has doubled.
+/// The first lag that is reported; from then on each time that it has doubled.
 const FIRST: Nanoseconds = 1_000_000_000;
 
 /// How long after their running times frames come.
@@ -11,21 +11,21 @@ const FIRST: Nanoseconds = 1_000_000_000;
 pub struct Lag {
     current: Option<Nanoseconds>,
     least: Option<Nanoseconds>,
-    told: Option<Nanoseconds>,
+    reported: Option<Nanoseconds>,
 }
 
 impl Lag {
-    /// A frame has come so long after its time; before it, if that is negative. Gives the lag if it is to be told: it has
-    /// grown by a second, or twice as much as when it was told last.
+    /// A frame has come so long after its time; before it, if that is negative. Gives the lag if it is to be reported:
+    /// it has grown by a second, or twice as much as when it was reported last.
     pub fn observe(&mut self, lag: Nanoseconds) -> Option<Nanoseconds> {
         self.current = Some(lag);
         let least = self.least.map_or(lag, |least| least.min(lag));
         self.least = Some(least);
         let grown = lag.saturating_sub(least);
-        if grown < self.told.map_or(FIRST, |told| told.saturating_mul(2)) {
+        if grown < self.reported.map_or(FIRST, |reported| reported.saturating_mul(2)) {
             return None;
         }
-        self.told = Some(grown);
+        self.reported = Some(grown);
         Some(lag)
     }
 

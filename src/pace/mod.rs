@@ -16,12 +16,12 @@ pub mod overload;
 pub use gaps::GapDetector;
 pub use lag::Lag;
 pub use latency::Latencies;
-pub use overload::{Arrival, Bound, Change, Cost, OverloadController, Plan, Policy, Reason, State};
+pub use overload::{Arrival, Bound, Change, Cost, OverloadController, Plan, Policy, Reason, State, TimeBudget};
 
 /// A running time or a difference of two, in ns: negative before a segment's start, and for what is late.
 pub type Nanoseconds = i64;
 
-/// A duration in ns; what does not fit is as good as for ever.
+/// A duration in ns, saturated.
 pub(crate) fn nanoseconds(duration: std::time::Duration) -> Nanoseconds {
     Nanoseconds::try_from(duration.as_nanos()).unwrap_or(Nanoseconds::MAX)
 }

@@ -1,10 +1,12 @@
 //! `pack.toml`, format 1: its schema and the rules that its values keep.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::sizes::{GraphSizes, TileBatch, TileShape, padded_side};
 use super::{Form, Graph, PackError};
 
 /// The pack format that this program reads.
@@ -14,11 +16,9 @@ pub const SHA256_HEX_LENGTH: usize = 64;
 /// Bounds that keep arithmetic on sizes far from overflow; no model comes near them.
 const MAX_CHANNELS: u32 = 1024;
 const MAX_FACTOR: u32 = 64;
-const MAX_SIZE: u32 = 4096;
-const MAX_MULTIPLE: u32 = 64;
 /// Bounds on what a small frame can be made to allocate: the side that it is padded to, in input pixels, and the numbers
 /// of a latent per output pixel.
-const MAX_PADDED_SIDE: u64 = 4096;
+const MAX_PADDED_SIDE: usize = 4096;
 const MAX_LATENT_SHARE: u32 = 4;
 
 /// What a pack says about itself. All sizes are in latent samples unless said otherwise.
@@ -147,27 +147,16 @@ pub struct Encoder {
     /// Which picture it takes.
     pub input: EncoderInput,
     /// See [`GraphSizes::tile`].
-    pub tile: u32,
+    pub tile: usize,
     /// See [`GraphSizes::overlap`].
-    pub overlap: u32,
+    pub overlap: usize,
     /// See [`GraphSizes::min`].
-    pub min: u32,
+    pub min: usize,
     /// See [`GraphSizes::multiple`].
-    pub multiple: u32,
+    pub multiple: usize,
     /// See [`GraphSizes::shape`].
     #[serde(default)]
     pub shape: TileShape,
-}
-
-/// How many tiles a graph takes at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TileBatch {
-    /// One.
-    #[default]
-    One,
-    /// Any number, each as if it were alone.
-    Free,
 }
 
 /// The decoder's section.
@@ -177,47 +166,16 @@ pub struct Decoder {
     /// Whether it takes the input frame beside the restored latent.
     pub conditioned: bool,
     /// See [`GraphSizes::tile`].
-    pub tile: u32,
+    pub tile: usize,
     /// See [`GraphSizes::overlap`].
-    pub overlap: u32,
+    pub overlap: usize,
     /// See [`GraphSizes::min`].
-    pub min: u32,
+    pub min: usize,
     /// See [`GraphSizes::multiple`].
-    pub multiple: u32,
+    pub multiple: usize,
     /// See [`GraphSizes::shape`].
     #[serde(default)]
     pub shape: TileShape,
-}
-
-/// Which sizes a graph takes, in latent samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GraphSizes {
-    /// Side of a tile; 0: the graph always gets the whole picture.
-    pub tile: u32,
-    /// Samples that neighbouring tiles share; less than `tile`.
-    pub overlap: u32,
-    /// Smallest height and width.
-    pub min: u32,
-    /// Height and width are multiples of this.
-    pub multiple: u32,
-    /// Which shape tiles have.
-    #[serde(default)]
-    pub shape: TileShape,
-    /// How many tiles it takes at once; the encoder and the decoder always one.
-    #[serde(default)]
-    pub batch: TileBatch,
-}
-
-/// Which shape the tiles of a graph have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TileShape {
-    /// Squares of one side, for graphs whose results depend on it.
-    #[default]
-    Square,
-    /// Any rectangle of at most a square's area, whichever covers the picture with the least work.
-    Free,
 }
 
 impl Manifest {
@@ -347,14 +305,10 @@ impl Manifest {
         self.validate_files()
     }
 
-    /// What the smallest frame is padded to, input pixels: all graphs' `min`, in a multiple of all their `multiple`s. The
-    /// bounds on these keep it far from overflow.
-    fn smallest_side(&self) -> u64 {
+    /// What the smallest frame is padded to, input pixels.
+    fn smallest_side(&self) -> usize {
         let sizes = Graph::ALL.map(|graph| self.sizes(graph));
-        let min = sizes.iter().map(|sizes| u64::from(sizes.min)).max().unwrap_or(1);
-        let multiple = sizes.iter().map(|sizes| u64::from(sizes.multiple));
-        let multiple = multiple.fold(1, least_common_multiple);
-        min.next_multiple_of(multiple) * u64::from(self.input_factor())
+        padded_side(1, &sizes) * self.input_factor() as usize
     }
 
     fn validate_files(&self) -> Result<(), (String, String)> {
@@ -383,39 +337,17 @@ impl Manifest {
     }
 }
 
-impl GraphSizes {
-    fn validate(self) -> Result<(), (String, String)> {
-        check_range("min", self.min, 1, MAX_SIZE)?;
-        check_range("multiple", self.multiple, 1, MAX_MULTIPLE)?;
-        if self.tile == 0 {
-            return check("overlap", self.overlap == 0, || {
-                format!("is {} though tile is 0 (whole)", self.overlap)
-            });
-        }
-        check_range("tile", self.tile, self.min, MAX_SIZE)?;
-        check("tile", self.tile.is_multiple_of(self.multiple), || {
-            format!("is {}, not a multiple of {}", self.tile, self.multiple)
-        })?;
-        check("overlap", self.overlap < self.tile, || {
-            format!("is {}; it has to be less than the tile, {}", self.overlap, self.tile)
-        })
-    }
-}
-
-fn least_common_multiple(a: u64, b: u64) -> u64 {
-    let (mut divisor, mut rest) = (a, b);
-    while rest != 0 {
-        (divisor, rest) = (rest, divisor % rest);
-    }
-    a / divisor * b
-}
-
-fn check(key: &str, holds: bool, reason: impl FnOnce() -> String) -> Result<(), (String, String)> {
+pub(super) fn check(key: &str, holds: bool, reason: impl FnOnce() -> String) -> Result<(), (String, String)> {
     if holds { Ok(()) } else { Err((key.to_owned(), reason())) }
 }
 
-fn check_range(key: &str, value: u32, low: u32, high: u32) -> Result<(), (String, String)> {
-    check(key, (low..=high).contains(&value), || {
+pub(super) fn check_range<T: PartialOrd + Display>(
+    key: &str,
+    value: T,
+    low: T,
+    high: T,
+) -> Result<(), (String, String)> {
+    check(key, (&low..=&high).contains(&&value), || {
         format!("is {value}; it has to be from {low} to {high}")
     })
 }

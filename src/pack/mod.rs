@@ -9,6 +9,7 @@ mod files;
 mod find;
 mod manifest;
 mod onnx;
+mod sizes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,9 @@ use serde::Deserialize;
 pub use error::PackError;
 pub(crate) use files::sha256_hex;
 pub use manifest::{
-    Decoder, Encoder, EncoderInput, GraphSizes, Int8, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH,
-    TileBatch, TileShape, Window,
+    Decoder, Encoder, EncoderInput, Int8, Latent, Manifest, PackColorFix, Precision, SHA256_HEX_LENGTH, Window,
 };
+pub use sizes::{GraphSizes, TileBatch, TileShape, padded_side};
 
 /// File name of the manifest inside a pack's folder.
 pub const MANIFEST_FILE: &str = "pack.toml";

@@ -184,7 +184,7 @@ impl PictureBlender {
         self.alone.clear();
     }
 
-    /// Adds a tight RGB tile of the current row of tiles to `picture`. It starts so many pixels from the `top` and the
+    /// Adds a packed RGB tile of the current row of tiles to `picture`. It starts so many pixels from the `top` and the
     /// `left`; a row of tiles is added from left to right.
     ///
     /// # Panics

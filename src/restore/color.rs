@@ -1,6 +1,6 @@
 //! Colour fixes: the restored picture takes its colours from the bicubic picture of the input, the reference.
 //!
-//! Both pictures are tight u8 RGB of one size. Statistics are of the whole picture, never of a tile.
+//! Both pictures are packed u8 RGB of one size. Statistics are of the whole picture, never of a tile.
 
 use super::blend::round_to_u8;
 

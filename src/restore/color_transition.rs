@@ -30,7 +30,7 @@ impl Default for ColorTransition {
 }
 
 impl ColorTransition {
-    /// A restored picture, tight RGB, of the frame `input`.
+    /// A restored picture, packed RGB, of the frame `input`.
     pub fn restored(&mut self, input: &[u8], picture: &mut [u8]) {
         let (own, given) = (means(picture, STEP), means(input, 1));
         let shift = std::array::from_fn(|channel| own[channel] - given[channel]);
@@ -41,7 +41,7 @@ impl ColorTransition {
         }
     }
 
-    /// A bicubic picture, tight RGB.
+    /// A bicubic picture, packed RGB.
     pub fn bypassed(&mut self, picture: &mut [u8]) {
         self.share = match self.shift {
             Some(_) => (self.share - 1.0 / FRAMES).max(0.0),

@@ -1,4 +1,4 @@
-//! Between packed layouts with strides and tight RGB.
+//! Between the RGB layouts, with strides, and packed RGB: three bytes a pixel, nothing between rows.
 
 use super::pixels::{PixelLayout, PixelView, PixelViewMut};
 
@@ -28,7 +28,7 @@ fn unpack_row<const N: usize, const R: usize, const G: usize, const B: usize>(fr
     pixels.for_each(|(from, to)| *to = [from[R], from[G], from[B]]);
 }
 
-/// Writes the alpha of `view` as a tight plane into `plane`; false if the layout has none.
+/// Writes the alpha of `view` as a packed plane into `plane`; false if the layout has none.
 pub(super) fn unpack_alpha(view: &PixelView<'_>, plane: &mut Vec<u8>) -> bool {
     plane.clear();
     let Some(offset) = view.layout.alpha_offset() else {
@@ -40,7 +40,7 @@ pub(super) fn unpack_alpha(view: &PixelView<'_>, plane: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Writes tight RGB, and a tight alpha plane if both are there, into `view`. Unused bytes, and alpha for which there
+/// Writes packed RGB, and a packed alpha plane if both are there, into `view`. Unused bytes, and alpha for which there
 /// is no plane, become 255.
 pub(super) fn pack(rgb: &[u8], alpha: Option<&[u8]>, view: &mut PixelViewMut<'_>) {
     let convert: ConvertRow = match view.layout {
@@ -76,7 +76,7 @@ fn pack_row<const R: usize, const G: usize, const B: usize, const X: usize>(from
     }
 }
 
-/// Repeats the right and the lower edge of a `[height, width]` RGB picture, which lies at the top left of a tight
+/// Repeats the right and the lower edge of a `[height, width]` RGB picture, which lies at the top left of a packed
 /// `padded` one, over the rest of that.
 pub(super) fn extend_edges(picture: &mut [u8], [height, width]: [usize; 2], padded: [usize; 2]) {
     let stride = padded[1] * 3;
@@ -94,8 +94,8 @@ pub(super) fn extend_edges(picture: &mut [u8], [height, width]: [usize; 2], padd
     }
 }
 
-/// Moves the `[height, width]` RGB picture at the top left of a tight one `padded_width` wide together, so that the
-/// slice starts with it, tight.
+/// Moves the `[height, width]` RGB picture at the top left of a packed one `padded_width` wide together, so that the
+/// slice starts with it, packed.
 pub(super) fn crop(picture: &mut [u8], [height, width]: [usize; 2], padded_width: usize) {
     if width < padded_width {
         for row in 1..height {

@@ -15,7 +15,7 @@ use super::tiles::{self, DecodeScratch};
 use super::upscale::{Samples, Upscaler};
 use super::{RestoreError, SCALE, convert};
 
-/// Makes pictures of restored latents, one frame independent of the other. Pictures are tight u8 RGB.
+/// Makes pictures of restored latents, one frame independent of the other. Pictures are packed u8 RGB.
 #[derive(Default)]
 pub(super) struct DecodeStage {
     /// The tile size with which memory ran out, and the plan that is taken instead.
@@ -32,12 +32,10 @@ pub(super) struct DecodeStage {
 }
 
 impl DecodeStage {
-    /// Makes a frame's picture, tight RGB of 4W×4H pixels, in the memory of `picture`. If memory runs out, it is tried
+    /// Makes a frame's picture, packed RGB of 4W×4H pixels, in the memory of `picture`. If memory runs out, it is tried
     /// once more with tiles of half the side, and so are those after it. Gives the whole report, and the
     /// frame's memory back.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if a graph fails; `picture` is undefined then.
+    /// Fails with [`RestoreError`] if a graph fails; `picture` is undefined then.
     pub fn decode(
         &mut self,
         latent: RestoredLatent,

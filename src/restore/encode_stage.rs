@@ -98,9 +98,7 @@ impl EncodeStage {
 
     /// Restores a frame's latent. If memory runs out, it is tried once more with one tile at a time where it was several,
     /// then with tiles of half the side, and so are those after it.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if a graph fails. The next frame is then paired with itself.
+    /// Fails with [`RestoreError`] if a graph fails. The next frame is then paired with itself.
     pub fn restore(&mut self, frame: &Frame) -> Result<RestoredLatent, RestoreError> {
         // What a size needs once is not this frame's time: those after it do not take as long.
         self.plan(frame);
@@ -109,7 +107,7 @@ impl EncodeStage {
         let previous = self.previous.take();
         let mut outcome = self.attempt(frame, previous.as_ref());
         while let Err(error) = &outcome
-            && let Some(saved) = self.economise(error)
+            && let Some(saved) = self.reduce_tiles(error)
         {
             self.fallback = self.fallback.max(Some(saved));
             outcome = self.attempt(frame, previous.as_ref());
@@ -122,7 +120,7 @@ impl EncodeStage {
     }
 
     /// Takes less memory from now on, if it has run out; says in which way, if there was anything left to save.
-    fn economise(&mut self, error: &RestoreError) -> Option<MemoryFallback> {
+    fn reduce_tiles(&mut self, error: &RestoreError) -> Option<MemoryFallback> {
         let graph = error.out_of_memory_in()?;
         let several = |plan: &Arc<FramePlan>| plan.restorer.plan.batch(self.batch) > 1;
         let batched = graph == Graph::Restorer && self.plan.as_ref().is_some_and(several);

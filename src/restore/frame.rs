@@ -4,7 +4,7 @@ use super::picture::PictureView;
 use super::pixels::{PixelLayout, PixelView};
 use super::{RestoreError, convert, yuv};
 
-/// One input frame: tight RGB, and its alpha plane if it has one. Can be handed to another thread while the buffer it
+/// One input frame: packed RGB, and its alpha plane if it has one. Can be handed to another thread while the buffer it
 /// was read from goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -50,12 +50,12 @@ impl Frame {
         self.height
     }
 
-    /// Tight RGB, row by row.
+    /// Packed RGB, row by row.
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
 
-    /// The alpha plane, tight, if there is one.
+    /// The alpha plane, packed, if there is one.
     pub(super) fn alpha(&self) -> Option<&[u8]> {
         (!self.alpha.is_empty()).then_some(&self.alpha[..])
     }

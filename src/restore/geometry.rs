@@ -1,9 +1,9 @@
 //! The sizes of a pack, and what they mean for frames of one size.
 
 use super::blend::{Weights, Window};
-use super::plan::{TilePlan, TileRule, padded_size};
+use super::plan::{TilePlan, padded_size};
 use super::{ColorFix, RestoreError, SCALE, Settings};
-use crate::pack::{EncoderInput, Graph, GraphSizes, Manifest, PackColorFix, TileShape};
+use crate::pack::{EncoderInput, Graph, GraphSizes, Manifest, PackColorFix};
 
 /// What the core has to know of a pack: its sizes, and what goes into its graphs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub struct Geometry {
     /// Output pixels per latent sample in each direction, a multiple of [`SCALE`].
     pub factor: usize,
     /// Sizes of the encoder.
-    pub encoder: TileRule,
+    pub encoder: GraphSizes,
     /// Sizes of the restorer.
-    pub restorer: TileRule,
+    pub restorer: GraphSizes,
     /// Sizes of the decoder.
-    pub decoder: TileRule,
+    pub decoder: GraphSizes,
     /// What [`ColorFix::Pack`] means; never that itself.
     pub color_fix: ColorFix,
 }
@@ -54,19 +54,19 @@ impl Geometry {
                 self.channels, self.factor
             ));
         }
-        let rules = [
+        let all = [
             ("encoder", &self.encoder),
             ("restorer", &self.restorer),
             ("decoder", &self.decoder),
         ];
-        for (graph, rule) in rules {
-            if rule.min == 0 || rule.multiple == 0 {
+        for (graph, sizes) in all {
+            if sizes.min == 0 || sizes.multiple == 0 {
                 return wrong(format!("{graph}.min and {graph}.multiple are at least 1"));
             }
-            if rule.tile != 0 && (rule.tile < rule.min || !rule.tile.is_multiple_of(rule.multiple)) {
+            if sizes.tile != 0 && (sizes.tile < sizes.min || !sizes.tile.is_multiple_of(sizes.multiple)) {
                 return wrong(format!(
                     "{graph}.tile is {}, but has to be 0 or a multiple of {graph}.multiple = {} from {graph}.min = {} on",
-                    rule.tile, rule.multiple, rule.min
+                    sizes.tile, sizes.multiple, sizes.min
                 ));
             }
         }
@@ -74,17 +74,17 @@ impl Geometry {
     }
 
     /// The restorer's sizes as the settings change them.
-    fn restorer_rule(&self, settings: &Settings) -> TileRule {
+    fn restorer_sizes(&self, settings: &Settings) -> GraphSizes {
         let samples = |pixels: u32| pixels as usize / self.factor;
-        let TileRule { min, multiple, .. } = self.restorer;
-        let mut rule = self.restorer;
+        let GraphSizes { min, multiple, .. } = self.restorer;
+        let mut sizes = self.restorer;
         if settings.tile_size != 0 {
-            rule.tile = (samples(settings.tile_size) / multiple * multiple).max(min.next_multiple_of(multiple));
+            sizes.tile = (samples(settings.tile_size) / multiple * multiple).max(min.next_multiple_of(multiple));
         }
         if settings.tile_overlap != 0 {
-            rule.overlap = samples(settings.tile_overlap);
+            sizes.overlap = samples(settings.tile_overlap);
         }
-        rule
+        sizes
     }
 }
 
@@ -92,32 +92,14 @@ impl TryFrom<&Manifest> for Geometry {
     type Error = RestoreError;
 
     fn try_from(manifest: &Manifest) -> Result<Geometry, RestoreError> {
-        let rule = |graph| {
-            let GraphSizes {
-                tile,
-                overlap,
-                min,
-                multiple,
-                shape,
-                ..
-            } = manifest.sizes(graph);
-            let [tile, overlap, min, multiple] = [tile, overlap, min, multiple].map(|size| size as usize);
-            TileRule {
-                tile,
-                overlap,
-                min,
-                multiple,
-                square: shape == TileShape::Square,
-            }
-        };
         let geometry = Geometry {
             encodes_upscaled: manifest.encoder.input == EncoderInput::Upscaled,
             decoder_conditioned: manifest.decoder.conditioned,
             channels: manifest.latent.channels as usize,
             factor: manifest.latent.factor as usize,
-            encoder: rule(Graph::Encoder),
-            restorer: rule(Graph::Restorer),
-            decoder: rule(Graph::Decoder),
+            encoder: manifest.sizes(Graph::Encoder),
+            restorer: manifest.sizes(Graph::Restorer),
+            decoder: manifest.sizes(Graph::Decoder),
             color_fix: match manifest.color_fix {
                 PackColorFix::None => ColorFix::None,
                 PackColorFix::AdaIn => ColorFix::AdaIn,
@@ -138,8 +120,8 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    fn new(samples: [usize; 2], rule: &TileRule, window: Window, factor: usize) -> Tiling {
-        let plan = TilePlan::new(samples[0], samples[1], rule);
+    fn new(samples: [usize; 2], sizes: &GraphSizes, window: Window, factor: usize) -> Tiling {
+        let plan = TilePlan::new(samples[0], samples[1], sizes);
         Tiling {
             weights: Weights::new(&plan, window, factor),
             plan,
@@ -176,13 +158,13 @@ impl FramePlan {
         let rules = [geometry.encoder, geometry.restorer, geometry.decoder];
         let (height, width) = padded_size(height, width, &rules);
         let samples = [height, width];
-        let tiles = |rule: TileRule| if reduced { rule.halved(samples) } else { rule };
+        let tiles = |sizes: GraphSizes| if reduced { sizes.halved(samples) } else { sizes };
         FramePlan {
             input,
             padded: samples.map(|side| side * factor),
             samples,
             encoder: Tiling::new(samples, &tiles(geometry.encoder), Window::Feather, 1),
-            restorer: Tiling::new(samples, &tiles(geometry.restorer_rule(settings)), Window::Gaussian, 1),
+            restorer: Tiling::new(samples, &tiles(geometry.restorer_sizes(settings)), Window::Gaussian, 1),
             decoder: Tiling::new(samples, &tiles(geometry.decoder), Window::Feather, geometry.factor),
         }
     }

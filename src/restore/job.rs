@@ -46,7 +46,7 @@ impl Limit {
 /// A restored frame.
 #[derive(Debug)]
 pub struct Restored {
-    /// Tight RGB of 4W×4H pixels.
+    /// Packed RGB of 4W×4H pixels.
     pub picture: Vec<u8>,
     /// What happened to it.
     pub report: Report,

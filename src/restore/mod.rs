@@ -4,13 +4,13 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | packed RGB or YUV to tight RGB | [`PictureView`] |
+//! | RGB or YUV in any layout to packed RGB (three bytes a pixel, nothing between rows) | [`PictureView`] |
 //! | padding to what the graphs take, by repeating the right and lower edge | [`Stream`] |
 //! | a digest is compared with that of the frame before: a cut pairs the frame with itself | [`scene`] |
 //! | the bicubic picture ×4, if the encoder or the colour fix takes it | [`upscale`] |
 //! | encoder, restorer and decoder, in [tiles](plan) that are [blended](blend), through [`Graphs`] | [`Stream`] |
 //! | cropping, and the colour fix against the bicubic picture | [`color`] |
-//! | tight RGB to the output's layout, RGB or YUV; alpha is bicubic | [`OutputWriter`] |
+//! | packed RGB to the output's layout, RGB or YUV; alpha is bicubic | [`OutputWriter`] |
 //!
 //! A [`FramePipeline`] does this on threads of its own, for one frame at a time or for two: then it decodes one while it
 //! encodes and restores the next. There a frame may have a deadline, and an [`OutputWriter`] writes the bicubic picture if
@@ -47,7 +47,7 @@ pub mod upscale;
 mod window;
 mod yuv;
 
-pub use self::yuv::{Matrix, Place, YuvLayout, YuvPicture, YuvView, YuvViewMut};
+pub use self::yuv::{Matrix, PlaneLayout, YuvLayout, YuvPicture, YuvView, YuvViewMut};
 pub use error::RestoreError;
 pub use frame::Frame;
 pub use geometry::Geometry;
@@ -56,9 +56,9 @@ pub use graphs::{Encoded, EncodedView, GraphError, GraphErrorKind, Graphs};
 pub use hooked::{Hook, Hooked};
 pub use job::{Job, Limit, Outcome, Restored};
 pub use output_writer::OutputWriter;
-pub use picture::{PictureView, PictureViewMut};
+pub use picture::{Picture, PictureView, PictureViewMut};
 pub use pipeline::{Completion, FRAMES_IN_FLIGHT, FinishedFrame, FramePipeline, Refusal};
-pub use pixels::{PixelLayout, PixelView, PixelViewMut};
+pub use pixels::{PixelLayout, PixelPicture, PixelView, PixelViewMut};
 pub use settings::{ColorFix, MemoryFallback, Report, Settings, Timings};
 pub use stream::Stream;
 

@@ -29,7 +29,7 @@ impl OutputWriter {
         OutputWriter::default()
     }
 
-    /// Writes what the frame was restored to, tight RGB of 4W×4H, as it is.
+    /// Writes what the frame was restored to, packed RGB of 4W×4H, as it is.
     ///
     /// # Errors
     /// [`RestoreError`] if the output has another size than 4W×4H or is not valid.
@@ -51,7 +51,7 @@ impl OutputWriter {
     }
 
     /// As [`write`](Self::write), in a stream that also has bypassed frames: after one of those the picture's mean
-    /// colours go over to its own within some frames.
+    /// colours approach its own within some frames.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -78,7 +78,7 @@ impl OutputWriter {
     }
 
     /// Writes the frame upscaled by [`Upscaler`]: bypassed, with the mean colours that the restored frames before it
-    /// had, which go over to its own within some frames. If it `propagates`, with the detail of the frame that was
+    /// had, which approach its own within some frames. If it `propagates`, with the detail of the frame that was
     /// [kept](Self::keep) last, moved along the optical flow; says whether there was one.
     ///
     /// # Errors

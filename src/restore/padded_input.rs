@@ -5,7 +5,7 @@ use super::pixels::PixelView;
 use super::upscale::{Samples, Upscaler};
 use super::{RestoreError, SCALE, convert};
 
-/// Tight u8 RGB.
+/// Packed u8 RGB.
 #[derive(Debug, Default)]
 pub(super) struct PaddedInput {
     /// The input, padded.

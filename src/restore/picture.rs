@@ -1,81 +1,62 @@
 //! A picture of either kind, RGB or YUV.
 
-use super::RestoreError;
-use super::pixels::{PixelView, PixelViewMut};
-use super::yuv::{YuvView, YuvViewMut};
+use std::ops::Deref;
 
-/// A picture to read.
+use super::RestoreError;
+use super::pixels::{PixelPicture, PixelView, PixelViewMut};
+use super::yuv::{YuvPicture, YuvView, YuvViewMut};
+
+/// A picture in the bytes `D`.
 #[derive(Debug, Clone, Copy)]
-pub enum PictureView<'a> {
+pub enum Picture<D> {
     /// Packed RGB.
-    Rgb(PixelView<'a>),
+    Rgb(PixelPicture<D>),
     /// YUV.
-    Yuv(YuvView<'a>),
+    Yuv(YuvPicture<D>),
 }
 
-impl PictureView<'_> {
+/// A picture to read.
+pub type PictureView<'a> = Picture<&'a [u8]>;
+/// A picture to write.
+pub type PictureViewMut<'a> = Picture<&'a mut [u8]>;
+
+impl<D: Deref<Target = [u8]>> Picture<D> {
     pub(super) fn check(&self) -> Result<(), RestoreError> {
         match self {
-            PictureView::Rgb(view) => view.check(),
-            PictureView::Yuv(view) => view.check(),
+            Picture::Rgb(view) => view.check(),
+            Picture::Yuv(view) => view.check(),
         }
     }
 
     /// Rows and columns.
     pub(super) fn size(&self) -> [usize; 2] {
         match self {
-            PictureView::Rgb(view) => [view.height, view.width],
-            PictureView::Yuv(view) => [view.height, view.width],
+            Picture::Rgb(view) => [view.height, view.width],
+            Picture::Yuv(view) => [view.height, view.width],
         }
+    }
+
+    /// Whether there is alpha.
+    pub(super) fn has_alpha(&self) -> bool {
+        matches!(self, Picture::Rgb(view) if view.layout.alpha_offset().is_some())
     }
 }
 
 impl<'a> From<&PixelView<'a>> for PictureView<'a> {
     fn from(view: &PixelView<'a>) -> Self {
-        PictureView::Rgb(*view)
+        Picture::Rgb(*view)
     }
 }
 
 impl<'a> From<&YuvView<'a>> for PictureView<'a> {
     fn from(view: &YuvView<'a>) -> Self {
-        PictureView::Yuv(*view)
-    }
-}
-
-/// A picture to write.
-#[derive(Debug)]
-pub enum PictureViewMut<'a> {
-    /// Packed RGB.
-    Rgb(PixelViewMut<'a>),
-    /// YUV.
-    Yuv(YuvViewMut<'a>),
-}
-
-impl PictureViewMut<'_> {
-    pub(super) fn check(&self) -> Result<(), RestoreError> {
-        match self {
-            PictureViewMut::Rgb(view) => view.check(),
-            PictureViewMut::Yuv(view) => view.check(),
-        }
-    }
-
-    /// Rows and columns.
-    pub(super) fn size(&self) -> [usize; 2] {
-        match self {
-            PictureViewMut::Rgb(view) => [view.height, view.width],
-            PictureViewMut::Yuv(view) => [view.height, view.width],
-        }
-    }
-
-    /// Whether alpha can be written.
-    pub(super) fn has_alpha(&self) -> bool {
-        matches!(self, PictureViewMut::Rgb(view) if view.layout.alpha_offset().is_some())
+        Picture::Yuv(*view)
     }
 }
 
 impl<'a> From<&'a mut PixelViewMut<'_>> for PictureViewMut<'a> {
     fn from(view: &'a mut PixelViewMut<'_>) -> Self {
-        PictureViewMut::Rgb(PixelViewMut {
+        Picture::Rgb(PixelPicture {
             data: &mut *view.data,
             ..*view
         })
@@ -84,7 +65,7 @@ impl<'a> From<&'a mut PixelViewMut<'_>> for PictureViewMut<'a> {
 
 impl<'a> From<&'a mut YuvViewMut<'_>> for PictureViewMut<'a> {
     fn from(view: &'a mut YuvViewMut<'_>) -> Self {
-        PictureViewMut::Yuv(YuvViewMut {
+        Picture::Yuv(YuvPicture {
             data: &mut *view.data,
             ..*view
         })

@@ -1,5 +1,7 @@
 //! Pixels in memory: the ten packed 8-bit RGB layouts, with strides.
 
+use std::ops::Deref;
+
 use super::RestoreError;
 
 /// A packed layout of 8-bit channels; the name gives the order of the bytes, `x` is an unused one.
@@ -60,11 +62,11 @@ impl PixelLayout {
     }
 }
 
-/// A picture to read.
+/// A picture in the bytes `D`.
 #[derive(Debug, Clone, Copy)]
-pub struct PixelView<'a> {
+pub struct PixelPicture<D> {
     /// From the first byte of the first row.
-    pub data: &'a [u8],
+    pub data: D,
     /// Pixels.
     pub width: usize,
     /// Pixels.
@@ -73,118 +75,64 @@ pub struct PixelView<'a> {
     pub stride: usize,
     /// Order of the bytes.
     pub layout: PixelLayout,
+}
+
+/// A picture to read.
+pub type PixelView<'a> = PixelPicture<&'a [u8]>;
+/// A picture to write.
+pub type PixelViewMut<'a> = PixelPicture<&'a mut [u8]>;
+
+impl<D: Deref<Target = [u8]>> PixelPicture<D> {
+    /// A view whose sizes are checked. The last row may end with its last pixel.
+    ///
+    /// # Errors
+    /// [`RestoreError::Picture`] if a side is 0, the stride is less than a row, or `data` is too short.
+    pub fn new(data: D, width: usize, height: usize, stride: usize, layout: PixelLayout) -> Result<Self, RestoreError> {
+        let view = PixelPicture {
+            data,
+            width,
+            height,
+            stride,
+            layout,
+        };
+        view.check().map(|()| view)
+    }
+
+    /// Fields are public, so whoever is given a view checks it again.
+    pub(super) fn check(&self) -> Result<(), RestoreError> {
+        let bytes_per_pixel = self.layout.bytes_per_pixel();
+        let fits = || {
+            let row = self
+                .width
+                .checked_mul(bytes_per_pixel)
+                .filter(|row| *row > 0 && *row <= self.stride)?;
+            let end = self.height.checked_sub(1)?.checked_mul(self.stride)?.checked_add(row)?;
+            (end <= self.data.len()).then_some(())
+        };
+        fits().ok_or(RestoreError::Picture {
+            width: self.width,
+            height: self.height,
+            stride: self.stride,
+            bytes_per_pixel,
+            available: self.data.len(),
+        })
+    }
 }
 
 impl<'a> PixelView<'a> {
-    /// A view whose sizes are checked. The last row may end with its last pixel.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if a side is 0, the stride is less than a row, or `data` is too short.
-    pub fn new(
-        data: &'a [u8],
-        width: usize,
-        height: usize,
-        stride: usize,
-        layout: PixelLayout,
-    ) -> Result<Self, RestoreError> {
-        let view = PixelView {
-            data,
-            width,
-            height,
-            stride,
-            layout,
-        };
-        view.check().map(|()| view)
-    }
-
-    /// Fields are public, so whoever is given a view checks it again.
-    pub(super) fn check(&self) -> Result<(), RestoreError> {
-        check(self.width, self.height, self.stride, self.layout, self.data.len())
-    }
-
     /// The pixels of every row, without what lies between rows.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
         let row = self.width * self.layout.bytes_per_pixel();
-        self.data
-            .chunks(self.stride)
-            .take(self.height)
-            .map(move |bytes| &bytes[..row])
+        let rows = self.data.chunks(self.stride).take(self.height);
+        rows.map(move |bytes| &bytes[..row])
     }
 }
 
-/// A picture to write.
-#[derive(Debug)]
-pub struct PixelViewMut<'a> {
-    /// From the first byte of the first row.
-    pub data: &'a mut [u8],
-    /// Pixels.
-    pub width: usize,
-    /// Pixels.
-    pub height: usize,
-    /// Bytes from one row to the next.
-    pub stride: usize,
-    /// Order of the bytes.
-    pub layout: PixelLayout,
-}
-
-impl<'a> PixelViewMut<'a> {
-    /// A view whose sizes are checked. The last row may end with its last pixel.
-    ///
-    /// # Errors
-    /// [`RestoreError::Picture`] if a side is 0, the stride is less than a row, or `data` is too short.
-    pub fn new(
-        data: &'a mut [u8],
-        width: usize,
-        height: usize,
-        stride: usize,
-        layout: PixelLayout,
-    ) -> Result<Self, RestoreError> {
-        let view = PixelViewMut {
-            data,
-            width,
-            height,
-            stride,
-            layout,
-        };
-        view.check().map(|()| view)
-    }
-
-    /// Fields are public, so whoever is given a view checks it again.
-    pub(super) fn check(&self) -> Result<(), RestoreError> {
-        check(self.width, self.height, self.stride, self.layout, self.data.len())
-    }
-
+impl PixelViewMut<'_> {
     /// The pixels of every row, without what lies between rows.
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let row = self.width * self.layout.bytes_per_pixel();
-        self.data
-            .chunks_mut(self.stride)
-            .take(self.height)
-            .map(move |bytes| &mut bytes[..row])
+        let rows = self.data.chunks_mut(self.stride).take(self.height);
+        rows.map(move |bytes| &mut bytes[..row])
     }
-}
-
-/// Whether a picture of these sizes lies within `available` bytes.
-fn check(
-    width: usize,
-    height: usize,
-    stride: usize,
-    layout: PixelLayout,
-    available: usize,
-) -> Result<(), RestoreError> {
-    let bytes_per_pixel = layout.bytes_per_pixel();
-    let fits = || {
-        let row = width
-            .checked_mul(bytes_per_pixel)
-            .filter(|row| *row > 0 && *row <= stride)?;
-        let end = height.checked_sub(1)?.checked_mul(stride)?.checked_add(row)?;
-        (end <= available).then_some(())
-    };
-    fits().ok_or(RestoreError::Picture {
-        width,
-        height,
-        stride,
-        bytes_per_pixel,
-        available,
-    })
 }

@@ -8,38 +8,23 @@
 //! the picture. Where results do not depend on it, tiles are the rectangles of at most tile² samples that are the least
 //! work together: four of 496×286, 1.1 times the picture.
 
-/// The sizes that a graph takes, in latent samples, as the manifest of a pack gives them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TileRule {
-    /// Side of a tile; 0: pictures are always taken whole.
-    pub tile: usize,
-    /// How far neighbouring tiles overlap. At most half a tile is used, so that a narrow picture, which makes tiles
-    /// small, is not cut into slivers.
-    pub overlap: usize,
-    /// The smallest height and width, at least 1.
-    pub min: usize,
-    /// Heights and widths are multiples of this, at least 1. Tiles start at multiples of it as well, so that a tile
-    /// sees its samples in the phase in which the whole picture would show them.
-    pub multiple: usize,
-    /// Whether tiles have to be squares.
-    pub square: bool,
-}
+use crate::pack::{GraphSizes, TileShape, padded_side};
 
-impl TileRule {
-    /// The rule with tiles of half the side that a picture of `samples` (height, width) has now: for less memory. Tiles
+impl GraphSizes {
+    /// The sizes with tiles of half the side that a picture of `samples` (height, width) has now: for less memory. Tiles
     /// that had no overlap, because pictures were taken whole, overlap by a quarter.
-    pub fn halved(self, samples: [usize; 2]) -> TileRule {
+    pub fn halved(self, samples: [usize; 2]) -> GraphSizes {
         let longest = samples[0].max(samples[1]);
         let side = match self.tile {
             0 => longest,
             tile => tile.min(longest),
         };
-        let tile = round_down(side / 2, self.multiple).max(round_up(self.min, self.multiple));
+        let tile = round_down(side / 2, self.multiple).max(self.min.next_multiple_of(self.multiple));
         let overlap = match self.overlap {
             0 => tile / 4,
             overlap => overlap.min(tile / 2),
         };
-        TileRule { tile, overlap, ..self }
+        GraphSizes { tile, overlap, ..self }
     }
 }
 
@@ -57,20 +42,25 @@ pub struct TilePlan {
 }
 
 impl TilePlan {
-    /// Plans a picture of `height`×`width` samples; both have to satisfy the rule's `min` and `multiple`, as
+    /// Plans a picture of `height`×`width` samples; both have to satisfy their `min` and `multiple`, as
     /// [`padded_size`] makes them.
-    pub fn new(height: usize, width: usize, rule: &TileRule) -> TilePlan {
+    pub fn new(height: usize, width: usize, sizes: &GraphSizes) -> TilePlan {
         let size = [height, width];
-        if rule.tile == 0 || height * width <= rule.tile * rule.tile {
+        if sizes.tile == 0 || height * width <= sizes.tile * sizes.tile {
             return TilePlan::of(size, size, 0);
         }
-        let side = round_down(rule.tile, rule.multiple).max(round_up(rule.min, rule.multiple));
-        let overlap = |side: usize| round_up(rule.overlap, rule.multiple).min(round_down(side / 2, rule.multiple));
-        if rule.square {
+        let side = round_down(sizes.tile, sizes.multiple).max(sizes.min.next_multiple_of(sizes.multiple));
+        let overlap = |side: usize| {
+            sizes
+                .overlap
+                .next_multiple_of(sizes.multiple)
+                .min(round_down(side / 2, sizes.multiple))
+        };
+        if sizes.shape == TileShape::Square {
             let side = side.min(height).min(width);
             return TilePlan::of(size, [side, side], overlap(side));
         }
-        least_work(size, side, overlap(side), rule)
+        least_work(size, side, overlap(side), sizes)
     }
 
     /// Tiles of the size `tile` over a picture of the size `picture`.
@@ -105,21 +95,18 @@ impl TilePlan {
     }
 }
 
-/// The smallest height and width, not below `height` and `width`, that satisfy every rule.
-pub fn padded_size(height: usize, width: usize, rules: &[TileRule]) -> (usize, usize) {
-    let min = rules.iter().map(|rule| rule.min).max().unwrap_or(1);
-    let multiple = rules
-        .iter()
-        .fold(1, |all, rule| least_common_multiple(all, rule.multiple));
-    (round_up(height.max(min), multiple), round_up(width.max(min), multiple))
+/// The smallest height and width, not below `height` and `width`, that graphs of all these sizes take.
+pub fn padded_size(height: usize, width: usize, graphs: &[GraphSizes]) -> (usize, usize) {
+    (padded_side(height, graphs), padded_side(width, graphs))
 }
 
 /// Tiles of equal size and of at most side² samples that are the least work together.
-fn least_work(picture: [usize; 2], side: usize, overlap: usize, rule: &TileRule) -> TilePlan {
-    let least = round_up(rule.min, rule.multiple);
+fn least_work(picture: [usize; 2], side: usize, overlap: usize, sizes: &GraphSizes) -> TilePlan {
+    let least = sizes.min.next_multiple_of(sizes.multiple);
     // Of `count` tiles that cover `length`.
     let tile_side = |length: usize, count: usize| {
-        round_up((length + (count - 1) * overlap).div_ceil(count), rule.multiple).max(least)
+        let side = (length + (count - 1) * overlap).div_ceil(count);
+        side.next_multiple_of(sizes.multiple).max(least)
     };
     // So many cover an axis in tiles of the square's side: the square itself is among those looked at.
     let most = |length: usize| 1 + length.saturating_sub(side).div_ceil((side - overlap).max(1));
@@ -159,16 +146,4 @@ fn starts(length: usize, side: usize, stride: usize) -> Vec<usize> {
 
 fn round_down(value: usize, multiple: usize) -> usize {
     value - value % multiple
-}
-
-fn round_up(value: usize, multiple: usize) -> usize {
-    value.div_ceil(multiple) * multiple
-}
-
-fn least_common_multiple(a: usize, b: usize) -> usize {
-    let (mut divisor, mut rest) = (a, b);
-    while rest != 0 {
-        (divisor, rest) = (rest, divisor % rest);
-    }
-    a / divisor * b
 }

@@ -34,7 +34,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Digests a tight u8 RGB picture, of which every row has `stride` bytes.
+    /// Digests a packed u8 RGB picture, of which every row has `stride` bytes.
     ///
     /// # Panics
     /// If `rgb` does not hold the picture, or a side is 0.

@@ -99,7 +99,7 @@ impl Stream {
         Ok(report)
     }
 
-    /// Restores one frame into `picture`, which becomes tight RGB of 4W×4H pixels; alpha is not looked at. If memory
+    /// Restores one frame into `picture`, which becomes packed RGB of 4W×4H pixels; alpha is not looked at. If memory
     /// runs out in one of its halves, that is tried once more with tiles of half the side, and so are those after it.
     ///
     /// # Errors

@@ -96,7 +96,7 @@ pub(super) struct DecodeScratch {
     blender: PictureBlender,
 }
 
-/// Decodes a latent into `output`, tight u8 RGB of h·factor by w·factor pixels. `frame` is the input's picture, u8 RGB
+/// Decodes a latent into `output`, packed u8 RGB of h·factor by w·factor pixels. `frame` is the input's picture, u8 RGB
 /// `[1, h·p, w·p, 3]` with p = factor / 4, if the decoder takes it.
 pub(super) fn decode(
     graphs: &dyn Graphs,
@@ -131,7 +131,7 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// A view of tight RGB as the graphs take it.
+/// A view of packed RGB as the graphs take it.
 ///
 /// # Panics
 /// If `rgb` is shorter than the picture.
@@ -141,7 +141,7 @@ pub(super) fn picture(rgb: &[u8], [height, width]: [usize; 2]) -> ArrayView4<'_,
     ArrayView4::from_shape(shape, &rgb[..height * width * 3]).expect("as many bytes as the picture has")
 }
 
-/// A mutable view of tight RGB as the graphs take it.
+/// A mutable view of packed RGB as the graphs take it.
 ///
 /// # Panics
 /// If `rgb` is shorter than the picture.

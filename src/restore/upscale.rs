@@ -22,7 +22,7 @@ const SUPPORT: f64 = 2.0;
 pub enum Samples {
     /// One byte: an alpha plane, or gray.
     Single,
-    /// Three bytes: tight RGB.
+    /// Three bytes: packed RGB.
     Rgb,
 }
 
@@ -56,7 +56,7 @@ impl Upscaler {
         Upscaler::default()
     }
 
-    /// Upscales a tight picture of `width`×`height` pixels into a tight one of 4·width by 4·height.
+    /// Upscales a packed picture of `width`×`height` pixels into a packed one of 4·width by 4·height.
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if a side is 0 or beyond 2³⁰, or if a slice is not exactly as long as its picture.

@@ -21,8 +21,6 @@ impl Graphs for Model {
         std::thread::scope(|scope| {
             for (graph, size) in Graph::ALL.into_iter().zip(tiles) {
                 let session = self.session(graph);
-                // Sides of tiles are bounded by the caps.
-                let size = size.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
                 // A failure comes again, with its error, when the graph is run.
                 scope.spawn(move || drop(session.prepare(size)));
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array4;
 
 use super::{Model, RuntimeError};
-use crate::pack::{EncoderInput, Graph, Manifest};
+use crate::pack::{EncoderInput, Graph, Manifest, padded_side};
 use crate::restore::{GraphError, Graphs};
 
 /// Input pixels, before they are rounded to what the pack takes.
@@ -51,18 +51,10 @@ struct Frames {
 fn picture(manifest: &Manifest) -> Frames {
     let factor = manifest.input_factor();
     let sizes = Graph::ALL.map(|graph| manifest.sizes(graph));
-    let samples = |pixels: u32| {
-        let fits = |size: &u32| {
-            sizes
-                .iter()
-                .all(|sizes| *size >= sizes.min && size.is_multiple_of(sizes.multiple))
-        };
-        // Multiples of sizes are bounded by the manifest, so that one is found soon.
-        (pixels.div_ceil(factor)..).find(fits).unwrap_or(pixels)
-    };
+    let samples = |pixels: u32| padded_side(pixels.div_ceil(factor) as usize, &sizes);
     let (height, width) = (samples(HEIGHT), samples(WIDTH));
     let make = |scale: u32| {
-        let side = |samples: u32| (samples * factor * scale) as usize;
+        let side = |samples: usize| samples * (factor * scale) as usize;
         Array4::from_shape_fn((1, side(height), side(width), 3), |(_, y, x, channel)| {
             ((y * 7) ^ (x * 5) ^ (channel * 40)) as u8
         })

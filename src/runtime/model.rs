@@ -146,7 +146,7 @@ impl Model {
         self.pack.manifest()
     }
 
-    /// Who computes; never [`Provider::Auto`].
+    /// What runs the graphs; never [`Provider::Auto`].
     pub fn provider(&self) -> Provider {
         self.provider
     }

@@ -87,7 +87,7 @@ fn of_one_tile(shape: &[i64]) -> &[i64] {
 impl Opener {
     /// Height and width for the first session, latent samples: that of the pack's tiles, or the least the graph takes if it
     /// is never cut.
-    fn first_size(&self) -> [u32; 2] {
+    fn first_size(&self) -> [usize; 2] {
         let sizes = self.pack.manifest().sizes(self.graph);
         let side = match sizes.tile {
             0 => sizes.min.next_multiple_of(sizes.multiple),
@@ -150,7 +150,7 @@ impl Opener {
             Ok(operators) => self.left_to_cpu.note(self.graph, operators),
             Err(error) => log::emit(
                 log::Level::Warning,
-                &format!("who computes {} is not known: {error}", self.graph),
+                &format!("which provider runs {} is not known: {error}", self.graph),
             ),
         }
     }

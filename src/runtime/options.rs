@@ -36,7 +36,7 @@ impl From<OptimizationLevel> for GraphOptimizationLevel {
 /// How a model is to be run. Models of the same pack with equal options share their sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ModelOptions {
-    /// Who computes.
+    /// What runs the graphs.
     pub provider: Provider,
     /// Which of the provider's devices; the CPU provider has one, and of OpenVINO's the processor is the first.
     pub device_id: u32,

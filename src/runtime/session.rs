@@ -50,7 +50,7 @@ impl GraphSession {
     }
 
     /// Opens the session for tiles of `size`, height and width in latent samples, if it is one for a size and there is none.
-    pub fn prepare(&self, size: [u32; 2]) -> Result<(), RuntimeError> {
+    pub fn prepare(&self, size: [usize; 2]) -> Result<(), RuntimeError> {
         self.turn(|running| {
             let shapes = signature::inputs(self.graph, running.opener.pack.manifest(), size);
             running.session_of(&shapes).map(drop)

@@ -57,20 +57,19 @@ pub(super) fn check(
 }
 
 /// Names and shapes of a graph's inputs for a latent of `height`×`width` samples.
-pub(super) fn inputs(graph: Graph, manifest: &Manifest, [height, width]: [u32; 2]) -> Shapes {
+pub(super) fn inputs(graph: Graph, manifest: &Manifest, [height, width]: [usize; 2]) -> Shapes {
     let pixels = match (graph, manifest.encoder.input) {
         (Graph::Encoder, EncoderInput::Upscaled) => manifest.latent.factor,
         _ => manifest.input_factor(),
+    } as usize;
+    let shape = |tensor: Tensor| {
+        let shape = match tensor.layout {
+            Layout::Picture => [1, height * pixels, width * pixels, RGB as usize],
+            Layout::Latent { channels, .. } => [1, channels as usize, height, width],
+        };
+        (tensor.name, shape.map(|side| side as i64).to_vec())
     };
-    let shape = |tensor: Tensor| match tensor.layout {
-        Layout::Picture => (tensor.name, [1, height * pixels, width * pixels, RGB]),
-        Layout::Latent { channels, .. } => (tensor.name, [1, channels, height, width]),
-    };
-    let (inputs, _) = expected(graph, manifest);
-    let inputs = inputs.into_iter().map(shape);
-    inputs
-        .map(|(name, shape)| (name, shape.map(i64::from).to_vec()))
-        .collect()
+    expected(graph, manifest).0.into_iter().map(shape).collect()
 }
 
 fn expected(graph: Graph, manifest: &Manifest) -> (Vec<Tensor>, Vec<Tensor>) {

@@ -1,4 +1,4 @@
-//! Pictures as tests handle them: tight rows, whatever the buffers' strides.
+//! Pictures as tests handle them: packed rows, whatever the buffers' strides.
 
 use gst_video::{VideoFormat, VideoFrame, VideoFrameExt, VideoInfo};
 use gstdloralvsr::restore::{PixelLayout, SCALE};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::plan::TileRule;
+use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::{
     ColorFix, Encoded, EncodedView, Geometry, GraphError, GraphErrorKind, Graphs, PixelLayout, PixelView, PixelViewMut,
     Report, RestoreError, Settings, Stream,
@@ -37,13 +37,14 @@ pub struct Fake {
     encoded: AtomicUsize,
 }
 
-pub fn rule(tile: usize, overlap: usize) -> TileRule {
-    TileRule {
+pub fn rule(tile: usize, overlap: usize) -> GraphSizes {
+    GraphSizes {
         tile,
         overlap,
         min: 8,
         multiple: 1,
-        square: true,
+        shape: TileShape::Square,
+        batch: TileBatch::One,
     }
 }
 
@@ -203,7 +204,7 @@ impl Graphs for Fake {
     }
 }
 
-/// A tight RGB picture.
+/// A packed RGB picture.
 #[derive(Clone, PartialEq)]
 pub struct Picture {
     pub width: usize,
@@ -265,7 +266,7 @@ pub fn expected(frame: &Picture, previous: &Picture) -> Picture {
     }
 }
 
-/// One frame through a stream, tight RGB on both sides.
+/// One frame through a stream, packed RGB on both sides.
 pub fn restore(stream: &mut Stream, frame: &Picture) -> Result<(Picture, Report), RestoreError> {
     let (width, height) = (frame.width * 4, frame.height * 4);
     let mut data = vec![0; width * height * 3];

@@ -46,7 +46,7 @@ fn all_layouts_and_strides_carry_the_same_picture() {
 
     for (i, from) in PixelLayout::ALL.into_iter().enumerate() {
         for (j, to) in PixelLayout::ALL.into_iter().enumerate() {
-            // Each layout is met tight and with gaps, on both sides.
+            // Each layout is met packed and with gaps, on both sides.
             let (gap, output_gap) = [(0, 0), (1, 13)][(i + j) % 2];
             let (input, stride) = packed(&frame, from, gap);
             let input = PixelView::new(&input, 19, 17, stride, from).unwrap();

@@ -1,7 +1,7 @@
 //! Tiles against the whole, and what the graphs are given.
 
 use gstdloralvsr::pack::Graph;
-use gstdloralvsr::restore::plan::TileRule;
+use gstdloralvsr::pack::{GraphSizes, TileShape};
 use gstdloralvsr::restore::{Geometry, MemoryFallback, Settings, upscale};
 
 use crate::fake::{FACTOR, Fake, Picture, assert_close, expected, geometry, restore, rule};
@@ -106,8 +106,8 @@ fn where_a_whole_picture_does_not_fit_its_tiles_come_one_by_one() {
 fn tiles_of_free_shape_equal_the_whole() {
     for (width, height) in [(96, 64), (67, 91), (150, 33)] {
         let frames = [1, 2].map(|number| Picture::new(width, height, number));
-        let free = |tile, overlap| TileRule {
-            square: false,
+        let free = |tile, overlap| GraphSizes {
+            shape: TileShape::Free,
             ..rule(tile, overlap)
         };
         let tiled = Geometry {

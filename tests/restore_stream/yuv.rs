@@ -1,7 +1,7 @@
 //! YUV in and out: brightness, colours and their places are those of the RGB that it stands for.
 
 use gstdloralvsr::restore::{
-    Frame, Matrix, OutputWriter, PixelLayout, PixelView, Place, RestoreError, YuvLayout, YuvView, YuvViewMut,
+    Frame, Matrix, OutputWriter, PixelLayout, PixelView, PlaneLayout, RestoreError, YuvLayout, YuvView, YuvViewMut,
 };
 
 use crate::fake::{Fake, Picture, expected, geometry};
@@ -46,7 +46,7 @@ fn yuv_of(rgb: [u8; 3], [red, blue]: [f64; 2], full_range: bool) -> [f64; 3] {
 struct Planes {
     data: Vec<u8>,
     size: [usize; 2],
-    places: [Place; 3],
+    places: [PlaneLayout; 3],
     layout: YuvLayout,
 }
 
@@ -56,7 +56,7 @@ impl Planes {
         let mut offset = gap;
         let places = [size, chroma, chroma].map(|[height, width]| {
             let stride = width * step + gap;
-            let place = Place { offset, stride, step };
+            let place = PlaneLayout { offset, stride, step };
             offset += height * stride;
             place
         });
@@ -259,20 +259,20 @@ fn bands_do_not_show() {
 fn samples_may_lie_anywhere() {
     let layout = layout(Matrix::Bt601, false);
     let value = |component: usize| move |y: usize, x: usize| (40 + component * 50 + 3 * y + 5 * x) as u8;
-    let tight = Planes::new([5, 7], layout, 0, 1);
+    let packed = Planes::new([5, 7], layout, 0, 1);
     let spread = Planes::new([5, 7], layout, 3, 4);
-    let [tight, spread] = [tight, spread].map(|mut planes| {
+    let [packed, spread] = [packed, spread].map(|mut planes| {
         (0..3).for_each(|component| planes.fill(component, value(component)));
         planes
     });
-    let expected = Frame::read(&tight.view()).unwrap();
+    let expected = Frame::read(&packed.view()).unwrap();
     assert!(Frame::read(&spread.view()).unwrap() == expected);
 
     let rgb = [expected.rgb(); 16].concat();
-    let tight = written(&rgb, [5, 7], Planes::new([20, 28], layout, 0, 1));
+    let packed = written(&rgb, [5, 7], Planes::new([20, 28], layout, 0, 1));
     let spread = written(&rgb, [5, 7], Planes::new([20, 28], layout, 3, 4));
     for component in 0..3 {
-        assert!(tight.component(component) == spread.component(component));
+        assert!(packed.component(component) == spread.component(component));
     }
     spread.assert_gaps_are_untouched();
 }
@@ -337,7 +337,7 @@ fn views_that_do_not_fit_are_refused() {
             data: &planes.data,
             width,
             height,
-            places,
+            planes: places,
             layout,
         };
         assert!(Frame::read(&unchecked).is_err(), "{case}, not checked before");

@@ -83,7 +83,7 @@ Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --model NAME         a model pack by name, or its folder; `tiny` is built in.
                            Default: auto, the best that needs at most ten minutes:
                            `large` on a GPU, `small`, `tiny`
-      --provider NAME      who computes: auto, cpu, openvino, cuda, tensorrt, webgpu
+      --provider NAME      execution provider: auto, cpu, openvino, cuda, tensorrt, webgpu
                            or tensorrt-rtx; default auto
       --precision NAME     auto, fp32, fp16, bf16 or int8; default auto
       --device-id N        which of the provider's devices

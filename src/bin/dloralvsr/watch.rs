@@ -299,7 +299,7 @@ fn bytes(written: &Path) -> u64 {
     }
 }
 
-/// Who computes, once it is known.
+/// The execution provider, once it is known.
 pub fn provider_of(restorer: &gst::Element) -> Option<String> {
     let stats = restorer.property::<Option<gst::Structure>>("stats")?;
     let provider = stats.get::<String>("provider").ok();

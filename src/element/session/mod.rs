@@ -13,10 +13,10 @@ use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::session_model::SessionModel;
-use super::buffers::{BufferError, Picture};
-use super::formats::{self, Layout};
+use super::buffers::{BufferError, BufferLayout};
+use super::formats::Layout;
 use super::frame_flow::FrameContext;
-use super::loader::{Loader, LoaderThreads, Ticket, Waited};
+use super::loader::{Loader, LoaderThreads, Promise, Waited};
 use crate::restore::{
     FinishedFrame, Frame, FramePipeline, Hook, Job, Limit, Outcome, OutputWriter, PictureViewMut, Refusal, Report,
     RestoreError, Restored, Settings,
@@ -25,10 +25,10 @@ use crate::runtime::Model;
 
 pub use src_result::SrcResult;
 
-/// A model that is being opened, and the message if it does not come.
+/// A model that is being opened, or the message why it cannot be.
 type ModelLoader = Loader<Arc<Model>, gst::ErrorMessage>;
-/// The end of it that the loading thread holds.
-pub type ModelTicket = Ticket<Arc<Model>, gst::ErrorMessage>;
+/// The loading thread's end of it.
+pub type ModelPromise = Promise<Arc<Model>, gst::ErrorMessage>;
 
 /// Opening a model that takes longer than this fails while the stream runs, and not the element's start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
@@ -46,18 +46,19 @@ pub struct Session {
     replacement: Mutex<Option<Arc<SessionModel>>>,
     /// What opens models.
     loaders: LoaderThreads,
-    /// Held while threads are told whether to wait, so that the last one to tell tells what holds, and while another model takes
-    /// its place, so that the new one is told too.
-    telling: Mutex<()>,
+    /// Held while loaders and pipeline are set flushing or not, so that all of them are set alike, and while another model
+    /// takes the place of this one, so that the new one is set too.
+    flush_lock: Mutex<()>,
     /// Called before each graph, for tests.
     hook: Option<Hook>,
     pipeline: OnceLock<FramePipeline<FrameContext>>,
     /// What downstream answers to finished frames.
     pub src_result: SrcResult,
     /// Whether a frame in flight was left out since the last one was pushed.
-    pub left_out_in_flight: AtomicBool,
+    pub dropped_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
-    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is.
+    /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory,
+    /// which is written anew.
     writer: Mutex<OutputWriter>,
 }
 
@@ -82,7 +83,7 @@ struct StreamState {
 /// How a restored frame is written.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteSettings {
-    /// In a stream that has bypassed frames as well.
+    /// In a stream that may have bypassed frames as well.
     pub blended: bool,
     /// Its picture is kept, for the detail of those.
     pub kept: bool,
@@ -119,9 +120,6 @@ pub enum FrameError {
     /// The core could not restore the frame.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The system gives no thread to restore on.
-    #[error("there is no thread to restore on: {0}")]
-    Thread(#[from] io::Error),
 }
 
 impl From<Refusal> for FrameError {
@@ -141,12 +139,10 @@ impl Session {
     /// Waits a moment for what goes wrong at once (no such pack, no ONNX Runtime): a state change that fails is plainer for
     /// an application than a message some moments later, and `gst-launch-1.0` hangs on an error that is posted before its
     /// main loop runs.
-    ///
-    /// # Errors
-    /// The message to post, if that moment was enough to fail, or if there are no threads.
+    /// Fails with the message to post, if that moment was enough to fail, or if there are no threads.
     pub fn start(
         hook: Option<Hook>,
-        load: impl FnOnce(&ModelTicket) + Send + 'static,
+        load: impl FnOnce(&ModelPromise) + Send + 'static,
         mut output: impl FnMut(&Session, FinishedFrame<FrameContext>) + Send + 'static,
     ) -> Result<Arc<Self>, gst::ErrorMessage> {
         let no_thread =
@@ -160,11 +156,11 @@ impl Session {
             model: Mutex::new(SessionModel::new(model)),
             replacement: Mutex::default(),
             loaders,
-            telling: Mutex::default(),
+            flush_lock: Mutex::default(),
             hook,
             pipeline: OnceLock::new(),
             src_result: SrcResult::default(),
-            left_out_in_flight: AtomicBool::new(false),
+            dropped_in_flight: AtomicBool::new(false),
             stream: Mutex::default(),
             writer: Mutex::default(),
         });
@@ -185,9 +181,7 @@ impl Session {
     }
 
     /// Waits until the model is open.
-    ///
-    /// # Errors
-    /// [`FrameError`] if it will not be, or a flush comes first.
+    /// Fails with [`FrameError`] if it will not be, or a flush comes first.
     pub fn wait_for_model(&self) -> Result<Arc<Model>, FrameError> {
         match self.current().loader.wait() {
             Waited::Ready(model) => Ok(model),
@@ -208,29 +202,29 @@ impl Session {
 
     /// While flushing, no frame waits for anything.
     pub fn set_flushing(&self, flushing: bool) {
-        let telling = self.telling.lock();
+        let flush_lock = self.flush_lock.lock();
         self.current().loader.set_flushing(flushing);
-        self.interrupt_threads(&telling);
-        drop(telling);
+        self.interrupt_threads(&flush_lock);
+        drop(flush_lock);
         if !flushing {
             // What downstream has answered before the flush holds no more.
             self.src_result.set(Ok(()));
         }
     }
 
-    /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the model is
-    /// still being opened.
-    pub fn abandon(&self) -> bool {
-        let telling = self.telling.lock();
+    /// The element stops: no frame waits for anything any more, and what is computed is cancelled. Says whether the
+    /// model is still being opened.
+    pub fn cancel(&self) -> bool {
+        let flush_lock = self.flush_lock.lock();
         let replacement = self.replacement.lock().take();
-        let replacing = replacement.is_some_and(|replacement| replacement.abandon());
-        let opening = self.current().abandon();
-        self.interrupt_threads(&telling);
+        let replacing = replacement.is_some_and(|replacement| replacement.cancel());
+        let opening = self.current().cancel();
+        self.interrupt_threads(&flush_lock);
         opening || replacing
     }
 
-    /// Whoever calls it holds `telling`.
-    fn interrupt_threads(&self, _telling: &MutexGuard<'_, ()>) {
+    /// Whoever calls it holds `flush_lock`.
+    fn interrupt_threads(&self, _flush_lock: &MutexGuard<'_, ()>) {
         let model = self.current();
         let interrupted = model.loader.is_interrupted();
         if let Some(Some(second)) = model.second.get() {
@@ -246,12 +240,9 @@ impl Session {
 
 /// Another model.
 impl Session {
-    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One that is
-    /// being opened for that already is given up.
-    ///
-    /// # Errors
-    /// The message to post, where that fails at once.
-    pub fn replace_model(&self, load: impl FnOnce(&ModelTicket) + Send + 'static) -> Result<(), gst::ErrorMessage> {
+    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One
+    /// that is being opened for that already is given up. Fails with the message to post, where that fails at once.
+    pub fn replace_model(&self, load: impl FnOnce(&ModelPromise) + Send + 'static) -> Result<(), gst::ErrorMessage> {
         let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
         // From here on its thread tells errors itself.
@@ -262,26 +253,26 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the next one
-    /// has no previous one.
+    /// Lets the other model take the place of this one, if it is open; says whether it does. Between two frames: the
+    /// next one has no previous one.
     pub fn take_replacement(&self) -> bool {
-        // As good as always.
+        // Nearly always, and without the lock that a flush takes.
         if self.replacement.lock().is_none() {
             return false;
         }
-        let _telling = self.telling.lock();
+        let _flush_lock = self.flush_lock.lock();
         let mut replacement = self.replacement.lock();
         if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
             *replacement = None;
         }
-        let is_open = |next: &Arc<SessionModel>| next.loader.get().is_some();
-        if !replacement.as_ref().is_some_and(is_open) || self.is_flushing() {
+        if self.is_flushing() {
             return false;
         }
-        if let Some(next) = replacement.take() {
-            *self.model.lock() = next;
-        }
-        let mut stream = self.stream();
+        let Some(next) = replacement.take_if(|next| next.loader.get().is_some()) else {
+            return false;
+        };
+        *self.model.lock() = next;
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.pipelined) = (false, false);
         true
     }
@@ -293,111 +284,106 @@ impl Session {
     pub fn set_caps(&self, caps: VideoCaps) {
         if self.caps().as_deref() != Some(&caps) {
             self.reset();
-            self.stream().caps = Some(Arc::new(caps));
+            self.stream.lock().caps = Some(Arc::new(caps));
         }
     }
 
     /// What the caps say, if there are any.
     pub fn caps(&self) -> Option<Arc<VideoCaps>> {
-        self.stream().caps.clone()
+        self.stream.lock().caps.clone()
     }
 
     /// The next frame has no previous one.
     pub fn reset(&self) {
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.tried) = (false, None);
         drop(stream);
-        self.writer().reset();
+        self.writer.lock().reset();
     }
 
-    /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the threads: it
-    /// begins to be opened, and is waited for if `waits`; else there is one at a time until it is open. Says whether that is
-    /// a change.
+    /// From the next frame on, two may be in flight at a time, or only one. Two need the model with half of the
+    /// threads: it begins to be opened, and is waited for if `waits`; else there is one at a time until it is open.
+    /// Says whether that is a change.
     pub fn set_pipelined(&self, wanted: bool, waits: bool) -> bool {
         let pipelined = wanted && self.has_second_model(waits);
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         std::mem::replace(&mut stream.pipelined, pipelined) != pipelined
     }
 
     /// Whether two frames may be in flight at a time.
     pub fn is_pipelined(&self) -> bool {
-        self.stream().pipelined
+        self.stream.lock().pipelined
     }
 
     /// Copies the picture out of an input buffer.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the buffer does not hold what the caps say.
+    /// Fails with [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
-        let source = Picture::of_input(input, &caps.input, caps.layout)?;
+        let source = BufferLayout::of_input(input, &caps.input, caps.layout)?;
         let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
         Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
     }
 
     /// Waits until a frame that is submitted does not have to wait for others to be finished.
-    ///
-    /// # Errors
-    /// [`FrameError`] if it would not be submitted.
+    /// Fails if it would not be submitted.
     pub fn wait_for_slot(&self) -> Result<(), FrameError> {
         Ok(self.pipeline().wait_for_slot()?)
     }
 
     /// Submits a frame, to be finished restored or, at the end of `limit`, not. Waits for the model.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the frame was not submitted.
     pub fn submit(&self, frame: &Arc<Frame>, context: FrameContext, limit: Option<Limit>) -> Result<(), FrameError> {
-        let job = self.job(&self.wait_for_model()?, frame, &context.treatment.request.settings)?;
+        let job = self.job(&self.wait_for_model()?, frame, &context.request.settings)?;
         // Until it is known that the frame was begun.
-        self.stream().holds_previous = false;
+        self.stream.lock().holds_previous = false;
         let begun = self.pipeline().submit(job, context, limit)?;
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         (stream.holds_previous, stream.since_begun) = (begun, 0);
         Ok(())
     }
 
     /// Submits a frame that is not to be restored, or on trial only, which does not come out. With the detail of restored
     /// frames, those are some frames apart, and each is the next one's previous frame.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the frame was not submitted.
-    pub fn bypass(&self, frame: &Arc<Frame>, context: FrameContext, trial: bool) -> Result<(), FrameError> {
+    pub fn bypass(
+        &self,
+        frame: &Arc<Frame>,
+        context: FrameContext,
+        trial: bool,
+        propagates: bool,
+    ) -> Result<(), FrameError> {
         let model = self.model().filter(|_| trial);
-        let job = model.map(|model| self.job(&model, frame, &context.treatment.request.settings));
+        let job = model.map(|model| self.job(&model, frame, &context.request.settings));
         let job = job.transpose()?;
-        let propagates = context.treatment.propagates;
         self.pipeline().bypass(frame.clone(), context)?;
         let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         stream.since_begun = if begun { 0 } else { stream.since_begun.saturating_add(1) };
         let is_near = propagates && stream.since_begun < FARTHEST_PREVIOUS;
         stream.holds_previous = begun || (is_near && stream.holds_previous);
         Ok(())
     }
 
-    /// The frame that went by is not in the window.
-    pub fn skip(&self) {
-        self.stream().holds_previous = false;
+    /// The frame before the next one is not in the window.
+    pub fn forget_previous(&self) {
+        self.stream.lock().holds_previous = false;
     }
 
-    /// The frame that went by does not come out.
-    pub fn leave_out(&self) {
-        let mut stream = self.stream();
+    /// The frame before the next one does not come out.
+    pub fn frame_dropped(&self) {
+        let mut stream = self.stream.lock();
         stream.holds_previous = false;
         stream.discont = true;
     }
 
     /// Whether a frame was left out since this was last asked.
     pub fn take_discont(&self) -> bool {
-        std::mem::take(&mut self.stream().discont)
+        std::mem::take(&mut self.stream.lock().discont)
     }
 
     /// What a trial came to, once. If it is `kept`, bypassed frames have its detail from now on.
     pub fn take_trial(&self, kept: bool) -> Option<Result<Report, RestoreError>> {
         let (frame, outcome) = self.pipeline().take_trial()?;
         Some(outcome.map(|Restored { picture, report }| {
-            let mut stream = self.stream();
+            let mut stream = self.stream.lock();
             let spare = match kept {
                 true => stream.tried.replace((frame, picture)).map(|(_, picture)| picture),
                 false => Some(picture),
@@ -414,7 +400,7 @@ impl Session {
 
     fn job(&self, model: &Arc<Model>, frame: &Arc<Frame>, settings: &Settings) -> Result<Job, RestoreError> {
         let second = self.second_model();
-        let mut stream = self.stream();
+        let mut stream = self.stream.lock();
         let second = second.filter(|_| stream.pipelined);
         let (depth, model) = second.map_or((1, model.clone()), |second| (2, second));
         Ok(Job {
@@ -431,9 +417,7 @@ impl Session {
 /// Frames out.
 impl Session {
     /// Writes what a frame was restored to into the output.
-    ///
-    /// # Errors
-    /// [`FrameError`]; the output's pixels are undefined then.
+    /// Fails with [`FrameError`]; the output's pixels are undefined then.
     pub fn write(
         &self,
         caps: &VideoCaps,
@@ -460,15 +444,15 @@ impl Session {
             None => (picture, None),
         };
         let spare = match settings.kept {
-            true => self.writer().keep(frame.clone(), picture),
+            true => self.writer.lock().keep(frame.clone(), picture),
             false => Some(picture),
         };
-        self.stream().spare.extend(spare.into_iter().chain(written));
+        self.stream.lock().spare.extend(spare.into_iter().chain(written));
         Ok(report)
     }
 
     fn copy(&self, picture: &[u8]) -> Vec<u8> {
-        let mut copy = self.stream().spare.pop().unwrap_or_default();
+        let mut copy = self.stream.lock().spare.pop().unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(picture);
         copy
@@ -476,9 +460,7 @@ impl Session {
 
     /// Writes the bicubic picture of a frame into the output, if it `propagates` with the detail of the last restored one.
     /// Says whether there was one.
-    ///
-    /// # Errors
-    /// [`FrameError`] if the output cannot be written.
+    /// Fails with [`FrameError`] if the output cannot be written.
     pub fn write_bypass(
         &self,
         caps: &VideoCaps,
@@ -486,9 +468,9 @@ impl Session {
         propagates: bool,
         output: &mut gst::BufferRef,
     ) -> Result<bool, FrameError> {
-        let tried = self.stream().tried.take();
-        let spare = tried.and_then(|(frame, picture)| self.writer().keep(frame, picture));
-        self.stream().spare.extend(spare);
+        let tried = self.stream.lock().tried.take();
+        let spare = tried.and_then(|(frame, picture)| self.writer.lock().keep(frame, picture));
+        self.stream.lock().spare.extend(spare);
         self.write_with(caps, output, |writer, output| {
             writer.write_bypass(frame, propagates, output)
         })
@@ -500,9 +482,9 @@ impl Session {
         output: &mut gst::BufferRef,
         write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<R, RestoreError>,
     ) -> Result<R, FrameError> {
-        let target = Picture::of_output(output, &caps.output, caps.layout)?;
+        let target = BufferLayout::of_output(output, &caps.output, caps.layout)?;
         let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.writer(), target.view_mut(&mut bytes)?)?)
+        Ok(write(&mut self.writer.lock(), target.view_mut(&mut bytes)?)?)
     }
 }
 
@@ -511,33 +493,10 @@ impl Session {
         // `start` sets it before anybody else has the session.
         self.pipeline.get().expect("set by start")
     }
-
-    fn stream(&self) -> MutexGuard<'_, StreamState> {
-        self.stream.lock()
-    }
-
-    /// What a panic in there leaves is scratch memory, which is written anew.
-    fn writer(&self) -> MutexGuard<'_, OutputWriter> {
-        self.writer.lock()
-    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.loaders.join(SHUTDOWN_TIMEOUT);
-    }
-}
-
-impl VideoCaps {
-    /// What negotiated caps say; `caps` are the input's.
-    ///
-    /// # Errors
-    /// If a format is none of the accepted ones, or does not go with its colorimetry.
-    pub fn new(caps: &gst::CapsRef, input: &VideoInfo, output: &VideoInfo) -> Result<Self, gst::LoggableError> {
-        Ok(VideoCaps {
-            input: input.clone(),
-            output: output.clone(),
-            layout: formats::layout(caps, input)?,
-        })
     }
 }

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Session, VideoCaps};
+use super::{ModelPromise, Session, VideoCaps};
 use crate::element::CAT;
-use crate::element::loader::{Loader, Ticket, Waited};
+use crate::element::loader::{Loader, Waited};
 use crate::restore::{Frame, PixelLayout, PixelView, RestoreError, Settings, Stream};
 use crate::runtime::Model;
 
-/// It while it is being opened.
-pub(super) type SecondModelLoader = Loader<Arc<Model>, ()>;
-
 impl Session {
-    /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited for
-    /// if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of any other.
+    /// Whether it is open. If it is not it begins to be opened, where two frames at a time gain anything, and is waited
+    /// for if `waits`. Else a first picture is restored with it beside the stream, since that takes twice the time of
+    /// any other.
     pub(super) fn has_second_model(&self, waits: bool) -> bool {
         let current = self.current();
         let Some(model) = current.loader.get().filter(|model| model.gains_by_pipelining()) else {
@@ -21,10 +19,10 @@ impl Session {
         };
         if current.second.get().is_none() {
             let caps = self.caps().filter(|_| !waits);
-            let loader = Loader::spawn(&self.loaders, move |ticket| load(&model, caps.as_deref(), ticket));
+            let loader = Loader::spawn(&self.loaders, move |promise| load(&model, caps.as_deref(), promise));
             current.second.get_or_init(|| loader.ok());
             // A flush that has come meanwhile did not find it.
-            self.interrupt_threads(&self.telling.lock());
+            self.interrupt_threads(&self.flush_lock.lock());
         }
         let Some(Some(loader)) = current.second.get() else {
             return false;
@@ -41,15 +39,15 @@ impl Session {
     }
 }
 
-/// A ticket that is dropped with nothing delivered has failed: then there is one frame at a time.
-fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, ticket: &Ticket<Arc<Model>, ()>) {
-    match model.with_half_the_threads(ticket.cancel()) {
+/// A promise that is dropped with nothing delivered has failed: then there is one frame at a time.
+fn load(model: &Arc<Model>, caps: Option<&VideoCaps>, promise: &ModelPromise) {
+    match model.with_half_the_threads(promise.cancellation()) {
         Ok(second) => {
             if let Some(Err(error)) = caps.map(|caps| warm_up(&second, caps)) {
                 // The first frame will say the same to whoever waits for it.
                 gst::debug!(CAT, "the model could not be warmed up: {error}");
             }
-            ticket.deliver(second);
+            promise.deliver(second);
         }
         Err(error) => gst::warning!(
             CAT,

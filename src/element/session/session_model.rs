@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use super::ModelLoader;
-use super::second_model::SecondModelLoader;
 use crate::restore::{GraphSet, Graphs, Hook, Hooked, RestoreError};
 use crate::runtime::{CancellableModel, Model};
 
@@ -12,7 +11,7 @@ pub(super) struct SessionModel {
     /// It while it is being opened.
     pub loader: ModelLoader,
     /// The same with half of the threads, from when two frames are first wanted at a time; none without a thread for it.
-    pub second: OnceLock<Option<SecondModelLoader>>,
+    pub second: OnceLock<Option<ModelLoader>>,
     /// The graphs of both, by depth.
     sets: [OnceLock<Arc<GraphSet>>; 2],
 }
@@ -27,9 +26,7 @@ impl SessionModel {
     }
 
     /// What restores `depth` frames at a time: the graphs of `model`, which is this one or its second.
-    ///
-    /// # Errors
-    /// [`RestoreError`] if its manifest cannot be worked by.
+    /// Fails with [`RestoreError`] if its manifest cannot be worked by.
     pub fn graph_set(
         &self,
         depth: usize,
@@ -51,10 +48,10 @@ impl SessionModel {
     }
 
     /// Nobody waits for it any more, and what is computed is cancelled. Says whether it is still being opened.
-    pub fn abandon(&self) -> bool {
-        let opening = self.loader.abandon();
+    pub fn cancel(&self) -> bool {
+        let opening = self.loader.cancel();
         if let Some(Some(second)) = self.second.get() {
-            second.abandon();
+            second.cancel();
         }
         self.sets.iter().filter_map(OnceLock::get).for_each(|set| set.cancel());
         opening

@@ -13,39 +13,32 @@ impl Default for SrcResult {
 }
 
 impl SrcResult {
-    /// For upstream. Told once: with the frame after that downstream is asked again, which may have been linked or have
-    /// other caps by then. Not so where the stream has ended, by a frame or by downstream, which then takes no more.
-    ///
-    /// # Errors
-    /// What downstream has answered, or that a frame has ended the stream.
-    pub fn tell(&self) -> Result<(), gst::FlowError> {
+    /// For upstream, once: with the frame after that downstream is asked again, which may have been linked or have other
+    /// caps by then. Not so where the stream has ended, by a frame or by downstream, which then takes no more.
+    /// Fails with what downstream has answered, or that a frame has ended the stream.
+    pub fn take(&self) -> Result<(), gst::FlowError> {
         let mut result = self.0.lock();
-        let told = *result;
-        if !matches!(told, Err(gst::FlowError::Error | gst::FlowError::Eos)) {
+        let taken = *result;
+        if !matches!(taken, Err(gst::FlowError::Error | gst::FlowError::Eos)) {
             *result = Ok(());
         }
-        told
+        taken
     }
 
-    /// An answer that upstream will not learn of, because no frame comes any more.
-    pub fn untold_error(&self) -> Option<gst::FlowError> {
-        self.0.lock().err()
-    }
-
-    /// Whether the last push went well.
-    pub fn is_ok(&self) -> bool {
-        self.0.lock().is_ok()
+    /// As it is, whether upstream will learn of it or not.
+    pub fn get(&self) -> Result<(), gst::FlowError> {
+        *self.0.lock()
     }
 
     /// Another stream or segment begins: downstream is asked again, if it was downstream that has ended the last one.
-    pub fn forget(&self) {
+    pub fn clear(&self) {
         let mut result = self.0.lock();
         if *result != Err(gst::FlowError::Error) {
             *result = Ok(());
         }
     }
 
-    /// Takes down what a push came to.
+    /// Keeps what a push came to.
     pub fn set(&self, result: Result<(), gst::FlowError>) {
         *self.0.lock() = result;
     }

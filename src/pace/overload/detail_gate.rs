@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::misses::Misses;
+use super::leaky_bucket::LeakyBucket;
 
 /// Times what a bicubic picture takes that one with detail is reckoned to take, before one was made.
 const USUAL_RATIO: f64 = 8.0;
@@ -11,20 +11,20 @@ const USUAL_RATIO: f64 = 8.0;
 const ROOM: f64 = 1.5;
 /// Frames in a row for which it has to fit so often before it comes back, and the most of them, where it came back too
 /// early again and again.
-const CALM: u32 = 25;
-const MOST_CALM: u32 = 400;
+const MIN_FITTING: u32 = 25;
+const MAX_FITTING: u32 = 400;
 
 /// Open while bypassed frames have detail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetailGate {
     open: bool,
-    misses: Misses,
+    misses: LeakyBucket,
     /// What a bicubic picture takes, and one with detail; zero before there was one.
-    plain: Duration,
+    bicubic: Duration,
     with_detail: Duration,
     ratio: f64,
     /// Frames in a row for which detail would fit, and how many are asked for.
-    calm: u32,
+    fitting: u32,
     wanted: u32,
 }
 
@@ -32,12 +32,12 @@ impl Default for DetailGate {
     fn default() -> Self {
         DetailGate {
             open: true,
-            misses: Misses::default(),
-            plain: Duration::ZERO,
+            misses: LeakyBucket::default(),
+            bicubic: Duration::ZERO,
             with_detail: Duration::ZERO,
             ratio: USUAL_RATIO,
-            calm: 0,
-            wanted: CALM,
+            fitting: 0,
+            wanted: MIN_FITTING,
         }
     }
 }
@@ -48,57 +48,61 @@ impl DetailGate {
         if self.open {
             self.open = self.fits(available, 1.0) || self.misses.tolerate(now);
             if !self.open {
-                (self.calm, self.wanted) = (0, (self.wanted * 2).min(MOST_CALM));
+                (self.fitting, self.wanted) = (0, (self.wanted * 2).min(MAX_FITTING));
             }
         } else {
-            self.calm = if self.fits(available, ROOM) { self.calm + 1 } else { 0 };
-            self.open = self.calm >= self.wanted;
-            self.misses = Misses::default();
-            self.with_detail = self.reckoned();
+            self.fitting = if self.fits(available, ROOM) {
+                self.fitting + 1
+            } else {
+                0
+            };
+            self.open = self.fitting >= self.wanted;
+            self.misses = LeakyBucket::default();
+            self.with_detail = self.estimated();
         }
         self.open
     }
 
     /// Whether a picture with detail fits into the time so many times.
     pub fn fits(&self, available: Duration, times: f64) -> bool {
-        let cost = if self.open { self.with_detail } else { self.reckoned() };
+        let cost = if self.open { self.with_detail } else { self.estimated() };
         cost.as_secs_f64() * times <= available.as_secs_f64()
     }
 
     /// What a picture with detail would take, by what one without it takes now.
-    fn reckoned(&self) -> Duration {
-        let seconds = self.plain.as_secs_f64() * self.ratio;
+    fn estimated(&self) -> Duration {
+        let seconds = self.bicubic.as_secs_f64() * self.ratio;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
     /// What a picture took.
     pub fn took(&mut self, cost: Duration, detail: bool) {
         if detail {
-            // One that was slow by way of exception is no measure.
+            // An outlier is no measure.
             self.with_detail = match cost.checked_sub(self.with_detail) {
                 Some(more) => self.with_detail + more / 2,
                 None => self.with_detail - (self.with_detail - cost) / 8,
             };
         } else {
             // Follows growth at once, and falls slowly: it is what has to be left of a frame's time.
-            self.plain = cost.max(self.plain - self.plain / 8);
+            self.bicubic = cost.max(self.bicubic - self.bicubic / 8);
         }
-        if detail && !self.plain.is_zero() {
-            self.ratio = self.with_detail.as_secs_f64() / self.plain.as_secs_f64();
+        if detail && !self.bicubic.is_zero() {
+            self.ratio = self.with_detail.as_secs_f64() / self.bicubic.as_secs_f64();
         }
     }
 
     /// What has to be left of a frame's time for a bicubic picture.
-    pub fn plain(&self) -> Duration {
-        self.plain
+    pub fn bicubic(&self) -> Duration {
+        self.bicubic
     }
 
     /// What a picture takes at present.
     pub fn cost(&self) -> Duration {
         if self.open {
-            self.plain.max(self.with_detail)
+            self.bicubic.max(self.with_detail)
         } else {
-            self.plain
+            self.bicubic
         }
     }
 }

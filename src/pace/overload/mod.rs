@@ -1,13 +1,14 @@
 //! Which frames are restored, bypassed or dropped, and when that changes.
 //!
-//! A frame is restored as long as that is done by its deadline; one that is not is bypassed: its bicubic picture goes out. Where that happens now and
-//! then, as on a machine that does other work, it changes nothing else: a bicubic frame among restored ones is less to see
-//! than a second of them. Where it happens again and again the state is bypassing. Then frames now and then are restored
-//! beside the stream, as trials: nobody waits for them, and at most a tenth of the time goes into those that are too
-//! slow. The first one after a rest is not judged by unless it is hopeless, since it pays for the rest: caches are cold
-//! and cores asleep. Once there were several that took clearly less than a frame lasts and than a frame is given, and few
-//! between them that did not, the state is restoring again. If that turns out to have been too early, more trials are
-//! asked for the next time: a load near the limit does not make the picture go to and fro.
+//! A frame is restored as long as that is done by its deadline; one that is not is bypassed: its bicubic picture goes
+//! out. Where that happens now and then, as on a machine that does other work, it changes nothing else: a bicubic frame
+//! among restored ones is less to see than a second of them. Where it happens again and again the state is bypassing.
+//! Then frames now and then are restored beside the stream, as trials: nobody waits for them, and at most a tenth of
+//! the time goes into those that are too slow. The first one after a rest is not judged by unless it is hopeless, since
+//! it pays for the rest: caches are cold and cores asleep. Once there were several that took clearly less than a frame
+//! lasts and than a frame is given, and few between them that did not, the state is restoring again. If that turns out
+//! to have been too early, more trials are asked for the next time: a load near the limit does not make the picture
+//! alternate.
 //!
 //! A frame that has to wait for the one before it is only begun if the time left is what one takes at least. Otherwise it
 //! would come late, and the next one would have to wait for it in turn.
@@ -24,17 +25,17 @@
 //! second.
 
 mod detail_gate;
-mod misses;
+mod leaky_bucket;
 mod plan;
 mod trials;
 
 use std::time::Duration;
 
 use self::detail_gate::DetailGate;
-use self::misses::Misses;
-pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State};
-use self::trials::{MANY_TRIALS, TRIALS, Trials, Verdict};
-use super::{Nanoseconds, duration, nanoseconds};
+use self::leaky_bucket::LeakyBucket;
+pub use self::plan::{Arrival, Bound, Change, Cost, Plan, Policy, Reason, State, TimeBudget};
+use self::trials::{MAX_TRIALS, TRIALS, Trials, Verdict};
+use super::{Nanoseconds, duration};
 
 /// Share of a frame's length, and of its budget, that a trial may take for restoration to fit: the rest is for copying
 /// pictures, and for what happens beside.
@@ -44,16 +45,21 @@ const STABLE: Duration = Duration::from_secs(10);
 /// Times as long as the others that the first trial after a rest may take.
 const COLD: u32 = 2;
 /// Trials are made one after the other while a picture with detail fits so many times into the time that there is.
-const BESIDE_TRIALS: f64 = 1.25;
+const TRIAL_ROOM: f64 = 1.25;
 /// While dropping, a frame is shown at least so often, however late.
-const SILENCE: Duration = Duration::from_secs(1);
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// The most that is taken off a frame's time for what happens to it downstream.
-const LARGEST_MARGIN: Nanoseconds = 250_000_000;
+const MAX_MARGIN: Nanoseconds = 250_000_000;
 /// What is taken off for handing a frame on, whatever happens downstream.
-const SMALLEST_MARGIN: Nanoseconds = 2_000_000;
+const MIN_MARGIN: Nanoseconds = 2_000_000;
 
+/// Restoring, however long it takes.
+const RESTORE: Plan = Plan::Restore {
+    budget: None,
+    least: Duration::ZERO,
+};
 /// A bicubic picture and nothing else.
-const PLAIN: Plan = Plan::Bypass {
+const BYPASS: Plan = Plan::Bypass {
     trial: false,
     propagates: false,
 };
@@ -67,7 +73,7 @@ enum Mode {
         since: Duration,
         /// Whether trials had brought it back.
         returned: bool,
-        misses: Misses,
+        misses: LeakyBucket,
     },
     Bypassing {
         /// Whether the model was not there when it began.
@@ -92,7 +98,7 @@ pub struct OverloadController {
     cost: Option<Cost>,
     least: Option<Duration>,
     /// What a frame was given last, and how long it lasts.
-    given: Option<Duration>,
+    last_budget: Option<Duration>,
     frame: Option<Duration>,
     /// Taken off a frame's time: what happens downstream, as the sink's QoS events show it.
     margin: Nanoseconds,
@@ -123,7 +129,7 @@ impl OverloadController {
             wanted_trials: TRIALS,
             cost: None,
             least: None,
-            given: None,
+            last_budget: None,
             frame: None,
             margin: 0,
             behind: false,
@@ -134,7 +140,7 @@ impl OverloadController {
         }
     }
 
-    /// Another policy begins anew, but what is known of times stays.
+    /// Another policy begins without a state, but what is known of times stays.
     pub fn set_policy(&mut self, policy: Policy) {
         if self.policy != policy {
             self.policy = policy;
@@ -149,7 +155,7 @@ impl OverloadController {
         (self.cost, self.least) = (None, None);
         self.wanted_trials = TRIALS;
         match &mut self.mode {
-            Mode::Restoring { misses, .. } => *misses = Misses::default(),
+            Mode::Restoring { misses, .. } => *misses = LeakyBucket::default(),
             Mode::Bypassing { trials, .. } => trials.skip(),
             Mode::Idle | Mode::Dropping { .. } => (),
         }
@@ -173,7 +179,7 @@ impl OverloadController {
     /// What restoring takes, in lengths of a frame; 1 where that is not known.
     pub fn proportion(&self) -> f64 {
         match (self.cost, self.frame) {
-            (Some(cost), Some(frame)) if !frame.is_zero() => cost.turn.as_secs_f64() / frame.as_secs_f64(),
+            (Some(cost), Some(frame)) if !frame.is_zero() => cost.period.as_secs_f64() / frame.as_secs_f64(),
             _ => 1.0,
         }
     }
@@ -199,18 +205,15 @@ impl OverloadController {
             if self.mode == Mode::Idle || self.policy == Policy::Wait {
                 self.enter(State::Restoring, Reason::Begin, now);
             }
-            return Plan::Restore {
-                budget: None,
-                least: Duration::ZERO,
-            };
+            return RESTORE;
         };
         self.behind = slack <= 0;
         if !arrival.ready {
             self.enter(State::Bypassing, Reason::Loading, now);
-            return PLAIN;
+            return BYPASS;
         }
         let budget = self.budget(slack);
-        self.given = Some(budget);
+        self.last_budget = Some(budget);
         match self.policy {
             Policy::Drop => self.plan_dropping(now, budget),
             Policy::Bypass | Policy::Wait => self.plan_bypassing(now, budget, slack, arrival.propagates),
@@ -222,14 +225,18 @@ impl OverloadController {
         matches!(self.mode, Mode::Restoring { .. }) && self.since_restored + 1 < self.interval
     }
 
+    /// The time that a frame has here.
+    fn until_deadline(&self, slack: Nanoseconds) -> Duration {
+        duration(slack.saturating_sub(self.margin.max(MIN_MARGIN)))
+    }
+
     /// How long to wait for a frame so that a bicubic one still comes in time, if the wait is in vain.
     fn budget(&self, slack: Nanoseconds) -> Duration {
-        let margin = self.margin.max(SMALLEST_MARGIN);
         let bypass_cost = match self.policy {
-            Policy::Drop => 0,
-            Policy::Bypass | Policy::Wait => nanoseconds(self.detail.plain()),
+            Policy::Drop => Duration::ZERO,
+            Policy::Bypass | Policy::Wait => self.detail.bicubic(),
         };
-        duration(slack.saturating_sub(margin).saturating_sub(bypass_cost))
+        self.until_deadline(slack).saturating_sub(bypass_cost)
     }
 
     fn plan_bypassing(&mut self, now: Duration, budget: Duration, slack: Nanoseconds, propagates: bool) -> Plan {
@@ -237,7 +244,9 @@ impl OverloadController {
         // fit.
         let reason = match &self.mode {
             Mode::Idle | Mode::Restoring { .. } => Some(Reason::Begin),
-            Mode::Bypassing { trials, .. } => trials.are_enough(self.wanted_trials).then(|| self.fits()),
+            Mode::Bypassing { trials, .. } => trials
+                .are_enough(self.wanted_trials)
+                .then(|| Reason::Fits(self.tightest())),
             Mode::Dropping { .. } => None,
         };
         if let Some(reason) = reason.filter(|_| !budget.is_zero()) {
@@ -245,36 +254,33 @@ impl OverloadController {
             return self.restore_within(budget);
         }
         if matches!(self.mode, Mode::Restoring { .. }) && self.tolerates(now) {
-            return PLAIN;
+            return BYPASS;
         }
         self.enter(State::Bypassing, self.slow(budget), now);
         let available = self.available(slack);
         let propagates = propagates && self.detail.passes(now, available);
-        let refreshes = propagates && self.detail.fits(available, BESIDE_TRIALS);
+        let refreshes = propagates && self.detail.fits(available, TRIAL_ROOM);
         let trial = matches!(&self.mode, Mode::Bypassing { trials, .. } if refreshes || trials.is_due(now));
         Plan::Bypass { trial, propagates }
     }
 
     /// The time for a bypassed frame, before its deadline and before the next one.
     fn available(&self, slack: Nanoseconds) -> Duration {
-        let until_deadline = duration(slack.saturating_sub(self.margin.max(SMALLEST_MARGIN)));
+        let until_deadline = self.until_deadline(slack);
         self.frame.map_or(until_deadline, |frame| frame.min(until_deadline))
     }
 
     fn plan_dropping(&mut self, now: Duration, budget: Duration) -> Plan {
         let silent_for = now.saturating_sub(self.shown.unwrap_or_default());
-        if self.shown.is_none() || silent_for >= SILENCE {
-            self.enter_unless_dropping(now);
-            return Plan::Restore {
-                budget: None,
-                least: Duration::ZERO,
-            };
+        if self.shown.is_none() || silent_for >= SHOW_INTERVAL {
+            self.enter_restoring(now);
+            return RESTORE;
         }
         if budget.is_zero() || self.least.is_some_and(|least| least > budget) {
             self.note_drop(now, budget);
             return Plan::Drop;
         }
-        self.enter_unless_dropping(now);
+        self.enter_restoring(now);
         self.restore_within(budget)
     }
 
@@ -286,12 +292,14 @@ impl OverloadController {
     }
 
     /// Restoring again, once none has been dropped for a while.
-    fn enter_unless_dropping(&mut self, now: Duration) {
+    fn enter_restoring(&mut self, now: Duration) {
         match self.mode {
-            Mode::Dropping { last } if now.saturating_sub(last) < SILENCE => (),
+            Mode::Dropping { last } if now.saturating_sub(last) < SHOW_INTERVAL => (),
             Mode::Restoring { .. } => (),
             Mode::Idle => self.enter(State::Restoring, Reason::Begin, now),
-            Mode::Bypassing { .. } | Mode::Dropping { .. } => self.enter(State::Restoring, self.fits(), now),
+            Mode::Bypassing { .. } | Mode::Dropping { .. } => {
+                self.enter(State::Restoring, Reason::Fits(self.tightest()), now)
+            }
         }
     }
 
@@ -312,10 +320,10 @@ impl OverloadController {
     /// A frame was not restored by its deadline, for which it had `budget`: says what is done with it instead.
     pub fn missed(&mut self, now: Duration, budget: Duration) -> Plan {
         // What it takes is known when it is done; until then, this much at least.
-        let (whole, turn) = self
+        let (latency, period) = self
             .cost
-            .map_or((budget, budget), |cost| (cost.whole.max(budget), cost.turn));
-        self.cost = Some(Cost { whole, turn });
+            .map_or((budget, budget), |cost| (cost.latency.max(budget), cost.period));
+        self.cost = Some(Cost { latency, period });
         match self.policy {
             Policy::Drop => {
                 self.note_drop(now, budget);
@@ -325,7 +333,7 @@ impl OverloadController {
                 if !self.tolerates(now) {
                     self.enter(State::Bypassing, self.slow(budget), now);
                 }
-                PLAIN
+                BYPASS
             }
         }
     }
@@ -350,8 +358,8 @@ impl OverloadController {
         // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
         let beside = self.detail.cost();
         let cost = Cost {
-            whole: cost.whole.saturating_sub(beside),
-            turn: cost.turn.saturating_sub(beside),
+            latency: cost.latency.saturating_sub(beside),
+            period: cost.period.saturating_sub(beside),
         };
         let (fits, would_fit) = (self.fits_in(cost, 1), self.fits_in(cost, COLD));
         let Mode::Bypassing { trials, loading } = &mut self.mode else {
@@ -362,9 +370,14 @@ impl OverloadController {
             true if would_fit => Verdict::Cold,
             _ => Verdict::Slow,
         };
-        trials.count(now, verdict, cost.whole, self.wanted_trials);
+        trials.count(now, verdict, cost.latency, self.wanted_trials);
         if verdict == Verdict::Slow && std::mem::take(loading) {
-            self.tell_that_the_model_is_slow();
+            // The model has come, and does not help: that is another reason than before.
+            let reason = Reason::Slow(self.tightest());
+            self.change = Some(Change {
+                state: State::Bypassing,
+                reason,
+            });
         }
     }
 
@@ -373,39 +386,25 @@ impl OverloadController {
         let fits = |cost: Duration, limit: Option<Duration>| {
             limit.is_none_or(|limit| cost.as_secs_f64() <= HEADROOM * f64::from(times) * limit.as_secs_f64())
         };
-        fits(cost.turn, self.turn()) && fits(cost.whole, self.given)
+        fits(cost.period, self.frame_period()) && fits(cost.latency, self.last_budget)
     }
 
     /// The time from one frame that is restored to the next.
-    fn turn(&self) -> Option<Duration> {
+    fn frame_period(&self) -> Option<Duration> {
         self.frame.map(|frame| frame.saturating_mul(self.interval))
-    }
-
-    /// The model has come, and does not help: that is another reason than before.
-    fn tell_that_the_model_is_slow(&mut self) {
-        let (needed, available, bound) = self.tightest();
-        let reason = Reason::Slow {
-            needed,
-            available,
-            bound,
-        };
-        self.change = Some(Change {
-            state: State::Bypassing,
-            reason,
-        });
     }
 
     fn costs(&mut self, cost: Cost) {
         self.cost = Some(cost);
-        // Falls at once, and grows slowly: a frame that was slow by way of exception is no measure.
-        let least = |least: Duration| cost.whole.min(least.saturating_add(least / 8));
-        self.least = Some(self.least.map_or(cost.whole, least));
+        // Falls at once, and grows slowly: an outlier is no measure.
+        let least = |least: Duration| cost.latency.min(least.saturating_add(least / 8));
+        self.least = Some(self.least.map_or(cost.latency, least));
     }
 
     /// A trial has failed.
     pub fn trial_failed(&mut self, now: Duration) {
         if let Mode::Bypassing { trials, .. } = &mut self.mode {
-            trials.fail(now.saturating_add(SILENCE));
+            trials.fail(now.saturating_add(SHOW_INTERVAL));
         }
     }
 
@@ -414,46 +413,43 @@ impl OverloadController {
     pub fn arrived(&mut self, late_by: Nanoseconds) {
         self.margin = match late_by {
             1.. if self.behind => self.margin,
-            1.. => self.margin.saturating_add(late_by).min(LARGEST_MARGIN),
+            1.. => self.margin.saturating_add(late_by).min(MAX_MARGIN),
             _ => self.margin - self.margin / 16,
         };
     }
 
     /// What restoring a frame took last, from its begin to its end; none where that is not known.
     pub fn needed(&self) -> Option<Duration> {
-        self.cost.map(|cost| cost.whole)
+        self.cost.map(|cost| cost.latency)
     }
 
     fn slow(&self, available: Duration) -> Reason {
-        Reason::Slow {
+        Reason::Slow(TimeBudget {
             needed: self.needed(),
             available,
             bound: Bound::Deadline,
-        }
+        })
     }
 
-    fn fits(&self) -> Reason {
-        let (needed, available, bound) = self.tightest();
-        Reason::Fits {
-            needed,
-            available,
-            bound,
-        }
-    }
-
-    /// What a frame took, and what it may take, where that is tightest: from its begin to its end in the time that it is
-    /// given, or until the next one in its own length.
-    fn tightest(&self) -> (Option<Duration>, Duration, Bound) {
-        let given = self.given.unwrap_or_default();
-        let Some(cost) = self.cost else {
-            return match self.turn() {
-                Some(turn) if turn < given => (None, turn, Bound::Rate),
-                _ => (None, given, Bound::Deadline),
-            };
-        };
-        match self.turn() {
-            Some(turn) if share(cost.turn, turn) > share(cost.whole, given) => (Some(cost.turn), turn, Bound::Rate),
-            _ => (Some(cost.whole), given, Bound::Deadline),
+    /// What a frame took, and what it may take, where there is least room: from its begin to its end in the time that it
+    /// is given, or until the next one in its own length.
+    fn tightest(&self) -> TimeBudget {
+        let given = self.last_budget.unwrap_or_default();
+        let by_rate = self.frame_period().filter(|period| match self.cost {
+            Some(cost) => share(cost.period, *period) > share(cost.latency, given),
+            None => *period < given,
+        });
+        match by_rate {
+            Some(period) => TimeBudget {
+                needed: self.cost.map(|cost| cost.period),
+                available: period,
+                bound: Bound::Rate,
+            },
+            None => TimeBudget {
+                needed: self.needed(),
+                available: given,
+                bound: Bound::Deadline,
+            },
         }
     }
 
@@ -464,7 +460,7 @@ impl OverloadController {
         if let (Mode::Restoring { since, returned, .. }, State::Bypassing) = (self.mode, state) {
             let too_early = returned && now.saturating_sub(since) < STABLE;
             self.wanted_trials = if too_early {
-                (self.wanted_trials * 2).min(MANY_TRIALS)
+                (self.wanted_trials * 2).min(MAX_TRIALS)
             } else {
                 TRIALS
             };
@@ -474,8 +470,8 @@ impl OverloadController {
             State::Restoring => Mode::Restoring {
                 since: now,
                 // By trials, and not by a change of depth.
-                returned: matches!(reason, Reason::Fits { needed: Some(_), .. }),
-                misses: Misses::default(),
+                returned: matches!(reason, Reason::Fits(TimeBudget { needed: Some(_), .. })),
+                misses: LeakyBucket::default(),
             },
             State::Bypassing => Mode::Bypassing {
                 loading,

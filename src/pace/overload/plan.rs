@@ -1,4 +1,4 @@
-//! What the controller is told of a frame, and what it answers: plain values.
+//! What goes into the controller for each frame, and what comes out: plain values.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub enum Bound {
     Rate,
 }
 
-/// Why the state has changed. Times are of one frame.
+/// Why the state has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The stream has begun, or the policy has changed.
@@ -44,26 +44,23 @@ pub enum Reason {
     /// The model is still being opened.
     Loading,
     /// Restoring takes longer than there is time.
-    Slow {
-        /// What it took last, if that is known.
-        needed: Option<Duration>,
-        /// What there was.
-        available: Duration,
-        /// By what.
-        bound: Bound,
-    },
-    /// Restoring fits again.
-    Fits {
-        /// What it took last; none where the depth has changed, and it is tried.
-        needed: Option<Duration>,
-        /// What there is.
-        available: Duration,
-        /// By what.
-        bound: Bound,
-    },
+    Slow(TimeBudget),
+    /// Restoring fits again, or is tried because the depth has changed.
+    Fits(TimeBudget),
 }
 
-/// A change of state, to be told.
+/// What restoring a frame takes, and what it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeBudget {
+    /// What it took last, if that is known.
+    pub needed: Option<Duration>,
+    /// What there is.
+    pub available: Duration,
+    /// What bounds that.
+    pub bound: Bound,
+}
+
+/// A change of state, to be posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The state from now on.
@@ -76,9 +73,9 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// From its begin to its end.
-    pub whole: Duration,
+    pub latency: Duration,
     /// Until the next one could be begun: less, where two are in flight at a time.
-    pub turn: Duration,
+    pub period: Duration,
 }
 
 /// A frame that comes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Good trials that bring restoration back.
 pub const TRIALS: u32 = 3;
 /// Most good trials asked for, where restoration was brought back too early again and again.
-pub const MANY_TRIALS: u32 = 96;
+pub const MAX_TRIALS: u32 = 96;
 /// Part of them that one which was too slow takes away.
 const SETBACK: u32 = 3;
 /// After trials that were too slow, the next one waits for so many times what they took.

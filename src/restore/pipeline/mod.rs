@@ -1,7 +1,7 @@
 //! Frames in flight, one or two at a time: submitted in order, restored on threads of their own, and finished in order,
 //! each as soon as it is restored or at its deadline.
 //!
-//! Two threads restore: one encodes and restores the latent, one decodes. A third one hands the finished frames over. With
+//! Two threads restore: one encodes and restores the latent, one decodes. A third one outputs the finished frames. With
 //! a depth of 1 a frame is begun when the one before it is decoded; with a depth of 2 the next one is encoded while one is
 //! decoded. Two halves on half of the cores each keep them busier than one graph after the other on all of them, but a
 //! single frame takes longer.
@@ -57,7 +57,7 @@ pub enum Completion {
 pub enum Refusal {
     /// The pipeline is [flushing](FramePipeline::set_flushing).
     Flushing,
-    /// A thread has ended by itself: whoever takes the finished frames panicked.
+    /// A thread has ended by itself: the output function panicked.
     Ended,
 }
 
@@ -143,7 +143,7 @@ impl<T: Send + 'static> FramePipeline<T> {
     /// [taken](Self::take_trial). Says whether it is begun.
     pub fn submit_trial(&self, job: Job) -> bool {
         let mut state = self.shared.lock();
-        let free = state.check().is_ok() && state.can_begin(job.depth) && state.trial_is_free();
+        let free = state.accepts() && state.can_begin(job.depth) && state.trial_is_free();
         if free {
             state.begin_trial(job);
             self.shared.changed.notify_all();
@@ -156,7 +156,7 @@ impl<T: Send + 'static> FramePipeline<T> {
         self.shared.lock().take_trial()
     }
 
-    /// Waits until every frame is finished, or for a flush. The thread that hands finished frames over waits for nothing.
+    /// Waits until every frame is finished, or for a flush. The output thread itself waits for nothing.
     pub fn drain(&self) {
         if self.is_own_thread() {
             return;
@@ -166,13 +166,14 @@ impl<T: Send + 'static> FramePipeline<T> {
             .wait(&mut state, |state| state.accepts() && state.has_frames());
     }
 
-    /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed, and a trial is forgotten. The end of a flush waits
-    /// for a frame that is being handed over, so that from then on none comes out that was submitted before.
+    /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed, and a trial is forgotten.
+    /// The end of a flush waits for a frame that is being output, so that from then on none comes out that was submitted
+    /// before.
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = self.shared.lock();
         if !flushing && !self.is_own_thread() {
-            let handing_over = |state: &State<T>| state.handing_over.is_some() && state.ended == 0;
-            self.shared.wait(&mut state, handing_over);
+            let in_output = |state: &State<T>| state.in_output.is_some() && state.ended == 0;
+            self.shared.wait(&mut state, in_output);
         }
         if flushing {
             state.flush();
@@ -203,7 +204,7 @@ impl<T> fmt::Debug for FramePipeline<T> {
 }
 
 impl<T> Drop for FramePipeline<T> {
-    /// Waits a moment for what is being computed or handed over, and leaves the threads to themselves if that takes longer.
+    /// Waits a moment for what is being computed or output, and detaches the threads if that takes longer.
     /// Frames in flight are dropped with their context. One of its own threads waits for nothing.
     fn drop(&mut self) {
         let is_own_thread = self.is_own_thread();
@@ -224,7 +225,7 @@ impl<T> Drop for FramePipeline<T> {
             return;
         }
         for thread in self.threads.drain(..) {
-            // It has nothing left to do; a panic in there was told where it happened.
+            // It has nothing left to do; the panic hook has reported a panic in there.
             let _ = thread.join();
         }
     }

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Completion, Refusal};
+use super::{Completion, FinishedFrame, Refusal};
 use crate::restore::RestoreError;
 use crate::restore::encode_stage::RestoredLatent;
 use crate::restore::frame::Frame;
 use crate::restore::job::{Job, Outcome};
 use crate::restore::padded_input::PaddedInput;
 
-/// Frames that may be in flight: one that is handed over, one in each half, and one that waits for them.
+/// Frames that may be in flight: one that is output, one in each half, and one that waits for them.
 pub const FRAMES_IN_FLIGHT: usize = 4;
 
 /// What the threads share: everything behind one lock.
@@ -25,16 +25,17 @@ pub struct Shared<T> {
 /// Where the frames are. The queue has those that will come out, in order; the rest is the work on them, at most one piece
 /// at each place.
 pub struct State<T> {
-    queue: VecDeque<Entry<T>>,
+    queue: VecDeque<QueuedFrame<T>>,
     /// Submitted, and not begun.
     submitted: Option<Step<Job>>,
     encoding: bool,
     /// Between the halves.
-    encoded: Option<Step<Encoded>>,
+    encoded: Option<Step<EncodedFrame>>,
     decoding: bool,
-    /// While a frame is handed over: its generation. None for one that was flushed before, for nobody waits for that.
-    pub handing_over: Option<u64>,
-    trial: Trial,
+    /// While a frame is output: its generation. None for one that was flushed before, for nobody waits for that.
+    pub in_output: Option<u64>,
+    /// A frame that is restored without coming out, and the outcome once it is done.
+    trial: Option<(Arc<Frame>, Option<Outcome>)>,
     /// Memory for the encoder's half.
     pub spare: Option<PaddedInput>,
     /// Of the frames that are submitted now. A flush begins the next one, and flushes all before it.
@@ -47,58 +48,41 @@ pub struct State<T> {
     serial: u64,
 }
 
-/// A piece of work on a frame.
-pub struct Step<W> {
-    /// Whose it is in the queue; none of a trial.
-    pub serial: Option<u64>,
+/// A piece of work, and the frame that it is on.
+pub type Step<W> = (FrameId, W);
+
+/// A frame that is worked on.
+#[derive(Clone, Copy)]
+pub struct FrameId {
+    /// In the queue; none of a trial.
+    serial: Option<u64>,
     /// Of when it was submitted.
     pub generation: u64,
-    pub work: W,
-}
-
-impl<W> Step<W> {
-    /// The same frame's, with other work.
-    pub fn with<V>(&self, work: V) -> Step<V> {
-        Step {
-            serial: self.serial,
-            generation: self.generation,
-            work,
-        }
-    }
 }
 
 /// What the encoder's half leaves; no result if the frame was flushed before it began.
-pub struct Encoded {
+pub struct EncodedFrame {
     pub result: Option<Result<RestoredLatent, RestoreError>>,
     pub picture: Vec<u8>,
 }
 
 /// A frame in the queue.
-pub struct Entry<T> {
+struct QueuedFrame<T> {
     serial: u64,
     /// Of when it was submitted.
     generation: u64,
-    pub context: T,
-    pub frame: Arc<Frame>,
+    context: T,
+    frame: Arc<Frame>,
     /// When it has to come out.
     deadline: Option<Instant>,
     /// None while it is worked on.
     completion: Option<Completion>,
 }
 
-impl<T> Entry<T> {
+impl<T> QueuedFrame<T> {
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
-}
-
-/// A frame that is restored without coming out.
-#[derive(Default)]
-enum Trial {
-    #[default]
-    None,
-    Working(Arc<Frame>),
-    Done(Arc<Frame>, Outcome),
 }
 
 impl<T> Default for Shared<T> {
@@ -110,8 +94,8 @@ impl<T> Default for Shared<T> {
                 encoding: false,
                 encoded: None,
                 decoding: false,
-                handing_over: None,
-                trial: Trial::None,
+                in_output: None,
+                trial: None,
                 spare: None,
                 generation: 0,
                 flushing: false,
@@ -128,7 +112,7 @@ impl<T> Default for Shared<T> {
 impl<T> State<T> {
     /// Whether frames are taken.
     pub fn accepts(&self) -> bool {
-        !self.flushing && self.ended == 0
+        self.check().is_ok()
     }
 
     pub fn check(&self) -> Result<(), Refusal> {
@@ -140,12 +124,12 @@ impl<T> State<T> {
     }
 
     pub fn is_full(&self) -> bool {
-        self.queue.len() + usize::from(self.handing_over.is_some()) >= FRAMES_IN_FLIGHT
+        self.queue.len() + usize::from(self.in_output.is_some()) >= FRAMES_IN_FLIGHT
     }
 
     /// Whether there are frames that will come out.
     pub fn has_frames(&self) -> bool {
-        self.handing_over == Some(self.generation) || self.queue.iter().any(|entry| entry.generation == self.generation)
+        self.in_output == Some(self.generation) || self.queue.iter().any(|entry| entry.generation == self.generation)
     }
 
     /// Puts a frame at the end of the queue. Returns its number.
@@ -157,7 +141,7 @@ impl<T> State<T> {
         completion: Option<Completion>,
     ) -> u64 {
         self.serial += 1;
-        self.queue.push_back(Entry {
+        self.queue.push_back(QueuedFrame {
             serial: self.serial,
             generation: self.generation,
             context,
@@ -169,19 +153,23 @@ impl<T> State<T> {
     }
 
     /// The first in the queue, if it is to come out now.
-    fn dequeue(&mut self) -> Option<(Entry<T>, Completion)> {
+    fn dequeue(&mut self) -> Option<FinishedFrame<T>> {
         let first = self.queue.front()?;
         let flushed = first.generation != self.generation;
         if !flushed && !first.is_late() && first.completion.is_none() {
             return None;
         }
-        let mut entry = self.queue.pop_front()?;
-        let completion = match entry.completion.take() {
+        let entry = self.queue.pop_front()?;
+        let completion = match entry.completion {
             _ if flushed => Completion::Flushed,
             completion => completion.unwrap_or(Completion::Late),
         };
-        self.handing_over = (!flushed).then_some(entry.generation);
-        Some((entry, completion))
+        self.in_output = (!flushed).then_some(entry.generation);
+        Some(FinishedFrame {
+            context: entry.context,
+            frame: entry.frame,
+            completion,
+        })
     }
 }
 
@@ -195,11 +183,8 @@ impl<T> State<T> {
 
     /// Gives work to the encoder's half.
     pub fn begin(&mut self, serial: Option<u64>, job: Job) {
-        self.submitted = Some(Step {
-            serial,
-            generation: self.generation,
-            work: job,
-        });
+        let generation = self.generation;
+        self.submitted = Some((FrameId { serial, generation }, job));
     }
 
     /// What the encoder's half is to do next.
@@ -209,28 +194,26 @@ impl<T> State<T> {
         Some(step)
     }
 
-    pub fn end_encoding(&mut self, step: Step<Encoded>) {
+    pub fn end_encoding(&mut self, step: Step<EncodedFrame>) {
         self.encoding = false;
         self.encoded = Some(step);
     }
 
     /// What the decoder's half is to do next.
-    pub fn start_decoding(&mut self) -> Option<Step<Encoded>> {
+    pub fn start_decoding(&mut self) -> Option<Step<EncodedFrame>> {
         let step = self.encoded.take()?;
         self.decoding = true;
         Some(step)
     }
 
     /// What became of a frame's work; no outcome if nobody waited for it any more.
-    pub fn end_decoding(&mut self, step: &Step<()>, outcome: Option<Outcome>) {
+    pub fn end_decoding(&mut self, frame: FrameId, outcome: Option<Outcome>) {
         self.decoding = false;
-        match step.serial {
+        match frame.serial {
             None => {
-                let of_now = outcome.filter(|_| step.generation == self.generation);
-                self.trial = match (std::mem::take(&mut self.trial), of_now) {
-                    (Trial::Working(frame), Some(outcome)) => Trial::Done(frame, outcome),
-                    _ => Trial::None,
-                };
+                let outcome = outcome.filter(|_| frame.generation == self.generation);
+                let trial = self.trial.take().filter(|_| outcome.is_some());
+                self.trial = trial.map(|(frame, _)| (frame, outcome));
             }
             Some(serial) => {
                 let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
@@ -242,13 +225,13 @@ impl<T> State<T> {
     }
 
     /// Whether somebody still waits for a frame.
-    pub fn is_wanted<W>(&self, step: &Step<W>) -> bool {
+    pub fn is_wanted(&self, frame: FrameId) -> bool {
         let waits = |serial| {
             self.queue
                 .iter()
                 .any(|entry| entry.serial == serial && !entry.is_late())
         };
-        step.generation == self.generation && step.serial.is_none_or(waits)
+        frame.generation == self.generation && frame.serial.is_none_or(waits)
     }
 
     /// What is in flight is given up, and what a trial has come to.
@@ -258,22 +241,17 @@ impl<T> State<T> {
     }
 
     pub fn trial_is_free(&self) -> bool {
-        matches!(self.trial, Trial::None)
+        self.trial.is_none()
     }
 
     pub fn begin_trial(&mut self, job: Job) {
-        self.trial = Trial::Working(job.frame.clone());
+        self.trial = Some((job.frame.clone(), None));
         self.begin(None, job);
     }
 
     pub fn take_trial(&mut self) -> Option<(Arc<Frame>, Outcome)> {
-        match std::mem::take(&mut self.trial) {
-            Trial::Done(frame, outcome) => Some((frame, outcome)),
-            trial => {
-                self.trial = trial;
-                None
-            }
-        }
+        let (frame, outcome) = self.trial.take_if(|(_, outcome)| outcome.is_some())?;
+        Some((frame, outcome?))
     }
 }
 
@@ -301,7 +279,7 @@ impl<T> Shared<T> {
     }
 
     /// The next frame to come out, as soon as it is to; none once the threads are to end.
-    pub fn next_finished(&self) -> Option<(Entry<T>, Completion)> {
+    pub fn next_finished(&self) -> Option<FinishedFrame<T>> {
         let mut state = self.lock();
         while !state.closed {
             if let Some(finished) = state.dequeue() {

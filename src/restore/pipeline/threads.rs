@@ -1,7 +1,7 @@
 //! What the threads do, each until the pipeline is closed.
 
 use super::FinishedFrame;
-use super::state::{Encoded, Shared};
+use super::state::{EncodedFrame, Shared};
 use crate::restore::RestoreError;
 use crate::restore::decode_stage::DecodeStage;
 use crate::restore::encode_stage::{EncodeStage, RestoredLatent};
@@ -11,18 +11,17 @@ use crate::restore::padded_input::PaddedInput;
 /// Frames to their restored latents.
 pub fn encode_and_restore<T>(shared: &Shared<T>) {
     let mut stage = None;
-    while let Some((step, mut state)) = shared.next(|state| state.start_encoding()) {
+    while let Some(((frame, job), mut state)) = shared.next(|state| state.start_encoding()) {
         // A frame that is late only is the next one's previous frame.
-        let flushed = step.generation != state.generation;
+        let flushed = frame.generation != state.generation;
         let spare = state.spare.take();
         drop(state);
-        let result = (!flushed).then(|| restore(&mut stage, &step.work, spare));
-        let after = step.with(());
-        let encoded = Encoded {
+        let result = (!flushed).then(|| restore(&mut stage, &job, spare));
+        let encoded = EncodedFrame {
             result,
-            picture: step.work.picture,
+            picture: job.picture,
         };
-        shared.update(|state| state.end_encoding(after.with(encoded)));
+        shared.update(|state| state.end_encoding((frame, encoded)));
     }
 }
 
@@ -48,45 +47,29 @@ fn restore(
 /// Restored latents to pictures.
 pub fn decode<T>(shared: &Shared<T>) {
     let mut stage = DecodeStage::default();
-    while let Some((step, state)) = shared.next(|state| state.start_decoding()) {
-        let wanted = state.is_wanted(&step);
+    while let Some(((frame, encoded), state)) = shared.next(|state| state.start_decoding()) {
+        let wanted = state.is_wanted(frame);
         drop(state);
         shared.changed.notify_all();
-        let after = step.with(());
-        let Encoded { result, picture } = step.work;
-        let finished = result
-            .filter(|_| wanted)
-            .map(|latent| finish(&mut stage, latent, picture));
-        let (outcome, spare) = match finished {
-            Some(Ok((restored, input))) => (Some(Ok(restored)), Some(input)),
-            Some(Err(error)) => (Some(Err(error)), None),
-            None => (None, None),
-        };
+        let EncodedFrame { result, mut picture } = encoded;
+        let mut spare = None;
+        let outcome = result.filter(|_| wanted).map(|latent| {
+            let latent = latent?;
+            let (report, input) = caught(|| stage.decode(latent, &mut picture))?;
+            spare = Some(input);
+            Ok(Restored { picture, report })
+        });
         shared.update(|state| {
-            state.end_decoding(&after, outcome);
+            state.end_decoding(frame, outcome);
             state.spare = spare.or(state.spare.take());
         });
     }
 }
 
-fn finish(
-    stage: &mut DecodeStage,
-    latent: Result<RestoredLatent, RestoreError>,
-    mut picture: Vec<u8>,
-) -> Result<(Restored, PaddedInput), RestoreError> {
-    let latent = latent?;
-    let (report, input) = caught(|| stage.decode(latent, &mut picture))?;
-    Ok((Restored { picture, report }, input))
-}
-
 /// Finished frames out, in order, each as soon as it is restored or late.
 pub fn output<T>(shared: &Shared<T>, mut output: impl FnMut(FinishedFrame<T>)) {
-    while let Some((entry, completion)) = shared.next_finished() {
-        output(FinishedFrame {
-            context: entry.context,
-            frame: entry.frame,
-            completion,
-        });
-        shared.update(|state| state.handing_over = None);
+    while let Some(finished) = shared.next_finished() {
+        output(finished);
+        shared.update(|state| state.in_output = None);
     }
 }

@@ -9,7 +9,7 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Of a tight u8 RGB picture.
+    /// Of a packed u8 RGB picture.
     pub fn of_rgb(rgb: &[u8], width: usize, height: usize) -> Plane {
         let luma = |[red, green, blue]: &[u8; 3]| {
             0.299 * f32::from(*red) + 0.587 * f32::from(*green) + 0.114 * f32::from(*blue)

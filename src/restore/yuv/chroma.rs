@@ -29,7 +29,7 @@ fn reducing_quarters(cosited: bool) -> [u16; 3] {
     if cosited { [1, 2, 1] } else { [0, 2, 2] }
 }
 
-/// Makes a tight plane of `size` rows and columns of a chroma component of a picture of that size.
+/// Makes a packed plane of `size` rows and columns of a chroma component of a picture of that size.
 pub(super) fn enlarge(plane: &[u8], size: [usize; 2], layout: &YuvLayout) -> Vec<u8> {
     let from = layout.chroma_size(size);
     let mut enlarged = Vec::with_capacity(size[0] * size[1]);
@@ -55,7 +55,7 @@ pub(super) fn enlarge(plane: &[u8], size: [usize; 2], layout: &YuvLayout) -> Vec
     enlarged
 }
 
-/// One row of a chroma component, made of a tight plane of `size` rows and columns, of whose rows `on` is the first, or
+/// One row of a chroma component, made of a packed plane of `size` rows and columns, of whose rows `on` is the first, or
 /// the only one, that it stands for. `sums` is scratch memory.
 pub(super) fn reduce_row(
     plane: &[u8],

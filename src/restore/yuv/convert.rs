@@ -1,4 +1,4 @@
-//! Between YUV of any layout and tight RGB.
+//! Between YUV of any layout and packed RGB.
 
 use yuv::{
     BufferStoreMut, YuvConversionMode, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv444,
@@ -29,7 +29,7 @@ fn range(layout: YuvLayout) -> YuvRange {
     }
 }
 
-/// Writes the picture as tight RGB into `rgb`, of exactly its size.
+/// Writes the picture as packed RGB into `rgb`, of exactly its size.
 ///
 /// # Errors
 /// [`RestoreError::Picture`] if the picture is too large for the library.
@@ -55,14 +55,14 @@ pub(in crate::restore) fn unpack(view: &YuvView<'_>, rgb: &mut [u8]) -> Result<(
     yuv444_to_rgb(&image, rgb, stride, range(layout), layout.matrix.standard()).map_err(|_| picture_error(size))
 }
 
-/// One component, tight.
+/// One component, packed.
 fn gather(view: &YuvView<'_>, component: usize) -> Vec<u8> {
-    let place = view.places[component];
+    let from = view.planes[component];
     let [height, width] = view.layout.sizes([view.height, view.width])[component];
     let mut plane = Vec::with_capacity(height * width);
     for y in 0..height {
-        let row = &view.data[place.row(y, width)];
-        match place.step {
+        let row = &view.data[from.row(y, width)];
+        match from.step {
             1 => plane.extend_from_slice(row),
             step => plane.extend(row.iter().step_by(step)),
         }
@@ -83,7 +83,7 @@ pub(in crate::restore) struct Packer {
 }
 
 impl Packer {
-    /// Writes tight RGB of the view's size into it. What lies between samples is not touched.
+    /// Writes packed RGB of the view's size into it. What lies between samples is not touched.
     ///
     /// # Errors
     /// [`RestoreError::Picture`] if the picture is too large for the library.
@@ -141,9 +141,9 @@ impl Packer {
                 &self.row[..]
             }
         };
-        let place = view.places[component];
-        let to = &mut view.data[place.row(y, row.len())];
-        match place.step {
+        let plane = view.planes[component];
+        let to = &mut view.data[plane.row(y, row.len())];
+        match plane.step {
             1 => to.copy_from_slice(row),
             step => to.iter_mut().step_by(step).zip(row).for_each(|(to, from)| *to = *from),
         }

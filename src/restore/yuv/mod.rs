@@ -53,7 +53,7 @@ impl YuvLayout {
 
 /// Where the samples of one component lie. Components may share a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct PlaneLayout {
     /// The first sample, bytes from the picture's first.
     pub offset: usize,
     /// Bytes from one row to the next.
@@ -62,7 +62,7 @@ pub struct Place {
     pub step: usize,
 }
 
-impl Place {
+impl PlaneLayout {
     /// Bytes of row `y`, from its first sample to its last, of `width`.
     fn row(&self, y: usize, width: usize) -> std::ops::Range<usize> {
         let start = self.offset + y * self.stride;
@@ -96,7 +96,7 @@ pub struct YuvPicture<D> {
     /// Pixels.
     pub height: usize,
     /// Of Y, U and V.
-    pub places: [Place; 3],
+    pub planes: [PlaneLayout; 3],
     /// What they mean.
     pub layout: YuvLayout,
 }
@@ -115,14 +115,14 @@ impl<D: Deref<Target = [u8]>> YuvPicture<D> {
         data: D,
         width: usize,
         height: usize,
-        places: [Place; 3],
+        planes: [PlaneLayout; 3],
         layout: YuvLayout,
     ) -> Result<Self, RestoreError> {
         let view = YuvPicture {
             data,
             width,
             height,
-            places,
+            planes,
             layout,
         };
         view.check().map(|()| view)
@@ -131,7 +131,7 @@ impl<D: Deref<Target = [u8]>> YuvPicture<D> {
     /// Fields are public, so whoever is given a view checks it again.
     pub(super) fn check(&self) -> Result<(), RestoreError> {
         let sizes = self.layout.sizes([self.height, self.width]);
-        let mut components = self.places.iter().zip(sizes);
-        components.try_for_each(|(place, size)| place.check(size, self.data.len()))
+        let mut components = self.planes.iter().zip(sizes);
+        components.try_for_each(|(plane, size)| plane.check(size, self.data.len()))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Who computes.
+/// What runs the graphs: ONNX Runtime's execution providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Provider {
     /// The fastest of this machine: CUDA where there is an NVIDIA GPU; else OpenVINO or the CPU provider,

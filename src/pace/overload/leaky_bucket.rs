@@ -1,4 +1,4 @@
-//! Frames that missed their deadline while frames are restored: a leaky bucket.
+//! Frames that missed their deadline, counted by a leaky bucket.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ const FORGOTTEN: Duration = Duration::from_secs(2);
 
 /// How many are not forgotten, when the last one came.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Misses {
+pub struct LeakyBucket {
     level: f64,
     last: Duration,
 }
 
-impl Misses {
+impl LeakyBucket {
     /// One more. Says whether it is still an exception.
     pub fn tolerate(&mut self, now: Duration) -> bool {
         let forgotten = now.saturating_sub(self.last).as_secs_f64() / FORGOTTEN.as_secs_f64();
