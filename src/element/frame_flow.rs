@@ -108,16 +108,17 @@ impl<'s> FrameFlow<'s> {
         let fate = match completion {
             Completion::Done(outcome) => {
                 let written = self.session.write(caps, frame, outcome, self.request.write, output);
-                Some(self.conclude(written, caps, frame, output))
+                self.conclude(written, caps, frame, output)
             }
-            Completion::Late => Some(self.miss(plan, caps, frame, output)),
+            Completion::Late => self.miss(plan, caps, frame, output),
             Completion::Bypassed => {
                 let propagates = matches!(plan, Plan::Bypass { propagates: true, .. });
-                Some(self.bypass(caps, frame, propagates, output))
+                self.bypass(caps, frame, propagates, output)
             }
-            Completion::Flushed => None,
+            // A change of state is left to a frame whose messages are posted.
+            Completion::Flushed => return (None, self.messages),
         };
-        (fate, self.end())
+        (Some(fate), self.end())
     }
 
     fn end(mut self) -> FrameMessages {
