@@ -10,7 +10,7 @@ _dloralvsr_values() {
     --precision) echo auto fp32 fp16 bf16 int8 ;;
     --color-fix) echo pack none adain wavelet ;;
     --speed-preset) echo ultrafast superfast veryfast faster fast medium slow slower veryslow placebo ;;
-    --model) echo auto tiny small ;;
+    --model) echo auto tiny small large ;;
   esac
 }
 
