@@ -63,6 +63,7 @@ examples=(--example live_rtsp --example live_srt --example live_hls)
 if $webrtc; then
   examples+=(--features webrtc --example live_webrtc)
 fi
+say "building the examples: this takes minutes the first time"
 cargo build --quiet --release "${examples[@]}"
 hls_js=()
 if $browser; then
