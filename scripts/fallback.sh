@@ -19,6 +19,7 @@ missing_packages() {
 install_packages
 use_rust
 target=${CARGO_TARGET_DIR:-$root/target}/fallback
+say "building fallbacksrc: this takes minutes the first time"
 # Cargo says where the library is; GStreamer knows a plugin by its file's name.
 library=$(cargo build --quiet --release --manifest-path "$root/tests/chains/fallback/Cargo.toml" --target-dir "$target" \
   --message-format json | grep -o '/[^"]*libgstfallbackswitch[^"]*\.so' | head -n 1)

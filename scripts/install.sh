@@ -36,6 +36,7 @@ missing_packages() {
     echo libgstreamer-plugins-base1.0-dev
   has_commands gst-inspect-1.0 gst-launch-1.0 || echo gstreamer1.0-tools
   has_elements parsebin decodebin videoconvert videoscale audioresample opusenc || echo gstreamer1.0-plugins-base
+  has_elements ximagesink textoverlay || echo gstreamer1.0-x
   has_elements qtdemux mp4mux matroskamux deinterlace videoflip vp9enc flacenc || echo gstreamer1.0-plugins-good
   has_elements h264parse h265parse av1parse x265enc av1enc || echo gstreamer1.0-plugins-bad
   has_elements x264enc || echo gstreamer1.0-plugins-ugly

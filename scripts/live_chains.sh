@@ -4,11 +4,12 @@
 #     scripts/live_chains.sh [rtsp] [srt] [hls] [webrtc] [hls-browser] [webrtc-browser]
 #         [--seconds N] [--without-comparison] [--tolerated SHARE] [--pictures FOLDER]
 #
-# Without names, rtsp, srt and hls; the others need many more packages. The last two have a viewer in Chromium without a
-# window, HLS through hls.js; --pictures keeps a picture of the page of each. Each chain runs for N seconds (60) with a
-# source that two cores can restore, and with one that they cannot; then again with a plain scaler in the element's
-# place, unless --without-comparison is given. In each case the camera is killed and comes back. It ends with 1 if a
-# chain is broken, or where more than SHARE (0.05) of the frames are lost.
+# Without names, rtsp, srt and hls, which take a quarter of an hour beside the build; the others need many more packages.
+# The last two have a viewer in Chromium without a window, HLS through hls.js; --pictures keeps a picture of the page of
+# each. Each chain runs for N seconds (60) with a source that two cores can restore, and with one that they cannot; then
+# again with a plain scaler in the element's place, unless --without-comparison is given. In each case the camera is
+# killed and comes back. It ends with 1 if a chain is broken, or where more than SHARE (0.05) of the frames are lost, as
+# on a machine that is busy with other work.
 # docs/live.md says what the columns mean.
 # shellcheck source-path=SCRIPTDIR source=python_checks.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/python_checks.sh"
@@ -63,6 +64,7 @@ examples=(--example live_rtsp --example live_srt --example live_hls)
 if $webrtc; then
   examples+=(--features webrtc --example live_webrtc)
 fi
+say "building the examples: this takes minutes the first time"
 cargo build --quiet --release "${examples[@]}"
 hls_js=()
 if $browser; then

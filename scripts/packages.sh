@@ -14,7 +14,7 @@ install_packages() {
   if ((${#packages[@]} == 0)); then
     return 0
   fi
-  local by_hand="sudo apt-get update && sudo apt-get install ${packages[*]}"
+  local by_hand="sudo apt-get update && sudo apt-get install --no-install-recommends ${packages[*]}"
   if ! has_commands apt-get; then
     die "missing on this machine (by Debian's package names): ${packages[*]}
 There is no apt-get here: install their counterparts by hand, GStreamer 1.22 or newer, then run this again."

@@ -10,7 +10,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/python_checks.sh"
 missing_packages() {
   has_bindings Gst GstVideo || echo python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   has_python_modules pytest || echo python3-pytest
-  has_elements ximagesink textoverlay || echo gstreamer1.0-x
   has_commands gst-play-1.0 || echo gstreamer1.0-plugins-base-apps
   has_commands Xvfb || echo xvfb
   has_commands xdotool || echo xdotool

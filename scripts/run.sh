@@ -10,9 +10,10 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 "$root/scripts/install.sh"
 use_rust
 target=${CARGO_TARGET_DIR:-$root/target}
+program=$target/release/dloralvsr
+[[ -x $program ]] || say "building dloralvsr: this takes minutes, once"
 cargo build --quiet --release --manifest-path "$root/Cargo.toml" --lib --bins
 
-program=$target/release/dloralvsr
 if (($# > 0)); then
   exec "$program" "$@"
 fi

@@ -107,7 +107,7 @@ fn an_installation_that_fails_is_explained_with_the_command_to_run() {
     finished.fails_saying(&[
         "E: no network",
         "apt-get could not install them",
-        "sudo apt-get update && sudo apt-get install build-essential",
+        "sudo apt-get update && sudo apt-get install --no-install-recommends build-essential",
     ]);
 }
 

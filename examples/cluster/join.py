@@ -113,6 +113,8 @@ def _video(plan: Plan, video: Video, encode: list[str]) -> list[str]:
         # The clock of the parts has milliseconds. Where frames are equally long, their times are known exactly.
         first = round(plan.parts[0].first / (video.clock * 1_000_000))
         options += ["-filter:v", f"settb={video.clock},setpts={first}+N*{length}", "-enc_time_base", str(video.clock)]
+        # setpts of newer FFmpeg forgets how long a frame lasts; MP4's edit list would then hide the last one.
+        options += ["-bsf:v", f"setts=pts=PTS:dts=DTS:duration={length}"]
     else:
         options += ["-enc_time_base", "1/1000"]
     return options

@@ -1,4 +1,4 @@
-"""Restore a video on many machines with Ray (pip install ray).
+"""Restore a video on many machines with Ray (docs/scale.md says how it is installed).
 
     python restore_ray.py INPUT FOLDER OUTPUT --count N -- --model NAME --provider NAME [OPTIONS OF dloralvsr]
 
@@ -51,7 +51,10 @@ def _restore(arguments: argparse.Namespace, options: list[str]) -> None:
 def _prepare(*, alone: bool) -> None:
     """Set what Ray reads when it is imported."""
     if find_spec("ray") is None:
-        raise UserError("Ray is not installed: pip install ray, on every machine in the same version")
+        raise UserError(
+            "this Python has no Ray: python3 -m venv ray && ray/bin/pip install ray, on every machine in the same "
+            "version; then ray/bin/python in place of python3"
+        )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if alone:
         # Meant for other systems; it makes Ray listen on the loopback interface only, where 127.0.0.1 as the node's

@@ -64,7 +64,10 @@ class Browser:
             self.driver.save_screenshot(f"{self.log}.png")
             self.driver.execute_script("video.play()")
         figures = self.driver.execute_async_script("figures().then(arguments[0])")
-        Path(f"{self.log}.json").write_text(json.dumps(figures))
+        # Renamed when whole: the viewer may be killed at any time.
+        unfinished = Path(f"{self.log}.json.new")
+        unfinished.write_text(json.dumps(figures))
+        unfinished.replace(f"{self.log}.json")
         for message in self.driver.get_log("browser"):
             print(message["message"], file=sys.stderr, flush=True)
         return not result["ended"]

@@ -89,4 +89,4 @@ def test_a_source_that_is_lost_and_comes_back(processes, tmp_path, protocol) -> 
     # Frames in flight when it was stopped count nowhere.
     in_flight = chain.count("frames-in") - sum(map(chain.count, ("restored", "bypassed", "dropped")))
     assert 0 <= in_flight <= 2
-    assert chain.count("restored") > 0
+    assert chain.count("restored") > 0, "no frame was restored in time: is the machine busy with other work?"

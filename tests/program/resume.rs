@@ -39,6 +39,7 @@ fn a_killed_run_goes_on_to_the_same_frames_and_samples() {
         assert!(!killed.exists());
         let said = workshop.restore(options, &input, &killed).succeeds();
         assert!(said.contains("goes on behind the 120 frames"), "{said}");
+        assert!(said.contains("300 frames, 120 of them before"), "{said}");
         let frames = workshop.frame_hashes(&killed);
         assert_eq!(frames.len(), 300);
         assert_eq!(frames, workshop.frame_hashes(&whole));

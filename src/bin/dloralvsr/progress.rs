@@ -115,7 +115,16 @@ impl Progress {
             Display::Lines => {}
         }
         if let Some(speed) = self.speed(counts.restored, Instant::now()) {
-            eprintln!("{} frames, {speed:.2} frames/s{}", counts.restored, trouble(counts));
+            let before = if self.done > 0 {
+                format!(", {} of them before", self.done)
+            } else {
+                String::new()
+            };
+            eprintln!(
+                "{} frames{before}, {speed:.2} frames/s{}",
+                self.done + counts.restored,
+                trouble(counts)
+            );
         }
     }
 
