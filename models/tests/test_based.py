@@ -123,6 +123,9 @@ def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: py
     out = tmp_path / "pack"
     export = ["export", "--checkpoint", str(tmp_path / "run"), "--base", str(tmp_path / "base"), "--out", str(out)]
     assert main(export) == 0
+    fixed = str(tmp_path / "fixed")
+    assert main([*export[:-1], fixed, "--color-fix", "wavelet", "--check", "none"]) == 0
+    assert [PackRunner(path).color_fix for path in (out, Path(fixed))] == ["none", "wavelet"]
     assert name == "dense" or "Xintao Wang" in (out / "LICENSE").read_text()
     frames = default_rng(1).integers(0, 256, (3, 20, 26, 3), np.uint8)
     pictures = list(PackRunner(out).restore(frames))

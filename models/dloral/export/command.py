@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="graphs that leave pictures within two levels where their products are bf16: said in the pack",
     )
     parser.add_argument(
+        "--color-fix",
+        choices=("none", "adain", "wavelet"),
+        help="how the host brings colours back to the input's (default: adain for Stable Diffusion, else none)",
+    )
+    parser.add_argument(
         "--check", choices=CHECKS, default="full", help="at how many sizes the graphs are compared with torch"
     )
     parser.add_argument("--quality", type=Path, help="TOML file of measured figures to store in the pack")
@@ -73,7 +78,8 @@ def run(args: argparse.Namespace) -> None:
         parts = _based(args, name, provenance, quality)
     else:
         parts = _published(args, name, provenance, quality)
-    write_pack(replace(parts, bf16=tuple(args.bf16)), args.out, args.check)
+    parts = replace(parts, bf16=tuple(args.bf16), color_fix=args.color_fix or parts.color_fix)
+    write_pack(parts, args.out, args.check)
     print(f"{args.out}: {sum(file.stat().st_size for file in args.out.iterdir()) / 1e6:.2f} MB")
 
 
