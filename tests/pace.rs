@@ -584,6 +584,25 @@ fn bypassed_frames_have_detail_where_there_is_time_for_it() {
     assert!((1..6).contains(&propagated), "{propagated}");
 }
 
+/// A trial of five quarters of a frame's length, while detail is made that takes three eighths of one: it does not fit.
+#[test]
+fn detail_that_is_made_beside_a_trial_does_not_make_it_fit() {
+    let mut controller = OverloadController::new(Policy::Bypass);
+    controller.plan(&in_time(0, 1, true));
+    for _ in 0..20 {
+        controller.missed(FRAME, FRAME * 2);
+    }
+    for index in 1..101 {
+        let plan = controller.plan(&in_time(index, 1, true));
+        assert!(
+            matches!(plan, Plan::Bypass { propagates: true, .. }),
+            "{index}: {plan:?}"
+        );
+        controller.bypassed(FRAME * index, FRAME * 3 / 8, true);
+        controller.measured(FRAME * index, alone(FRAME * 5 / 4));
+    }
+}
+
 #[test]
 fn detail_comes_back_when_there_has_been_time_for_it_for_a_while() {
     let mut controller = OverloadController::new(Policy::Bypass);

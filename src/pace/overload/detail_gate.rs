@@ -96,13 +96,4 @@ impl DetailGate {
     pub fn bicubic(&self) -> Duration {
         self.bicubic
     }
-
-    /// What a picture takes at present.
-    pub fn cost(&self) -> Duration {
-        if self.open {
-            self.bicubic.max(self.with_detail)
-        } else {
-            self.bicubic
-        }
-    }
 }

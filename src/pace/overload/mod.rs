@@ -355,8 +355,9 @@ impl OverloadController {
     /// What restoring a frame on trial took.
     pub fn measured(&mut self, now: Duration, cost: Cost) {
         self.costs(cost);
-        // The bicubic picture was made meanwhile, which is not there to be made where frames are restored.
-        let beside = self.detail.cost();
+        // The bicubic picture was made meanwhile, which is not there to be made where frames are restored. Detail was
+        // too, but much of that beside the trial: counted in full, streams that are too slow would begin again and again.
+        let beside = self.detail.bicubic();
         let cost = Cost {
             latency: cost.latency.saturating_sub(beside),
             period: cost.period.saturating_sub(beside),
