@@ -173,12 +173,12 @@ class PerceptualDistance(nn.Module):
         height = reference.shape[2]
         sums = torch.zeros(len(pictures), len(STAGES), dtype=torch.float64)
         for top in range(0, height, _STRIP):
-            wanted = [_unit(features) for features in self._strip_features(reference, top)]
+            wanted = [unit_length(features) for features in self._strip_features(reference, top)]
             for sum_, picture in zip(sums, pictures, strict=True):
                 if picture.shape != reference.shape:
                     raise ValueError(f"sizes differ: {list(picture.shape)} and {list(reference.shape)}")
                 strip = zip(self._strip_features(picture, top), wanted, strict=True)
-                sum_ += torch.stack([_unit(a).sub_(b).square_().sum() for a, b in strip])
+                sum_ += torch.stack([unit_length(a).sub_(b).square_().sum() for a, b in strip])
         areas = [-(-height // stride) * -(-reference.shape[3] // stride) for stride in STAGES.values()]
         return [float(value) for value in (sums / torch.tensor(areas)).mean(dim=1)]
 
@@ -199,10 +199,11 @@ def _float_name(name: str) -> str:
 
 
 def _stage_distance(a: Tensor, b: Tensor) -> Tensor:
-    difference = _unit(a) - _unit(b)
+    difference = unit_length(a) - unit_length(b)
     return difference.square().sum(dim=1).mean(dim=(1, 2))
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit_length(features: Tensor) -> Tensor:
+    """Features [B,C,h,w], each position's vector over the channels scaled to length 1."""
     # The epsilon is inside the root: the gradient stays finite where all channels are 0.
     return features * torch.rsqrt(features.square().sum(dim=1, keepdim=True) + _EPSILON)

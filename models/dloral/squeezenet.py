@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dloral.errors import UserError
+from dloral.perceptual import unit_length
 
 VALUES = 256
 """Different weights that a convolution may have."""
@@ -23,13 +24,13 @@ VALUES = 256
 _FIRST = 96
 # Channels of each fire module: squeezed, and expanded by each of its two convolutions.
 _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
-_POOLED_AFTER = (2, 6)
+# The fire module behind which there is a pooling.
+_POOLED_AFTER = 2
 _CLASSES = 1000
 # Fire modules whose output is compared, beside the first convolution's: strides of 4, 8 and 8.
 _COMPARED = (1, 3, 5)
 # Of ImageNet, blue first, in levels.
 _MEAN = (104.0, 117.0, 123.0)
-_EPSILON = 1e-10
 
 
 class _Layer(NamedTuple):
@@ -59,25 +60,24 @@ class SqueezeNetDistance:
     def measure(self, pictures: Sequence[Tensor], reference: Tensor) -> list[float]:
         """Distances of several ``pictures`` from one ``reference``, all RGB [1,3,H,W] in [0,1]."""
         wanted = self._features(reference)
-        return [
-            float(
-                np.mean([float((a - b).square().sum(1).mean()) for a, b in zip(self._features(p), wanted, strict=True)])
-            )
-            for p in pictures
-        ]
+        distances = []
+        for picture in pictures:
+            depths = zip(self._features(picture), wanted, strict=True)
+            distances.append(float(torch.stack([(a - b).square().sum(1).mean() for a, b in depths]).mean()))
+        return distances
 
     def _features(self, picture: Tensor) -> list[Tensor]:
         layers = iter(self._layers)
         x = picture.flip(1) * 255 - torch.tensor(_MEAN).view(1, 3, 1, 1)
         x = _convolve(x, next(layers), stride=2)
-        found = [_unit(x)]
+        found = [unit_length(x)]
         x = _pool(x)
         for index in range(_COMPARED[-1] + 1):
             squeezed = _convolve(x, next(layers))
             x = torch.cat([_convolve(squeezed, next(layers)), _convolve(squeezed, next(layers), padding=1)], 1)
             if index in _COMPARED:
-                found.append(_unit(x))
-            if index in _POOLED_AFTER:
+                found.append(unit_length(x))
+            if index == _POOLED_AFTER:
                 x = _pool(x)
         return found
 
@@ -122,7 +122,3 @@ def _convolve(x: Tensor, layer: _Layer, *, stride: int = 1, padding: int = 0) ->
 
 def _pool(x: Tensor) -> Tensor:
     return functional.max_pool2d(x, 3, 2, ceil_mode=True)
-
-
-def _unit(features: Tensor) -> Tensor:
-    return features * torch.rsqrt(features.square().sum(1, keepdim=True) + _EPSILON)

@@ -16,7 +16,7 @@ const MAX_TILE: u32 = 16_384;
 const MAX_THREADS: u32 = 1024;
 /// Largest restore interval: over more frames too much has moved.
 const MAX_INTERVAL: u32 = 8;
-/// Largest share of a former frame's detail: with all of it nothing would ever change.
+/// Largest share of a former frame's detail: with more, that frame would count for more than the one that is shown.
 const MAX_BLEND: f64 = 0.5;
 /// Longest time in ns that a frame may be given, an hour: sinks that are told to wait for centuries cannot be stopped.
 const MAX_LATENCY: u64 = 3_600_000_000_000;

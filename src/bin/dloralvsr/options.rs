@@ -274,7 +274,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     }
     if options.hardware && options.resume {
         return Err(usage(
-            "--hw auto and --resume: segments by several encoders are no one video; choose one of the two",
+            "--hw auto and --resume: segments of different encoders cannot be joined to one video; choose one of the two",
         ));
     }
     let given = |option: &str| {

@@ -33,6 +33,7 @@ impl SeekPoint {
         }
         let interval = format!("{}%{}", seconds(time), seconds(start));
         let packets = ffprobe::times(&input.media, input.video.stream.index, &interval).ok()?;
+        // The frames before the part that its first one is restored with are among these.
         let before = packets.iter().filter(|packet| (time..start).contains(*packet)).count();
         let is_reached = packets.first().is_some_and(|first| *first <= time) && before >= WARM_UP;
         is_reached.then_some(Self { time, packets })

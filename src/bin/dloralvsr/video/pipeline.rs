@@ -26,8 +26,8 @@ use crate::range::Range;
 use crate::size::PictureSize;
 use crate::{Failure, messages};
 
-/// The temporal blend of all models but the built-in one, whose pictures it makes no steadier than they are meant to be,
-/// and which it would slow down by a third.
+/// The temporal blend of every model but the built-in one: that is steadier than real video without it, and would be
+/// slower by a third.
 const USUAL_BLEND: f64 = 0.5;
 
 /// The pipeline and the parts of it that the session talks to.
