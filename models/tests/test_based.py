@@ -20,7 +20,7 @@ from dloral.errors import UserError
 from dloral.export.based import based_parts
 from dloral.export.pack import write_pack
 from dloral.model.based import BasedModel, add_branches, merged, select_variant
-from dloral.model.bases import NETWORKS, Compact, Dense, Restorer, Rrdb
+from dloral.model.bases import NETWORKS, Compact, Restorer, Rrdb, Tiny
 from dloral.model.branches import LoraConfig
 from dloral.model.variants import VARIANTS
 from dloral.runner import PackRunner
@@ -34,8 +34,8 @@ from dloral.train.weights_file import write_weights
 
 NARROW = {
     "compact": lambda: Compact(width=8, depth=2),
-    "dense": lambda: Dense(width=8, depth=1),
     "rrdb": lambda: Rrdb(width=8, depth=1, growth=4),
+    "tiny": lambda: Tiny(width=12, depths=(1, 1, 1)),
 }
 LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=2)
 
@@ -126,7 +126,7 @@ def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: py
     fixed = str(tmp_path / "fixed")
     assert main([*export[:-1], fixed, "--color-fix", "wavelet", "--check", "none"]) == 0
     assert [PackRunner(path).color_fix for path in (out, Path(fixed))] == ["none", "wavelet"]
-    assert name == "dense" or "Xintao Wang" in (out / "LICENSE").read_text()
+    assert name == "tiny" or "Xintao Wang" in (out / "LICENSE").read_text()
     frames = default_rng(1).integers(0, 256, (3, 20, 26, 3), np.uint8)
     pictures = list(PackRunner(out).restore(frames))
     assert [picture.shape for picture in pictures] == [(80, 104, 3)] * 3

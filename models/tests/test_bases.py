@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,21 @@ def test_the_command_makes_a_base_or_nothing(
     assert "does not hold" in capsys.readouterr().err
 
 
+def test_the_base_of_the_repository_restores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes noise away that bicubic enlargement keeps, and only a public restorer needs files."""
+    assert main(["base", "tiny", "--out", str(tmp_path / "base")]) == 0
+    network = load_base(tmp_path / "base").network
+    shade = torch.linspace(0.2, 0.8, 64).expand(1, 3, 48, 64)
+    noise = 0.04 * torch.randn(shade.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        restored = network(shade + noise)
+    enlarge = partial(torch.nn.functional.interpolate, scale_factor=4, mode="bicubic")
+    error, before = ((picture - enlarge(shade)).square().mean() for picture in (restored, enlarge(shade + noise)))
+    assert error < 0.5 * before
+    assert main(["base", "compact", "--out", str(tmp_path / "none")]) == 1
+    assert "--files is missing" in capsys.readouterr().err
+
+
 def test_a_base_whose_parts_are_missing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORKS, "compact", lambda: Compact(width=WIDTH, depth=2))
 
@@ -158,7 +174,7 @@ def test_a_base_whose_parts_are_missing_is_refused(tmp_path: Path, monkeypatch: 
 
 def test_networks_are_of_their_published_size() -> None:
     counts = {name: sum(p.numel() for p in NETWORKS[name]().parameters()) for name in NETWORKS}
-    assert counts == {"compact": 1_213_296, "dense": 495_744, "rrdb": 16_697_987}
+    assert counts == {"compact": 1_213_296, "rrdb": 16_697_987, "tiny": 360_380}
     picture = torch.rand(2, 3, 5, 7)
     assert Rrdb(width=8, depth=1, growth=4)(picture).shape == (2, 3, 20, 28)
     assert Compact(width=8, depth=1)(picture).shape == (2, 3, 20, 28)

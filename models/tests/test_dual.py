@@ -22,7 +22,7 @@ from dloral.data.batches import BatchShape  # noqa: E402
 from dloral.errors import UserError  # noqa: E402
 from dloral.export.based import based_parts  # noqa: E402
 from dloral.model.based import BasedModel  # noqa: E402
-from dloral.model.bases import NETWORKS, Dense  # noqa: E402
+from dloral.model.bases import NETWORKS, Tiny  # noqa: E402
 from dloral.model.branches import LoraConfig  # noqa: E402
 from dloral.model.variants import VARIANTS  # noqa: E402
 from dloral.runner import PackRunner  # noqa: E402
@@ -46,7 +46,7 @@ LORA = LoraConfig(targets=("body", "decoder"), rank_consistency=2, rank_detail=3
 # Steps 0 and 1 are of the first consistency stage, 2 and 3 of the first detail stage, 4 and 5 of the second
 # consistency stage, 6 is detail.
 SMALL = DualConfig(
-    architecture="dense",
+    architecture="tiny",
     lora=LORA,
     single_branch_probability=0.5,
     schedule=Schedule(first_consistency=1, first_detail=3, second_consistency=2, ramp=1, perceptual=0.0, csd=0.0),
@@ -60,7 +60,7 @@ SMALL = DualConfig(
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(NETWORKS, "dense", lambda: Dense(width=8, depth=1))
+    monkeypatch.setitem(NETWORKS, "tiny", lambda: Tiny(width=12, depths=(1, 1, 1)))
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def base(tmp_path: Path) -> Path:
 
 def make_base(folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
-    network = NETWORKS["dense"]()
-    torch.nn.init.normal_(network.decoder[-1].weight, std=0.1)
-    save_base(folder, "dense", network, "licence", {})
+    network = NETWORKS["tiny"]()
+    torch.nn.init.normal_(network.decoder.conv_out.weight, std=0.1)
+    save_base(folder, "tiny", network, "licence", {})
     return folder
 
 
@@ -215,7 +215,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(base: Path, cache: 
     trainer(base, cache, tmp_path / "run").run(interval=1, workers=0, until=2)
     run = trainer(base, cache, tmp_path / "run")
     with torch.no_grad():
-        run.model.network.encoder.weight.fill_(float("nan"))
+        run.model.network.encoder.conv_in.weight.fill_(float("nan"))
     with pytest.raises(UserError, match=r"the loss is nan.* at step 2; the last good checkpoint is kept"):
         run.run(interval=1, workers=0)
     good = load_checkpoint(tmp_path / "run")
@@ -281,11 +281,11 @@ def test_configurations() -> None:
     former["solo"] = former.pop("single_branch_probability")
     assert dual_from_table(former) == SMALL
     with pytest.raises(ValueError, match="no score to distil"):
-        dual_from_table({"architecture": "dense"})
+        dual_from_table({"architecture": "tiny"})
     with pytest.raises(ValueError, match="perceptual_network 'vgg' is none of mobilenet, lpips"):
         dual_from_table({"perceptual_network": "vgg"})
     with pytest.raises(ValueError, match="distribution compares features of the perceptual network"):
-        dual_from_table({"architecture": "dense", "windows": 1, "schedule": NO_SCORE, "detail": {"distribution": 1.0}})
+        dual_from_table({"architecture": "tiny", "windows": 1, "schedule": NO_SCORE, "detail": {"distribution": 1.0}})
     with pytest.raises(ValueError, match="distribution compares with a teacher"):
         dual_from_table({"detail": {"distribution": 1.0}})
     with pytest.raises(ValueError, match=r"\[lora\] has no rank"):

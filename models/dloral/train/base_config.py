@@ -10,7 +10,7 @@ from dloral.train.perceptual import NETWORKS
 from dloral.train.tables import build_part
 from dloral.train.terms import AuxLossWeights, check_distribution
 
-OWN = "dense"
+OWN = "tiny"
 """The architecture that is trained from nothing."""
 
 

@@ -12,7 +12,7 @@ from dloral.train.schedule import Schedule
 from dloral.train.tables import build_part
 from dloral.train.terms import AuxLossWeights, check_distribution
 
-RESTORERS = ("compact", "dense", "rrdb")
+RESTORERS = ("compact", "rrdb", "tiny")
 """Architectures whose base is a restorer of pictures (``dloral.model.bases``)."""
 
 
