@@ -7,6 +7,7 @@ pub mod live;
 pub mod meeting;
 pub mod nearest;
 pub mod picture;
+pub mod planes;
 pub mod program;
 pub mod tools;
 

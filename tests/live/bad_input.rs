@@ -123,10 +123,7 @@ fn a_buffer_smaller_than_its_caps_say() {
     assert_eq!(rig.harness.push(small), Ok(gst::FlowSuccess::Ok));
     assert!(rig.harness.try_pull().is_none());
     let text = warning(&rig.bus);
-    assert!(
-        text.contains("does not fit its buffer of 100 bytes") && text.contains("dropped"),
-        "{text}"
-    );
+    assert!(text.contains("100 bytes") && text.contains("dropped"), "{text}");
     let output = push_picture(&mut rig, &frame(2), 2);
     assert!(nearest::pixels(&output) == nearest::restored(&frame(2), &frame(2)));
     check_counts(&rig, [3, 2, 0, 1]);

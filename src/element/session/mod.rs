@@ -13,7 +13,7 @@ use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::session_model::SessionModel;
-use super::buffers::{BufferError, BufferLayout};
+use super::buffers::{self, BufferError};
 use super::formats::Layout;
 use super::frame_flow::FrameContext;
 use super::loader::{Loader, LoaderThreads, Promise, Waited};
@@ -319,9 +319,8 @@ impl Session {
     /// Fails with [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
-        let source = BufferLayout::of_input(input, &caps.input, caps.layout)?;
-        let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
-        Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
+        let frame = buffers::read(input, &caps.input, caps.layout, |picture| Frame::read(picture))??;
+        Ok(Arc::new(frame))
     }
 
     /// Waits until a frame that is submitted does not have to wait for others to be finished.
@@ -482,9 +481,10 @@ impl Session {
         output: &mut gst::BufferRef,
         write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<R, RestoreError>,
     ) -> Result<R, FrameError> {
-        let target = BufferLayout::of_output(output, &caps.output, caps.layout)?;
-        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.writer.lock(), target.view_mut(&mut bytes)?)?)
+        let written = buffers::write(output, &caps.output, caps.layout, |picture| {
+            write(&mut self.writer.lock(), picture)
+        });
+        Ok(written??)
     }
 }
 
