@@ -13,7 +13,8 @@ use common::{Rig, Running, meeting, nearest, pack, wait_for_error, within_timeou
 use gst::prelude::*;
 use gst_video::VideoFormat;
 use gstdloralvsr::element::DloralVsr;
-use gstdloralvsr::restore::{GraphErrorKind, Hook};
+use gstdloralvsr::pack::Graph;
+use gstdloralvsr::restore::{GraphError, GraphErrorKind, Hook};
 
 fn frame(time: usize) -> Picture {
     Picture::moving(VideoFormat::Rgb, 34, 18, time)
@@ -88,6 +89,14 @@ fn answer(rig: &Rig, flow: gst::FlowError) -> gst::PadProbeId {
         gst::PadProbeReturn::Handled
     });
     probe.unwrap()
+}
+
+/// Of the frames that have come out: whether each is marked as one.
+fn discontinuities(rig: &mut Rig) -> Vec<bool> {
+    let buffers = std::iter::from_fn(|| rig.harness.try_pull());
+    buffers
+        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
+        .collect()
 }
 
 #[test]
@@ -206,6 +215,34 @@ fn events_stay_between_the_frames_they_came_between() {
         order[first..],
         ["0", "40", "Tag", "80", "Gap", "160", "Caps", "200", "Eos"]
     );
+}
+
+/// Other caps come while frames are in flight: each has the size and the pixels of the caps that it came with.
+#[test]
+fn frames_are_written_by_the_caps_that_they_came_with() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    push(&mut rig, 0).unwrap();
+    assert_out(&mut rig, &[(0, 0)]);
+    model.hold(true);
+    push(&mut rig, 1).unwrap();
+    let other = Picture::moving(VideoFormat::Bgrx, 20, 16, 7);
+    let source = rig.harness.srcpad().unwrap();
+    let (caps, buffer) = (gst::event::Caps::new(&other.caps()), other.buffer(2));
+    let pushing = std::thread::spawn(move || source.push_event(caps) && source.push(buffer).is_ok());
+    // Until the thread waits, or nearly.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(rig.harness.try_pull().is_none());
+    model.hold(false);
+    let mut expect = |picture: &Picture, previous: &Picture| {
+        let (buffer, caps) = (rig.harness.pull().unwrap(), picture.enlarged_blank().caps());
+        assert_eq!(buffer.size(), picture.enlarged_blank().info().size());
+        let output = nearest::pixels(&Picture::of_buffer(&buffer, &caps));
+        assert!(output == nearest::restored(picture, previous), "{picture:?}");
+    };
+    expect(&frame(1), &frame(0));
+    expect(&other, &other);
+    assert!(pushing.join().unwrap());
 }
 
 #[test]
@@ -451,6 +488,73 @@ fn an_error_of_the_last_frame_is_told_at_the_end_of_the_stream() {
     assert_eq!(common::error_of(&rig.bus), None, "upstream knows");
 }
 
+/// What finishes the last frames panics: a file must not look whole that is not.
+#[test]
+fn a_panic_in_the_last_frames_is_an_error_and_no_end() {
+    let element = common::element("nearest");
+    let frames = AtomicUsize::new(0);
+    element
+        .downcast_ref::<DloralVsr>()
+        .unwrap()
+        .set_finish_hook(Some(Arc::new(move || {
+            assert!(frames.fetch_add(1, Ordering::SeqCst) < 2, "part of the test");
+        })));
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(frame(0).caps());
+    for number in 0..3 {
+        push(&mut rig, number).unwrap();
+    }
+    assert!(!rig.harness.push_event(gst::event::Eos::new()), "the end is passed on");
+    let (error, text) = wait_for_error(&rig.bus);
+    assert!(
+        error.matches(gst::StreamError::Failed) && text.contains("panicked"),
+        "{text}"
+    );
+    assert_eq!(common::error_of(&rig.bus), None, "told twice");
+    let events: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull_event())
+        .map(|event| event.type_())
+        .collect();
+    assert!(!events.contains(&gst::EventType::Eos), "{events:?}");
+    assert_eq!(std::iter::from_fn(|| rig.harness.try_pull()).count(), 2);
+}
+
+/// Upstream learns of the panic by the next frame, and a source ends the stream then.
+#[test]
+fn a_file_that_misses_frames_does_not_look_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cut.mov");
+    let pipeline = Running::launch(
+        "videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=32,height=32,framerate=25/1 ! \
+         dloralvsr name=vsr execution-provider=cpu ! jpegenc ! qtmux ! filesink name=file",
+    );
+    let vsr = pipeline.element("vsr");
+    vsr.set_property("model", pack("nearest").to_str().unwrap());
+    pipeline
+        .element("file")
+        .set_property("location", file.to_str().unwrap());
+    let frames = AtomicUsize::new(0);
+    vsr.downcast_ref::<DloralVsr>()
+        .unwrap()
+        .set_finish_hook(Some(Arc::new(move || {
+            assert!(frames.fetch_add(1, Ordering::SeqCst) < 10, "part of the test");
+        })));
+    pipeline.play();
+    let (_, text) = wait_for_error(&pipeline.bus());
+    assert!(text.contains("panicked"), "{text}");
+    let more = pipeline
+        .bus()
+        .timed_pop_filtered(gst::ClockTime::from_mseconds(200), &[gst::MessageType::Eos]);
+    assert!(more.is_none());
+    pipeline.0.set_state(gst::State::Null).unwrap();
+    // The index, which makes a file of it, is written last.
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(
+        !bytes.windows(4).any(|name| name == b"moov"),
+        "{} bytes look whole",
+        bytes.len()
+    );
+}
+
 /// Behind the frame that ends the stream, none comes out that was in flight with it.
 #[test]
 fn nothing_comes_out_behind_a_fatal_error() {
@@ -476,10 +580,7 @@ fn the_frame_behind_a_refused_one_is_a_discontinuity() {
     push(&mut rig, 2).unwrap();
     push(&mut rig, 3).unwrap();
     drain(&mut rig);
-    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
-        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
-        .collect();
-    assert_eq!(flags[1..], [true, false]);
+    assert_eq!(discontinuities(&mut rig)[1..], [true, false]);
 }
 
 /// Whatever the depth, and whoever pushes.
@@ -497,10 +598,50 @@ fn only_the_frame_that_is_a_discontinuity_is_marked() {
     push(&mut rig, next + 2).unwrap();
     push(&mut rig, next + 3).unwrap();
     drain(&mut rig);
-    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
-        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
-        .collect();
-    assert_eq!(flags, [true, false, false, false]);
+    assert_eq!(discontinuities(&mut rig), [true, false, false, false]);
+}
+
+/// From one frame at a time to two.
+#[test]
+fn a_second_frame_at_a_time_is_no_discontinuity() {
+    let mut rig = plain_rig();
+    let mut marked = frame(0).buffer(0);
+    marked.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
+    rig.harness.push(marked).unwrap();
+    let mut number = 1;
+    while live::depth(&rig) < 2 {
+        push(&mut rig, number).unwrap();
+        drain(&mut rig);
+        number += 1;
+        assert!(number < 5000, "there was one frame at a time for ever");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    for behind in number..number + 3 {
+        push(&mut rig, behind).unwrap();
+    }
+    drain(&mut rig);
+    let flags = discontinuities(&mut rig);
+    assert_eq!(flags.len(), number + 3);
+    assert!(flags[0] && !flags[1..].contains(&true), "{flags:?}");
+}
+
+/// Frames that downstream did not take are missing, and so is the one with which upstream learnt of it.
+#[test]
+fn the_frame_behind_those_that_downstream_refused_is_a_discontinuity() {
+    for flow in [gst::FlowError::NotLinked, gst::FlowError::NotNegotiated] {
+        let mut rig = plain_rig();
+        push(&mut rig, 0).unwrap();
+        drain(&mut rig);
+        let probe = answer(&rig, flow);
+        push(&mut rig, 1).unwrap();
+        drain(&mut rig);
+        assert_eq!(push(&mut rig, 2), Err(flow));
+        rig.element.static_pad("src").unwrap().remove_probe(probe);
+        push(&mut rig, 3).unwrap();
+        push(&mut rig, 4).unwrap();
+        drain(&mut rig);
+        assert_eq!(discontinuities(&mut rig)[1..], [true, false], "{flow:?}");
+    }
 }
 
 #[test]
@@ -523,12 +664,78 @@ fn a_failure_from_before_a_flush_is_not_counted_after_it() {
     live::check_counts(&rig, [5, 1, 4, 0]);
 }
 
+/// The model fails while a seek is flushing, with the frame that was in flight before it.
+#[test]
+fn a_failure_of_a_frame_from_before_a_seek_ends_nothing() {
+    let pipeline = Running::launch(
+        "videotestsrc ! video/x-raw,format=RGB,width=32,height=32,framerate=25/1 ! \
+         dloralvsr name=vsr execution-provider=cpu intra-threads=2 max-errors=1 ! appsink name=sink sync=false max-buffers=1",
+    );
+    let vsr = pipeline.element("vsr");
+    vsr.set_property("model", pack("nearest").to_str().unwrap());
+    // The third frame is held, and fails.
+    let (held, is_held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (calls, released) = (AtomicUsize::new(0), Mutex::new(released));
+    let hook: Hook = Arc::new(move |graph| match graph {
+        Graph::Encoder if calls.fetch_add(1, Ordering::SeqCst) == 2 => {
+            held.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            let (kind, message) = (GraphErrorKind::Other, "the test wants it so".to_owned());
+            Err(GraphError { graph, kind, message })
+        }
+        _ => Ok(()),
+    });
+    vsr.downcast_ref::<DloralVsr>().unwrap().set_hook(Some(hook));
+    let sink = pipeline.element("sink").downcast::<gst_app::AppSink>().unwrap();
+    pipeline.play();
+    is_held.recv_timeout(common::TIMEOUT).expect("a third frame");
+    let target = gst::ClockTime::from_seconds(5);
+    let sought = pipeline.0.clone();
+    within_timeout("a seek", move || {
+        sought.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, target)
+    })
+    .unwrap();
+    release.send(()).unwrap();
+    let timeout = gst::ClockTime::from_nseconds(common::TIMEOUT.as_nanos() as u64);
+    for number in 0..5 {
+        let sample = sink.try_pull_sample(timeout).expect("a frame");
+        let pts = sample.buffer().unwrap().pts().unwrap();
+        assert_eq!(pts, target + gst::ClockTime::from_mseconds(40) * number);
+    }
+    assert_eq!(common::error_of(&pipeline.bus()), None);
+    let stats = vsr.property::<gst::Structure>("stats");
+    assert_eq!(
+        (stats.get::<u64>("errors"), stats.get::<u64>("bypassed")),
+        (Ok(0), Ok(0))
+    );
+}
+
 #[test]
 fn only_pushing_is_offered_downstream() {
     let rig = plain_rig();
     let mut query = gst::query::Scheduling::new();
     assert!(rig.harness.sinkpad().unwrap().peer_query(&mut query));
     assert!(query.has_scheduling_mode(gst::PadMode::Push) && !query.has_scheduling_mode(gst::PadMode::Pull));
+}
+
+/// Whatever upstream can: frames leave on a thread of the element's own.
+#[test]
+fn pull_mode_is_refused() {
+    let element = common::element("nearest");
+    let upstream = gst::Pad::builder(gst::PadDirection::Src)
+        .activatemode_function(|_, _, _, _| Ok(()))
+        .getrange_function(|_, _, _, _, _| Err(gst::FlowError::Eos))
+        .build();
+    upstream.link(&element.static_pad("sink").unwrap()).unwrap();
+    let src = element.static_pad("src").unwrap();
+    assert!(src.activate_mode(gst::PadMode::Pull, true).is_err());
+    let modes = [&src, &element.static_pad("sink").unwrap(), &upstream].map(|pad| pad.mode());
+    assert_eq!(modes, [gst::PadMode::None; 3], "nobody pulls");
+    // And it starts as ever.
+    element.set_state(gst::State::Paused).unwrap();
+    assert_eq!(src.mode(), gst::PadMode::Push);
+    element.set_state(gst::State::Null).unwrap();
 }
 
 #[test]
@@ -546,20 +753,59 @@ fn upstream_learns_that_crops_are_applied() {
 /// "not-negotiated" is all that GStreamer says.
 #[test]
 fn the_bus_says_once_why_caps_are_refused() {
-    let mut rig = plain_rig();
-    push(&mut rig, 0).unwrap();
-    let interlaced: gst::Caps = "video/x-raw, format=RGB, width=32, height=32, framerate=25/1, interlace-mode=mixed"
-        .parse()
-        .unwrap();
-    let sink = rig.element.static_pad("sink").unwrap();
-    for _ in 0..3 {
-        assert!(!sink.query_accept_caps(&interlaced));
-    }
-    let warnings: Vec<_> = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Warning])).collect();
-    assert_eq!(warnings.len(), 1);
-    let gst::MessageView::Warning(warning) = warnings[0].view() else {
-        unreachable!()
+    let warnings = |rig: &Rig| {
+        let messages = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Warning]));
+        let text = |message: gst::Message| match message.view() {
+            gst::MessageView::Warning(warning) => {
+                assert!(warning.error().matches(gst::StreamError::Format));
+                warning.error().message().to_owned()
+            }
+            _ => unreachable!("only warnings are asked for"),
+        };
+        messages.map(text).collect::<Vec<_>>()
     };
-    assert!(warning.error().matches(gst::StreamError::Format));
-    assert!(warning.error().message().contains("deinterlace"), "{}", warning.error());
+    for (refused, remedy) in [
+        ("format=RGB, width=32, height=32, interlace-mode=mixed", "deinterlace"),
+        (
+            "format=RGB, width=32, height=32, interlace-mode=interleaved",
+            "deinterlace",
+        ),
+        ("format=I420_10LE, width=32, height=32", "videoconvert"),
+        ("format=GRAY8, width=32, height=32", "videoconvert"),
+        ("format=RGB, width=8, height=32", "width 8"),
+        ("format=RGB, width=32, height=8192", "height 8192"),
+    ] {
+        let caps: gst::Caps = format!("video/x-raw, {refused}, framerate=25/1").parse().unwrap();
+        let mut rig = plain_rig();
+        push(&mut rig, 0).unwrap();
+        // Whoever only asks may have something else.
+        assert!(!rig.element.static_pad("sink").unwrap().query_accept_caps(&caps));
+        assert_eq!(warnings(&rig), [""; 0], "{refused}: asked");
+        for _ in 0..3 {
+            rig.harness.push_event(gst::event::Caps::new(&caps));
+        }
+        let told = warnings(&rig);
+        assert!(told.len() == 1 && told[0].contains(remedy), "{refused}: {told:?}");
+    }
+}
+
+/// Of a source that has nothing else no caps come: it asks what is possible of that, and gives up.
+#[test]
+fn the_bus_says_why_a_source_has_nothing_that_is_accepted() {
+    let pipeline =
+        Running::launch("videotestsrc ! capsfilter name=wish ! dloralvsr name=vsr execution-provider=cpu ! fakesink");
+    let wish: gst::Caps = "video/x-raw, format=I420_10LE, width=32, height=32".parse().unwrap();
+    pipeline.element("wish").set_property("caps", wish);
+    let vsr = pipeline.element("vsr");
+    vsr.set_property("model", pack("nearest").to_str().unwrap());
+    pipeline.try_to_play();
+    let message = common::wait_for(&pipeline.bus(), &[gst::MessageType::Warning, gst::MessageType::Error]);
+    let gst::MessageView::Warning(warning) = message.view() else {
+        panic!("{message:?}");
+    };
+    assert!(
+        warning.error().message().contains("videoconvert"),
+        "{}",
+        warning.error()
+    );
 }

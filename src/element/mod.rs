@@ -78,6 +78,8 @@
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 
+#[cfg(feature = "pipelines")]
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use gst::glib;
@@ -132,6 +134,11 @@ impl DloralVsr {
     /// dealt with. What is installed is built without it.
     pub fn set_hook(&self, hook: Option<Hook>) {
         *self.imp().hook.lock() = hook;
+    }
+
+    /// The same before each frame is finished, on the thread that pushes it.
+    pub fn set_finish_hook(&self, hook: Option<Arc<dyn Fn() + Send + Sync>>) {
+        *self.imp().finish_hook.lock() = hook;
     }
 }
 

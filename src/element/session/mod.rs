@@ -54,7 +54,7 @@ pub struct Session {
     pipeline: OnceLock<FramePipeline<FrameContext>>,
     /// What downstream answers to finished frames.
     pub src_result: SrcResult,
-    /// Whether a frame in flight was left out since the last one was pushed.
+    /// Whether a frame in flight did not reach downstream since the last one that did.
     pub dropped_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
     /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory,
@@ -207,8 +207,7 @@ impl Session {
         self.interrupt_threads(&flush_lock);
         drop(flush_lock);
         if !flushing {
-            // What downstream has answered before the flush holds no more.
-            self.src_result.set(Ok(()));
+            self.src_result.reset();
         }
     }
 
