@@ -17,7 +17,7 @@ use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, allocation, caps, formats, messages, metas, model, navigation};
+use super::{CAT, allocation, caps, formats, messages, metas, model, navigation, pads};
 use crate::restore::Hook;
 use crate::runtime::Model;
 
@@ -215,28 +215,13 @@ impl ObjectImpl for DloralVsr {
 
     fn constructed(&self) {
         self.parent_constructed();
-        let (sink, src) = (self.obj().sink_pad().clone(), self.obj().src_pad().clone());
-        // Caps that are refused do not come to `sink_event`: the pad asks `accept_caps` before, as everybody may who wants
-        // to know only.
-        sink.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |pad, info| {
-            if let Some(gst::EventView::Caps(event)) = info.event().map(|event| event.view())
-                && let Some(element) = pad.parent().and_downcast::<super::DloralVsr>()
-                && let Some(why) = caps::refusal(gst::PadDirection::Sink, event.caps())
-            {
-                element.imp().refuse(gst::PadDirection::Sink, event.caps(), &why);
+        pads::refuse_pull(self.obj().src_pad());
+        pads::watch_caps(self.obj().sink_pad(), |pad, caps| {
+            let element = pad.parent().and_downcast::<super::DloralVsr>();
+            if let (Some(element), Some(why)) = (element, caps::refusal(gst::PadDirection::Sink, caps)) {
+                element.imp().refuse(gst::PadDirection::Sink, caps, &why);
             }
-            gst::PadProbeReturn::Ok
         });
-        let activate = |_: &gst::Pad, _: Option<&gst::Object>, mode: gst::PadMode, _: bool| match mode {
-            // As the base class: the sink pad does it all.
-            gst::PadMode::Push => Ok(()),
-            _ => Err(gst::loggable_error!(
-                CAT,
-                "frames leave on a thread of the element's own: pull mode is refused"
-            )),
-        };
-        // SAFETY: nobody else has the pad yet.
-        unsafe { src.set_activatemode_function(activate) };
         // The base class would drop late frames before they come here, which tears holes into the window.
         self.obj().set_qos(false);
     }

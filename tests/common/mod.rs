@@ -3,6 +3,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod in_flight;
 pub mod live;
 pub mod meeting;
 pub mod nearest;
