@@ -24,7 +24,8 @@ use crate::runtime::Model;
 /// Called on the thread that pushes.
 pub type FinishHook = Arc<dyn Fn() + Send + Sync>;
 
-/// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
+/// The element. None of its own locks is held while another is taken, nor while waiting; those of a run are in order
+/// ([`Session`]).
 #[derive(Default)]
 pub struct DloralVsr {
     pub(super) settings: Mutex<Settings>,

@@ -40,6 +40,10 @@ const FARTHEST_PREVIOUS: u32 = 8;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The shared part of a run; its methods may be called from any thread.
+///
+/// Where more than one lock is held they are taken in this order: `flush_lock`, `replacement`, `stream`, and then one of
+/// `model`, a loader's or the pipeline's. Only `flush_lock` is held while waiting: the end of a flush waits for the frame
+/// that is being pushed.
 pub struct Session {
     model: Mutex<Arc<SessionModel>>,
     /// The one that is to take its place once it is open.
