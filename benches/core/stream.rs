@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use criterion::Criterion;
 use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
-use gstdloralvsr::restore::scene::{ComponentLayout, Digest, score};
+use gstdloralvsr::restore::scene::{Digest, score};
 use gstdloralvsr::restore::{
-    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut,
-    Settings, Stream, YuvLayout, YuvView, YuvViewMut,
+    ColorFix, ComponentLayout, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView,
+    PixelViewMut, Settings, Stream, YuvLayout, YuvView, YuvViewMut,
 };
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 

@@ -81,7 +81,8 @@ fn played(sink: &str) -> (Vec<(i64, i64)>, u64) {
         let mut buffer = Picture::moving(VideoFormat::Rgb, 32, 18, index).buffer(0);
         let writable = buffer.get_mut().unwrap();
         // The source has its time, and no latency.
-        (writable.set_pts(None), writable.set_dts(None));
+        writable.set_pts(None);
+        writable.set_dts(None);
         source.push_buffer(buffer).unwrap();
         std::thread::sleep(FRAME);
     }
