@@ -6,7 +6,7 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use common::in_flight::{answer, assert_out, discontinuities, frame, plain_rig, push, push_until_two, rig};
+use common::in_flight::{answer, assert_out, discontinuities, frame, push, push_until_two, rig, unhooked_rig};
 use common::live::{self, Model, drain};
 use common::{Rig, Running, pack, wait_for_error, within_timeout};
 use gst::prelude::*;
@@ -17,7 +17,7 @@ use gstdloralvsr::restore::{GraphError, GraphErrorKind, Hook};
 #[test]
 fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
     for flow in [gst::FlowError::NotLinked, gst::FlowError::NotNegotiated] {
-        let mut rig = plain_rig();
+        let mut rig = unhooked_rig();
         let probe = answer(&rig, flow);
         push(&mut rig, 0).unwrap();
         drain(&mut rig);
@@ -48,7 +48,7 @@ fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
 /// Neither those that were in flight when it answered, nor later ones: until another segment begins.
 #[test]
 fn nothing_is_pushed_when_downstream_has_had_enough() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let probe = answer(&rig, gst::FlowError::Eos);
     push(&mut rig, 0).unwrap();
     drain(&mut rig);
@@ -72,14 +72,14 @@ fn an_error_of_the_last_frame_is_told_at_the_end_of_the_stream() {
         (gst::FlowError::Eos, false),
         (gst::FlowError::Flushing, false),
     ] {
-        let mut rig = plain_rig();
+        let mut rig = unhooked_rig();
         answer(&rig, flow);
         push(&mut rig, 0).unwrap();
         rig.harness.push_event(gst::event::Eos::new());
         let text = common::error_of(&rig.bus);
         assert_eq!(text.is_some(), told, "{flow:?}: {text:?}");
     }
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     answer(&rig, gst::FlowError::NotLinked);
     push(&mut rig, 0).unwrap();
     drain(&mut rig);
@@ -174,7 +174,7 @@ fn nothing_comes_out_behind_a_fatal_error() {
 
 #[test]
 fn the_frame_behind_a_refused_one_is_a_discontinuity() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     push(&mut rig, 0).unwrap();
     rig.harness.push(gst::Buffer::with_size(100).unwrap()).unwrap();
     push(&mut rig, 2).unwrap();
@@ -186,7 +186,7 @@ fn the_frame_behind_a_refused_one_is_a_discontinuity() {
 /// Whatever the depth, and whoever pushes.
 #[test]
 fn only_the_frame_that_is_a_discontinuity_is_marked() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let next = push_until_two(&mut rig, 0);
     let mut marked = frame(next).buffer(next as u64);
     marked.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
@@ -204,7 +204,7 @@ fn only_the_frame_that_is_a_discontinuity_is_marked() {
 /// From one frame at a time to two.
 #[test]
 fn a_second_frame_at_a_time_is_no_discontinuity() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let mut marked = frame(0).buffer(0);
     marked.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
     rig.harness.push(marked).unwrap();
@@ -229,7 +229,7 @@ fn a_second_frame_at_a_time_is_no_discontinuity() {
 #[test]
 fn the_frame_behind_those_that_downstream_refused_is_a_discontinuity() {
     for flow in [gst::FlowError::NotLinked, gst::FlowError::NotNegotiated] {
-        let mut rig = plain_rig();
+        let mut rig = unhooked_rig();
         push(&mut rig, 0).unwrap();
         drain(&mut rig);
         let probe = answer(&rig, flow);
@@ -313,7 +313,7 @@ fn a_failure_of_a_frame_from_before_a_seek_ends_nothing() {
 
 #[test]
 fn only_pushing_is_offered_downstream() {
-    let rig = plain_rig();
+    let rig = unhooked_rig();
     let mut query = gst::query::Scheduling::new();
     assert!(rig.harness.sinkpad().unwrap().peer_query(&mut query));
     assert!(query.has_scheduling_mode(gst::PadMode::Push) && !query.has_scheduling_mode(gst::PadMode::Pull));
@@ -340,7 +340,7 @@ fn pull_mode_is_refused() {
 
 #[test]
 fn upstream_learns_that_crops_are_applied() {
-    let rig = plain_rig();
+    let rig = unhooked_rig();
     let caps = frame(0).caps();
     let mut query = gst::query::Allocation::new(Some(&caps), true);
     assert!(rig.harness.srcpad().unwrap().peer_query(&mut query));
@@ -376,7 +376,7 @@ fn the_bus_says_once_why_caps_are_refused() {
         ("format=RGB, width=32, height=8192", "height 8192"),
     ] {
         let caps: gst::Caps = format!("video/x-raw, {refused}, framerate=25/1").parse().unwrap();
-        let mut rig = plain_rig();
+        let mut rig = unhooked_rig();
         push(&mut rig, 0).unwrap();
         // Whoever only asks may have something else.
         assert!(!rig.element.static_pad("sink").unwrap().query_accept_caps(&caps));

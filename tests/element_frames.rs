@@ -279,7 +279,7 @@ fn the_same_input_gives_the_same_output() {
 }
 
 #[test]
-fn knobs_reach_the_core_while_the_stream_runs() {
+fn properties_reach_the_core_while_the_stream_runs() {
     use gstdloralvsr::restore::{ColorFix, Settings};
     let pictures = moving(VideoFormat::Rgb, 40, 40, 2);
     let mut rig = Rig::for_picture("upscaled", &pictures[0]);

@@ -7,7 +7,7 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use common::in_flight::{assert_out, frame, plain_rig, push, push_until_two, rig};
+use common::in_flight::{assert_out, frame, push, push_until_two, rig, unhooked_rig};
 use common::live::{self, Model, drain};
 use common::picture::Picture;
 use common::{Rig, Running, meeting, nearest, pack, within_timeout};
@@ -27,7 +27,7 @@ fn assert_one(rig: &mut Rig) {
 
 #[test]
 fn frames_come_out_in_order_with_the_one_before() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     for number in 0..10 {
         push(&mut rig, number).unwrap();
     }
@@ -55,19 +55,19 @@ fn one_frame_is_decoded_while_the_next_is_encoded() {
 
 #[test]
 fn there_are_two_at_a_time_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
-    push_until_two(&mut plain_rig(), 0);
-    let mut live = plain_rig();
+    push_until_two(&mut unhooked_rig(), 0);
+    let mut live = unhooked_rig();
     live.harness.set_live(true);
     assert_one(&mut live);
-    let mut hurried = plain_rig();
+    let mut hurried = unhooked_rig();
     hurried.element.set_property_from_str("overload", "drop");
     assert_one(&mut hurried);
     // The first frames of a file that is watched are there before the clock runs.
-    let mut paused = plain_rig();
+    let mut paused = unhooked_rig();
     paused.element.set_property_from_str("overload", "bypass");
     paused.element.set_state(gst::State::Paused).unwrap();
     push_until_two(&mut paused, 0);
-    let mut single = plain_rig();
+    let mut single = unhooked_rig();
     single.element.set_state(gst::State::Null).unwrap();
     single.element.set_property("intra-threads", 1_u32);
     single.harness.play();
@@ -77,7 +77,7 @@ fn there_are_two_at_a_time_where_nobody_is_in_a_hurry_and_there_are_threads_for_
 /// A file that is watched: it runs ahead of its sink.
 #[test]
 fn there_are_two_at_a_time_where_frames_are_not_live_and_may_be_late() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     rig.element.set_property_from_str("overload", "bypass");
     live::set_latency(&mut rig, live::AMPLE);
     live::wait_for_model(&rig.element);
@@ -93,7 +93,7 @@ fn there_are_two_at_a_time_where_frames_are_not_live_and_may_be_late() {
 /// Whatever the depth, the window is the same.
 #[test]
 fn a_change_of_depth_keeps_the_window() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let next = push_until_two(&mut rig, 0);
     rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
@@ -110,7 +110,7 @@ fn a_change_of_depth_keeps_the_window() {
 
 #[test]
 fn events_stay_between_the_frames_they_came_between() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let order = Arc::new(Mutex::new(Vec::new()));
     let list = order.clone();
     let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -195,7 +195,7 @@ fn a_flush_ends_frames_in_flight_and_begins_anew() {
 /// A frame that is being pushed when a flush comes does not come out behind the flush.
 #[test]
 fn a_flush_waits_for_a_frame_that_is_leaving() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let (arrived, arrives) = mpsc::channel();
     let (go, goes) = mpsc::channel::<()>();
     let (flushed, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -317,7 +317,7 @@ fn a_pipeline_may_be_sought_while_frames_are_in_flight() {
 /// Without a frame that goes through the base class, which would know.
 #[test]
 fn the_position_is_where_the_last_frame_ended() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
     segment.set_time(gst::ClockTime::from_seconds(10));
     rig.harness.push_event(gst::event::Segment::new(&segment));

@@ -25,7 +25,7 @@ pub fn rig(hook: Hook) -> Rig {
     rig
 }
 
-pub fn plain_rig() -> Rig {
+pub fn unhooked_rig() -> Rig {
     rig(Arc::new(|_| Ok(())))
 }
 

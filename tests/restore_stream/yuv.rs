@@ -132,7 +132,7 @@ impl Planes {
     }
 }
 
-/// What the finisher writes of RGB that is four times a frame of `size`.
+/// What the output writer makes of RGB that is four times a frame of `size`.
 fn written(rgb: &[u8], size: [usize; 2], mut planes: Planes) -> Planes {
     let data = vec![0; size[0] * size[1] * 3];
     let view = PixelView::new(&data, size[1], size[0], size[1] * 3, PixelLayout::Rgb).unwrap();
