@@ -6,7 +6,6 @@ mod common;
 use common::picture::{Picture, stamp};
 use common::{FORMATS, Rig, nearest, reference};
 use gst::prelude::*;
-use gst_video::prelude::*;
 use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoMeta, VideoRegionOfInterestMeta};
 use gstdloralvsr::pack::Pack;
 
@@ -121,105 +120,6 @@ fn a_crop_meta_is_applied() {
     );
     let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
     assert!([Picture::of_buffer(&output, &caps)] == reference("nearest", &[cropped])[..]);
-}
-
-/// Downstream gives buffers whose rows are 192 bytes apart, or 512 with offset 64.
-#[test]
-fn output_strides_of_a_downstream_pool_are_honoured() {
-    let picture = Picture::moving(VideoFormat::Rgb, 16, 16, 0);
-    let mut rig = Rig::new("nearest");
-    let pool = PaddingPool::new(&picture.enlarged_blank());
-    let offered = pool.clone();
-    let sink = rig.harness.sinkpad().unwrap();
-    sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
-        if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
-            query.add_allocation_pool(Some(&offered.0), offered.1, 0, 0);
-            query.add_allocation_meta::<VideoMeta>(None);
-            return gst::PadProbeReturn::Handled;
-        }
-        gst::PadProbeReturn::Ok
-    });
-    rig.harness.set_src_caps(picture.caps());
-    let output = rig.push_and_pull(picture.buffer(0));
-    assert!(
-        output.meta::<VideoMeta>().unwrap().stride()[0] > 64 * 3,
-        "the pool was not used"
-    );
-    let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
-    assert!([Picture::of_buffer(&output, &caps)] == reference("nearest", &[picture])[..]);
-}
-
-/// GStreamer's video pool, set to pad every side of the picture.
-#[derive(Clone)]
-struct PaddingPool(gst_video::VideoBufferPool, u32);
-
-impl PaddingPool {
-    fn new(picture: &Picture) -> Self {
-        let pool = gst_video::VideoBufferPool::new();
-        let alignment = gst_video::VideoAlignment::new(3, 2, 10, 6, &[15, 0, 0, 0]);
-        let mut config = pool.config();
-        let size = picture.info().size() as u32 * 4;
-        config.set_params(Some(&picture.caps()), size, 0, 0);
-        config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
-        config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_ALIGNMENT.as_ref());
-        config.set_video_alignment(&alignment);
-        pool.set_config(config).unwrap();
-        PaddingPool(pool, size)
-    }
-}
-
-/// Frames in flight hold buffers of the pool: they wait for one until downstream gives one back.
-#[test]
-fn a_pool_that_allows_two_buffers_is_enough() {
-    let pictures = moving(VideoFormat::Rgb, 16, 16, 8);
-    let mut rig = Rig::new("nearest");
-    let output = pictures[0].enlarged_blank();
-    let pool = gst_video::VideoBufferPool::new();
-    let size = output.info().size() as u32;
-    let mut config = pool.config();
-    config.set_params(Some(&output.caps()), size, 0, 2);
-    pool.set_config(config).unwrap();
-    let offered = pool.clone();
-    let sink = rig.harness.sinkpad().unwrap();
-    sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
-        if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
-            query.add_allocation_pool(Some(&offered), size, 0, 2);
-            return gst::PadProbeReturn::Handled;
-        }
-        gst::PadProbeReturn::Ok
-    });
-    rig.harness.set_src_caps(pictures[0].caps());
-    common::within_timeout("frames through a small pool", move || {
-        for (index, picture) in pictures.iter().enumerate() {
-            let buffer = rig.push_and_pull(picture.buffer(index as u64));
-            assert_eq!(buffer.size(), size as usize);
-        }
-    });
-}
-
-/// Frames in flight hold buffers of the pool, so downstream is told of that many.
-#[test]
-fn buffers_that_are_held_are_asked_for() {
-    let picture = Picture::moving(VideoFormat::Rgb, 16, 16, 0);
-    let output = picture.enlarged_blank();
-    let size = output.info().size() as u32;
-    for (offered, asked_for) in [((2, 0), (6, 0)), ((2, 20), (6, 20)), ((1, 3), (3, 3))] {
-        let pool = gst_video::VideoBufferPool::new();
-        let configured = pool.clone();
-        let mut rig = Rig::new("nearest");
-        let sink = rig.harness.sinkpad().unwrap();
-        sink.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
-            if let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|query| query.view_mut()) {
-                query.add_allocation_pool(Some(&pool), size, offered.0, offered.1);
-                return gst::PadProbeReturn::Handled;
-            }
-            gst::PadProbeReturn::Ok
-        });
-        rig.harness.set_src_caps(picture.caps());
-        rig.push_and_pull(picture.buffer(0));
-        let (_, _, min, max) = configured.config().params().unwrap();
-        assert_eq!((min, max), asked_for, "of {offered:?}");
-    }
 }
 
 #[test]
@@ -379,7 +279,7 @@ fn the_same_input_gives_the_same_output() {
 }
 
 #[test]
-fn knobs_reach_the_core_while_the_stream_runs() {
+fn properties_reach_the_core_while_the_stream_runs() {
     use gstdloralvsr::restore::{ColorFix, Settings};
     let pictures = moving(VideoFormat::Rgb, 40, 40, 2);
     let mut rig = Rig::for_picture("upscaled", &pictures[0]);

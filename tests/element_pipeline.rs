@@ -7,67 +7,12 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use common::in_flight::{assert_out, frame, push, push_until_two, rig, unhooked_rig};
 use common::live::{self, Model, drain};
 use common::picture::Picture;
-use common::{Rig, Running, meeting, nearest, pack, wait_for_error, within_timeout};
+use common::{Rig, Running, meeting, nearest, pack, within_timeout};
 use gst::prelude::*;
 use gst_video::VideoFormat;
-use gstdloralvsr::element::DloralVsr;
-use gstdloralvsr::restore::{GraphErrorKind, Hook};
-
-fn frame(time: usize) -> Picture {
-    Picture::moving(VideoFormat::Rgb, 34, 18, time)
-}
-
-/// A rig over the pack `nearest` that may have two frames at a time, on a machine with one core as well.
-fn rig(hook: Hook) -> Rig {
-    let element = common::element("nearest");
-    element.set_property("intra-threads", 2_u32);
-    element.downcast_ref::<DloralVsr>().unwrap().set_hook(Some(hook));
-    let mut rig = Rig::with(&element);
-    rig.harness.set_src_caps(frame(0).caps());
-    rig
-}
-
-fn plain_rig() -> Rig {
-    rig(Arc::new(|_| Ok(())))
-}
-
-fn push(rig: &mut Rig, number: usize) -> Result<gst::FlowSuccess, gst::FlowError> {
-    rig.harness.push(frame(number).buffer(number as u64))
-}
-
-/// Takes what has come out: pixels of `current` restored with `previous`, for each pair.
-#[track_caller]
-fn assert_out(rig: &mut Rig, pairs: &[(usize, usize)]) {
-    drain(rig);
-    let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
-    for (current, previous) in pairs {
-        let buffer = rig.harness.try_pull().expect("a frame");
-        let output = nearest::pixels(&Picture::of_buffer(&buffer, &caps));
-        assert!(
-            output == nearest::restored(&frame(*current), &frame(*previous)),
-            "{current} with {previous}"
-        );
-    }
-    assert!(rig.harness.try_pull().is_none());
-}
-
-/// Pushes frames from `first` on until two are on their way at a time: what that takes is opened beside the stream. Gives
-/// the number of the next one.
-#[track_caller]
-fn push_until_two(rig: &mut Rig, first: usize) -> usize {
-    for number in first..first + 5000 {
-        push(rig, number).unwrap();
-        drain(rig);
-        while rig.harness.try_pull().is_some() {}
-        if live::depth(rig) == 2 {
-            return number + 1;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    panic!("there was one frame at a time for ever");
-}
 
 /// There never are two frames at a time.
 #[track_caller]
@@ -80,19 +25,9 @@ fn assert_one(rig: &mut Rig) {
     }
 }
 
-/// Answers the pushes of the element like this.
-fn answer(rig: &Rig, flow: gst::FlowError) -> gst::PadProbeId {
-    let pad = rig.element.static_pad("src").unwrap();
-    let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        info.flow_res = Err(flow);
-        gst::PadProbeReturn::Handled
-    });
-    probe.unwrap()
-}
-
 #[test]
 fn frames_come_out_in_order_with_the_one_before() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     for number in 0..10 {
         push(&mut rig, number).unwrap();
     }
@@ -120,19 +55,19 @@ fn one_frame_is_decoded_while_the_next_is_encoded() {
 
 #[test]
 fn there_are_two_at_a_time_where_nobody_is_in_a_hurry_and_there_are_threads_for_it() {
-    push_until_two(&mut plain_rig(), 0);
-    let mut live = plain_rig();
+    push_until_two(&mut unhooked_rig(), 0);
+    let mut live = unhooked_rig();
     live.harness.set_live(true);
     assert_one(&mut live);
-    let mut hurried = plain_rig();
+    let mut hurried = unhooked_rig();
     hurried.element.set_property_from_str("overload", "drop");
     assert_one(&mut hurried);
     // The first frames of a file that is watched are there before the clock runs.
-    let mut paused = plain_rig();
+    let mut paused = unhooked_rig();
     paused.element.set_property_from_str("overload", "bypass");
     paused.element.set_state(gst::State::Paused).unwrap();
     push_until_two(&mut paused, 0);
-    let mut single = plain_rig();
+    let mut single = unhooked_rig();
     single.element.set_state(gst::State::Null).unwrap();
     single.element.set_property("intra-threads", 1_u32);
     single.harness.play();
@@ -142,7 +77,7 @@ fn there_are_two_at_a_time_where_nobody_is_in_a_hurry_and_there_are_threads_for_
 /// A file that is watched: it runs ahead of its sink.
 #[test]
 fn there_are_two_at_a_time_where_frames_are_not_live_and_may_be_late() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     rig.element.set_property_from_str("overload", "bypass");
     live::set_latency(&mut rig, live::AMPLE);
     live::wait_for_model(&rig.element);
@@ -158,7 +93,7 @@ fn there_are_two_at_a_time_where_frames_are_not_live_and_may_be_late() {
 /// Whatever the depth, the window is the same.
 #[test]
 fn a_change_of_depth_keeps_the_window() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let next = push_until_two(&mut rig, 0);
     rig.element.set_property_from_str("overload", "drop");
     live::set_latency(&mut rig, live::AMPLE);
@@ -175,7 +110,7 @@ fn a_change_of_depth_keeps_the_window() {
 
 #[test]
 fn events_stay_between_the_frames_they_came_between() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let order = Arc::new(Mutex::new(Vec::new()));
     let list = order.clone();
     let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -208,6 +143,34 @@ fn events_stay_between_the_frames_they_came_between() {
     );
 }
 
+/// Other caps come while frames are in flight: each has the size and the pixels of the caps that it came with.
+#[test]
+fn frames_are_written_by_the_caps_that_they_came_with() {
+    let model = Model::new();
+    let mut rig = rig(model.hook());
+    push(&mut rig, 0).unwrap();
+    assert_out(&mut rig, &[(0, 0)]);
+    model.hold(true);
+    push(&mut rig, 1).unwrap();
+    let other = Picture::moving(VideoFormat::Bgrx, 20, 16, 7);
+    let source = rig.harness.srcpad().unwrap();
+    let (caps, buffer) = (gst::event::Caps::new(&other.caps()), other.buffer(2));
+    let pushing = std::thread::spawn(move || source.push_event(caps) && source.push(buffer).is_ok());
+    // Until the thread waits, or nearly.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(rig.harness.try_pull().is_none());
+    model.hold(false);
+    let mut expect = |picture: &Picture, previous: &Picture| {
+        let (buffer, caps) = (rig.harness.pull().unwrap(), picture.enlarged_blank().caps());
+        assert_eq!(buffer.size(), picture.enlarged_blank().info().size());
+        let output = nearest::pixels(&Picture::of_buffer(&buffer, &caps));
+        assert!(output == nearest::restored(picture, previous), "{picture:?}");
+    };
+    expect(&frame(1), &frame(0));
+    expect(&other, &other);
+    assert!(pushing.join().unwrap());
+}
+
 #[test]
 fn a_flush_ends_frames_in_flight_and_begins_anew() {
     let model = Model::new();
@@ -232,7 +195,7 @@ fn a_flush_ends_frames_in_flight_and_begins_anew() {
 /// A frame that is being pushed when a flush comes does not come out behind the flush.
 #[test]
 fn a_flush_waits_for_a_frame_that_is_leaving() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let (arrived, arrives) = mpsc::channel();
     let (go, goes) = mpsc::channel::<()>();
     let (flushed, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -351,59 +314,10 @@ fn a_pipeline_may_be_sought_while_frames_are_in_flight() {
     }
 }
 
-#[test]
-fn what_downstream_answers_reaches_upstream_with_the_next_frame() {
-    for flow in [gst::FlowError::NotLinked, gst::FlowError::NotNegotiated] {
-        let mut rig = plain_rig();
-        let probe = answer(&rig, flow);
-        push(&mut rig, 0).unwrap();
-        drain(&mut rig);
-        assert_eq!(push(&mut rig, 1), Err(flow));
-        push(&mut rig, 2).unwrap();
-        drain(&mut rig);
-        assert_eq!(
-            push(&mut rig, 3),
-            Err(flow),
-            "downstream is asked again, and says the same"
-        );
-        rig.element.static_pad("src").unwrap().remove_probe(probe);
-        push(&mut rig, 4).unwrap();
-        assert_out(&mut rig, &[(4, 4)]);
-        let probe = answer(&rig, flow);
-        push(&mut rig, 5).unwrap();
-        drain(&mut rig);
-        rig.element.static_pad("src").unwrap().remove_probe(probe);
-        rig.harness.push_event(gst::event::FlushStart::new());
-        rig.harness.push_event(gst::event::FlushStop::new(true));
-        rig.harness
-            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-        push(&mut rig, 6).unwrap();
-        assert_out(&mut rig, &[(6, 6)]);
-    }
-}
-
-/// Neither those that were in flight when it answered, nor later ones: until another segment begins.
-#[test]
-fn nothing_is_pushed_when_downstream_has_had_enough() {
-    let mut rig = plain_rig();
-    let probe = answer(&rig, gst::FlowError::Eos);
-    push(&mut rig, 0).unwrap();
-    drain(&mut rig);
-    rig.element.static_pad("src").unwrap().remove_probe(probe);
-    for number in 1..6 {
-        assert_eq!(push(&mut rig, number), Err(gst::FlowError::Eos));
-    }
-    assert_out(&mut rig, &[]);
-    rig.harness
-        .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-    push(&mut rig, 6).unwrap();
-    assert_out(&mut rig, &[(6, 6)]);
-}
-
 /// Without a frame that goes through the base class, which would know.
 #[test]
 fn the_position_is_where_the_last_frame_ended() {
-    let mut rig = plain_rig();
+    let mut rig = unhooked_rig();
     let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
     segment.set_time(gst::ClockTime::from_seconds(10));
     rig.harness.push_event(gst::event::Segment::new(&segment));
@@ -424,142 +338,4 @@ fn the_position_is_where_the_last_frame_ended() {
     drain(&mut rig);
     let end = gst::ClockTime::from_mseconds(40) * 5;
     assert_eq!(position(&rig), Some(gst::ClockTime::from_seconds(10) + end));
-}
-
-/// No frame follows with which upstream would learn of it.
-#[test]
-fn an_error_of_the_last_frame_is_told_at_the_end_of_the_stream() {
-    for (flow, told) in [
-        (gst::FlowError::NotNegotiated, true),
-        (gst::FlowError::NotLinked, true),
-        (gst::FlowError::Eos, false),
-        (gst::FlowError::Flushing, false),
-    ] {
-        let mut rig = plain_rig();
-        answer(&rig, flow);
-        push(&mut rig, 0).unwrap();
-        rig.harness.push_event(gst::event::Eos::new());
-        let text = common::error_of(&rig.bus);
-        assert_eq!(text.is_some(), told, "{flow:?}: {text:?}");
-    }
-    let mut rig = plain_rig();
-    answer(&rig, gst::FlowError::NotLinked);
-    push(&mut rig, 0).unwrap();
-    drain(&mut rig);
-    assert_eq!(push(&mut rig, 1), Err(gst::FlowError::NotLinked));
-    rig.harness.push_event(gst::event::Eos::new());
-    assert_eq!(common::error_of(&rig.bus), None, "upstream knows");
-}
-
-/// Behind the frame that ends the stream, none comes out that was in flight with it.
-#[test]
-fn nothing_comes_out_behind_a_fatal_error() {
-    let model = Model::new();
-    let mut rig = rig(model.hook());
-    rig.element.set_property("max-errors", 1_u32);
-    push(&mut rig, 0).unwrap();
-    assert_out(&mut rig, &[(0, 0)]);
-    model.fail(&[GraphErrorKind::Other]);
-    let flows: Vec<_> = (1..6).map(|number| push(&mut rig, number)).collect();
-    drain(&mut rig);
-    assert_eq!(push(&mut rig, 6), Err(gst::FlowError::Error));
-    assert!(rig.harness.try_pull().is_none(), "{flows:?}");
-    let (_, text) = wait_for_error(&rig.bus);
-    assert!(text.contains("the test wants it so"), "{text}");
-}
-
-#[test]
-fn the_frame_behind_a_refused_one_is_a_discontinuity() {
-    let mut rig = plain_rig();
-    push(&mut rig, 0).unwrap();
-    rig.harness.push(gst::Buffer::with_size(100).unwrap()).unwrap();
-    push(&mut rig, 2).unwrap();
-    push(&mut rig, 3).unwrap();
-    drain(&mut rig);
-    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
-        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
-        .collect();
-    assert_eq!(flags[1..], [true, false]);
-}
-
-/// Whatever the depth, and whoever pushes.
-#[test]
-fn only_the_frame_that_is_a_discontinuity_is_marked() {
-    let mut rig = plain_rig();
-    let next = push_until_two(&mut rig, 0);
-    let mut marked = frame(next).buffer(next as u64);
-    marked.get_mut().unwrap().set_flags(gst::BufferFlags::DISCONT);
-    rig.harness.push(marked).unwrap();
-    push(&mut rig, next + 1).unwrap();
-    drain(&mut rig);
-    rig.element.set_property_from_str("overload", "drop");
-    live::set_latency(&mut rig, live::AMPLE);
-    push(&mut rig, next + 2).unwrap();
-    push(&mut rig, next + 3).unwrap();
-    drain(&mut rig);
-    let flags: Vec<_> = std::iter::from_fn(|| rig.harness.try_pull())
-        .map(|buffer| buffer.flags().contains(gst::BufferFlags::DISCONT))
-        .collect();
-    assert_eq!(flags, [true, false, false, false]);
-}
-
-#[test]
-fn a_failure_from_before_a_flush_is_not_counted_after_it() {
-    let model = Model::new();
-    let mut rig = rig(model.hook());
-    rig.element.set_property("max-errors", 2_u32);
-    for number in 0..4 {
-        model.fail(&[GraphErrorKind::Other]);
-        push(&mut rig, number).unwrap();
-        drain(&mut rig);
-        rig.harness.push_event(gst::event::FlushStart::new());
-        rig.harness.push_event(gst::event::FlushStop::new(true));
-        rig.harness
-            .push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
-    }
-    push(&mut rig, 4).unwrap();
-    drain(&mut rig);
-    assert_eq!(common::error_of(&rig.bus), None);
-    live::check_counts(&rig, [5, 1, 4, 0]);
-}
-
-#[test]
-fn only_pushing_is_offered_downstream() {
-    let rig = plain_rig();
-    let mut query = gst::query::Scheduling::new();
-    assert!(rig.harness.sinkpad().unwrap().peer_query(&mut query));
-    assert!(query.has_scheduling_mode(gst::PadMode::Push) && !query.has_scheduling_mode(gst::PadMode::Pull));
-}
-
-#[test]
-fn upstream_learns_that_crops_are_applied() {
-    let rig = plain_rig();
-    let caps = frame(0).caps();
-    let mut query = gst::query::Allocation::new(Some(&caps), true);
-    assert!(rig.harness.srcpad().unwrap().peer_query(&mut query));
-    for meta in [gst_video::VideoMeta::meta_api(), gst_video::VideoCropMeta::meta_api()] {
-        let offered = query.allocation_metas().filter(|(offered, _)| *offered == meta).count();
-        assert_eq!(offered, 1, "{meta}");
-    }
-}
-
-/// "not-negotiated" is all that GStreamer says.
-#[test]
-fn the_bus_says_once_why_caps_are_refused() {
-    let mut rig = plain_rig();
-    push(&mut rig, 0).unwrap();
-    let interlaced: gst::Caps = "video/x-raw, format=RGB, width=32, height=32, framerate=25/1, interlace-mode=mixed"
-        .parse()
-        .unwrap();
-    let sink = rig.element.static_pad("sink").unwrap();
-    for _ in 0..3 {
-        assert!(!sink.query_accept_caps(&interlaced));
-    }
-    let warnings: Vec<_> = std::iter::from_fn(|| rig.bus.pop_filtered(&[gst::MessageType::Warning])).collect();
-    assert_eq!(warnings.len(), 1);
-    let gst::MessageView::Warning(warning) = warnings[0].view() else {
-        unreachable!()
-    };
-    assert!(warning.error().matches(gst::StreamError::Format));
-    assert!(warning.error().message().contains("deinterlace"), "{}", warning.error());
 }

@@ -143,7 +143,7 @@ fn nick(element: &gst::Element, property: &str) -> String {
 }
 
 #[test]
-fn knobs_turn_while_running() {
+fn properties_change_while_running() {
     let mut rig = Rig::for_picture("nearest", &frame(0));
     rig.restore(&frame(0), 0);
     rig.element.set_property_from_str("color-fix", "wavelet");

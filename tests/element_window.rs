@@ -216,7 +216,7 @@ fn a_scene_cut_begins_anew_unless_detection_is_off() {
     for (threshold, partner, cuts) in [(0.2, &second, 1), (0.0, &first, 0)] {
         let mut rig = Rig::for_picture("nearest", &first);
         rig.restore(&first, 0);
-        // A knob: it is turned while the stream runs.
+        // A runtime setting: it changes while the stream runs.
         rig.element.set_property("scene-threshold", threshold);
         let output = rig.restore(&second, 1);
         let expected = nearest::restored(&second, partner);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstdloralvsr::pack::{Graph, GraphSizes, Pack, TileBatch, TileShape};
 use gstdloralvsr::restore::plan::{TilePlan, padded_size};
-use gstdloralvsr::restore::{Frame, Matrix, PixelLayout, PixelView, PlaneLayout, YuvLayout, YuvView};
+use gstdloralvsr::restore::{ComponentLayout, Frame, Matrix, PixelLayout, PixelView, YuvLayout, YuvView};
 use sha2::{Digest, Sha256};
 
 /// How long a target runs beyond its corpus in the normal test run.
@@ -238,7 +238,8 @@ fn yuv() {
         let mut numbers = Numbers(input);
         let (width, height) = (numbers.size(), numbers.size());
         let data = vec![7; numbers.size() % 100_000];
-        let planes = std::array::from_fn(|_| PlaneLayout {
+        let places = std::array::from_fn(|_| ComponentLayout {
+            plane: numbers.size() % 4,
             offset: numbers.size(),
             stride: numbers.size(),
             step: numbers.size(),
@@ -250,7 +251,13 @@ fn yuv() {
             matrix: Matrix::Bt709,
             full_range: bits & 16 > 0,
         };
-        if let Ok(view) = YuvView::new(&data, width, height, planes, layout) {
+        if let Ok(view) = YuvView::new(
+            [&data, &data[data.len() / 2..], &data[..0]],
+            width,
+            height,
+            places,
+            layout,
+        ) {
             let frame = Frame::read(&view).unwrap();
             assert_eq!(frame.rgb().len(), width * height * 3);
         }

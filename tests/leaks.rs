@@ -42,7 +42,7 @@ fn restored_streams_leak_nothing() {
 }
 
 #[test]
-fn degraded_and_dropping_streams_leak_nothing() {
+fn bypassed_and_dropping_streams_leak_nothing() {
     check("overload=bypass");
     check("overload=drop");
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const FRAME: Duration = Duration::from_millis(40);
 /// What a bypassed frame takes.
-const PLAIN: Duration = Duration::from_millis(4);
+const BICUBIC: Duration = Duration::from_millis(4);
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +26,12 @@ struct Left {
     deadline: i64,
 }
 
-/// A live stream into a queue, the element behind it, and its worker.
+/// A live stream into a queue, the element behind it, and its pipeline.
 struct Simulation {
     controller: OverloadController,
     allowance: Duration,
     now: Duration,
-    /// When the worker is done, and what its frame takes.
+    /// When the pipeline is done, and what its frame takes.
     busy: Option<(Duration, Duration)>,
     changes: Vec<(usize, State, Reason)>,
 }
@@ -101,8 +101,8 @@ impl Simulation {
                 if trial && self.busy.is_none() {
                     self.busy = Some((self.now + cost, cost));
                 }
-                self.now += PLAIN;
-                self.controller.bypassed(self.now, PLAIN, false);
+                self.now += BICUBIC;
+                self.controller.bypassed(self.now, BICUBIC, false);
                 Fate::Bypassed
             }
             Plan::Drop => Fate::Dropped,
@@ -152,7 +152,7 @@ fn count(frames: &[Left], fate: Fate) -> usize {
 fn assert_in_time(frames: &[Left]) {
     for (index, frame) in frames.iter().enumerate().skip(1) {
         let late = frame.at - frame.deadline;
-        assert!(late <= signed(PLAIN), "frame {index} is {late} ns late: {frame:?}");
+        assert!(late <= signed(BICUBIC), "frame {index} is {late} ns late: {frame:?}");
     }
 }
 
@@ -171,7 +171,7 @@ fn at_half_load_every_frame_is_restored() {
 }
 
 #[test]
-fn at_triple_load_degrading_keeps_cadence_and_says_so_once() {
+fn at_triple_load_bypassing_keeps_cadence_and_says_so_once() {
     let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
     let frames = simulation.run(1000, |_| FRAME * 3);
     assert_eq!(count(&frames, Fate::Bypassed), 1000);
@@ -186,7 +186,7 @@ fn at_triple_load_degrading_keeps_cadence_and_says_so_once() {
     );
 }
 
-/// Even where there is time enough for one frame: a picture that goes to and fro is worse than a plain one.
+/// Even where there is time enough for one frame: a picture that goes to and fro is worse than a bicubic one.
 #[test]
 fn at_triple_load_there_is_no_going_to_and_fro() {
     let mut simulation = Simulation::new(Policy::Bypass, milliseconds(500));
@@ -250,7 +250,7 @@ fn restoration_comes_back_soon_after_a_load_has_passed() {
     assert!(frames[back..].iter().all(|frame| frame.fate == Fate::Restored));
 }
 
-/// It goes out plainly, and the one behind it, for which the worker is not free in time.
+/// It goes out bicubic, and the one behind it, for which the pipeline is not free in time.
 #[test]
 fn one_slow_frame_costs_itself_and_the_next() {
     let mut simulation = Simulation::new(Policy::Bypass, milliseconds(60));
@@ -420,8 +420,8 @@ fn a_model_that_has_just_come_may_be_cold() {
     };
     assert_eq!(plan(&mut controller, 0, false), bypass(false));
     for (index, cost) in (1..5).zip([60, 30, 30, 30]) {
-        let probed = plan(&mut controller, index, true);
-        assert_eq!(probed, bypass(true), "{index}");
+        let tried = plan(&mut controller, index, true);
+        assert_eq!(tried, bypass(true), "{index}");
         controller.measured(FRAME * index, alone(milliseconds(cost)));
     }
     assert!(matches!(plan(&mut controller, 5, true), Plan::Restore { .. }));
@@ -467,7 +467,7 @@ fn without_a_clock_nothing_is_late() {
 }
 
 proptest! {
-    /// Whatever restoring takes: degrading loses no frame and keeps every deadline, and dropping shows nothing late
+    /// Whatever restoring takes: bypassing loses no frame and keeps every deadline, and dropping shows nothing late
     /// but what breaks a silence.
     #[test]
     fn any_load_keeps_cadence(
@@ -564,7 +564,7 @@ fn bypassed_with_detail(cost: Duration) -> (usize, usize) {
         };
         trials += usize::from(trial);
         propagated += usize::from(propagates);
-        let took = if propagates { cost } else { PLAIN };
+        let took = if propagates { cost } else { BICUBIC };
         controller.bypassed(FRAME * index, took, propagates);
         if trial {
             controller.measured(FRAME * index, alone(FRAME * 5));
@@ -611,10 +611,10 @@ fn detail_comes_back_when_there_has_been_time_for_it_for_a_while() {
         controller.missed(FRAME, FRAME * 2);
     }
     // Of frames that take this long without detail, and eight times as long with it.
-    let mut has_detail = |index: u32, plain: Duration| {
+    let mut has_detail = |index: u32, bicubic: Duration| {
         let plan = controller.plan(&in_time(index, 1, true));
         let propagates = matches!(plan, Plan::Bypass { propagates: true, .. });
-        let took = if propagates { plain * 8 } else { plain };
+        let took = if propagates { bicubic * 8 } else { bicubic };
         controller.bypassed(FRAME * index, took, propagates);
         propagates
     };

@@ -71,7 +71,7 @@ fn bypass(writer: &mut OutputWriter, frame: &Frame, propagates: bool) -> (Vec<u8
     (output, propagated)
 }
 
-fn plain(frame: &Frame) -> Vec<u8> {
+fn bicubic(frame: &Frame) -> Vec<u8> {
     bypass(&mut OutputWriter::new(), frame, false).0
 }
 
@@ -103,7 +103,7 @@ fn detail_moves_with_the_picture() {
         let (frame, truth) = (scene.frame(shift), scene.truth(shift));
         let (output, propagated) = bypass(&mut writer(&scene), &frame, true);
         assert!(propagated);
-        let (with, without) = (distance(&output, &truth), distance(&plain(&frame), &truth));
+        let (with, without) = (distance(&output, &truth), distance(&bicubic(&frame), &truth));
         assert!(
             with < without * share,
             "after {shift:?}: {with:.2} levels from the truth, {without:.2} without detail"
@@ -120,7 +120,7 @@ fn detail_is_that_of_the_frame_that_was_kept_last() {
     assert!(memory.is_none(), "the first picture's memory was used");
     let (frame, truth) = (scene.frame([404, 0]), scene.truth([404, 0]));
     let (output, _) = bypass(&mut writer, &frame, true);
-    assert!(distance(&output, &truth) < distance(&plain(&frame), &truth) * 0.5);
+    assert!(distance(&output, &truth) < distance(&bicubic(&frame), &truth) * 0.5);
 }
 
 /// Noise that differs from picture to picture is halved; what the scene shows stays.
@@ -154,7 +154,7 @@ fn another_scene_takes_no_detail() {
     let other = Scene { seed: 99 }.frame([0, 0]);
     let (output, propagated) = bypass(&mut writer(&Scene { seed: 7 }), &other, true);
     assert!(propagated);
-    let changed = distance(&output, &plain(&other));
+    let changed = distance(&output, &bicubic(&other));
     assert!(changed < 1.0, "{changed:.2} levels");
 }
 
@@ -172,7 +172,7 @@ fn without_a_kept_frame_of_the_size_the_picture_is_bicubic() {
     ] {
         let (output, propagated) = bypass(&mut writer, frame, true);
         assert!(!propagated);
-        assert!(output == plain(frame));
+        assert!(output == bicubic(frame));
     }
 }
 

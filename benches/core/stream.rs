@@ -6,8 +6,8 @@ use criterion::Criterion;
 use gstdloralvsr::pack::{GraphSizes, TileBatch, TileShape};
 use gstdloralvsr::restore::scene::{Digest, score};
 use gstdloralvsr::restore::{
-    ColorFix, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView, PixelViewMut,
-    PlaneLayout, Settings, Stream, YuvLayout, YuvView, YuvViewMut,
+    ColorFix, ComponentLayout, Encoded, EncodedView, Geometry, GraphError, Graphs, Matrix, PixelLayout, PixelView,
+    PixelViewMut, Settings, Stream, YuvLayout, YuvView, YuvViewMut,
 };
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
@@ -129,7 +129,12 @@ fn one_yuv_frame(mut stream: Stream, interleaved: bool, width: usize, height: us
         full_range: false,
     };
     let planes = move |width: usize, height: usize| {
-        let plane = |offset, stride, step| PlaneLayout { offset, stride, step };
+        let plane = |offset, stride, step| ComponentLayout {
+            plane: 0,
+            offset,
+            stride,
+            step,
+        };
         let (luma, chroma) = (width * height, width * height / 4);
         match interleaved {
             true => [plane(0, width, 1), plane(luma, width, 2), plane(luma + 1, width, 2)],
@@ -146,9 +151,16 @@ fn one_yuv_frame(mut stream: Stream, interleaved: bool, width: usize, height: us
         .collect();
     let mut output = vec![0; frame.len() * SCALE * SCALE];
     move || {
-        let input = YuvView::new(&frame, width, height, planes(width, height), layout).unwrap();
+        let input = YuvView::new([&frame, &[], &[]], width, height, planes(width, height), layout).unwrap();
         let (width, height) = (width * SCALE, height * SCALE);
-        let mut output = YuvViewMut::new(&mut output, width, height, planes(width, height), layout).unwrap();
+        let mut output = YuvViewMut::new(
+            [&mut output, &mut [], &mut []],
+            width,
+            height,
+            planes(width, height),
+            layout,
+        )
+        .unwrap();
         stream.restore(&input, &mut output).unwrap();
     }
 }

@@ -1,11 +1,15 @@
-//! Where the picture lies in a buffer: strides and offsets of its video meta, its crop.
+//! Maps buffers as the core's pictures, plane by plane: a buffer of several memories stays whole, and its pool keeps it.
 
 use std::ops::Deref;
+use std::ptr::NonNull;
+use std::slice;
 
-use gst_video::{VideoCropMeta, VideoFormat, VideoFormatInfo, VideoInfo, VideoMeta};
+use gst_video::prelude::*;
+use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags, VideoFrameRef, VideoInfo, VideoMeta};
 
+use super::CAT;
 use super::formats::Layout;
-use crate::restore::{Picture, PictureView, PictureViewMut, PixelPicture, PlaneLayout, RestoreError, YuvPicture};
+use crate::restore::{ComponentLayout, Picture, PictureView, PictureViewMut, PixelPicture, RestoreError, YuvPicture};
 
 /// A buffer that does not hold what the caps say.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +17,16 @@ pub enum BufferError {
     /// Its memory cannot be had.
     #[error("the {0} buffer's memory cannot be mapped")]
     Map(&'static str),
+    /// Fewer bytes than a picture of the caps takes.
+    #[error("the buffer has {available} bytes, {caps} takes {needed}")]
+    Small {
+        /// Bytes.
+        available: usize,
+        /// Bytes.
+        needed: usize,
+        /// Format and size.
+        caps: String,
+    },
     /// Its video meta contradicts the caps.
     #[error("the buffer's video meta says {meta}, the caps say {caps}")]
     Meta {
@@ -21,6 +35,12 @@ pub enum BufferError {
         /// Format and size.
         caps: String,
     },
+    /// Its video meta contradicts its memory.
+    #[error(transparent)]
+    Memory(#[from] RestoreError),
+    /// Its video meta lays one plane over another.
+    #[error("planes overlap in the output buffer's video meta")]
+    Overlap,
     /// Rows from bottom to top.
     #[error("the buffer's stride is {0}; only positive ones are taken")]
     Stride(i32),
@@ -50,137 +70,227 @@ pub enum BufferError {
     },
 }
 
-/// Where a picture lies in its buffer, and what its samples mean.
-#[derive(Debug, PartialEq, Eq)]
-pub struct BufferLayout {
-    /// Of Y, U and V; of RGB the first counts, and begins with the first pixel.
-    planes: [PlaneLayout; 3],
-    width: usize,
-    height: usize,
+/// Calls `read` with the picture in an input buffer. A crop meta is applied.
+/// Fails with [`BufferError`] if the buffer does not hold what the caps say, or the crop cuts through a sample.
+pub fn read<R>(
+    buffer: &gst::BufferRef,
+    info: &VideoInfo,
     layout: Layout,
+    read: impl FnOnce(PictureView<'_>) -> R,
+) -> Result<R, BufferError> {
+    check(buffer, info)?;
+    let crop = crop(buffer, info)?;
+    let described = lacks_meta(buffer, info).then(|| {
+        // Another buffer of the same memories.
+        let mut copy = buffer.to_owned();
+        describe(copy.make_mut(), info);
+        copy
+    });
+    let buffer = described.as_deref().unwrap_or(buffer);
+    let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| BufferError::Map("input"))?;
+    let mapped = Mapped::new(&frame, info, crop)?;
+    let planes = mapped.planes.map(|plane| {
+        // SAFETY: these bytes are mapped for reading as long as `frame` lives, which outlives the picture.
+        unsafe { slice::from_raw_parts(plane.start.as_ptr(), plane.length) }
+    });
+    Ok(read(mapped.picture(planes, info, layout)?))
 }
 
-impl BufferLayout {
-    /// The picture in an input buffer. A crop meta is applied. Fails with [`BufferError`] if the buffer's metas and the
-    /// caps contradict each other, or the crop cuts through a sample.
-    pub fn of_input(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
-        let mut picture = Self::of_output(buffer, info, layout)?;
-        if let Some(crop) = buffer.meta::<VideoCropMeta>() {
-            let rect = crop.rect();
-            let inside = |at: u32, length: u32, whole: u32| at.checked_add(length).is_some_and(|end| end <= whole);
-            let whole = buffer
-                .meta::<VideoMeta>()
-                .map_or((info.width(), info.height()), |meta| (meta.width(), meta.height()));
-            let fits = inside(rect.0, rect.2, whole.0) && inside(rect.1, rect.3, whole.1);
-            if (rect.2, rect.3) != (info.width(), info.height()) || !fits {
-                return Err(BufferError::Crop {
-                    rect,
-                    caps: describe(info.format(), info.width(), info.height()),
-                });
-            }
-            picture.crop(rect.0, rect.1, &info.format_info())?;
-        }
-        Ok(picture)
-    }
-
-    /// The picture in an output buffer.
-    /// Fails with [`BufferError`] if the buffer's video meta and the caps contradict each other.
-    pub fn of_output(buffer: &gst::BufferRef, info: &VideoInfo, layout: Layout) -> Result<Self, BufferError> {
-        let planes = match buffer.meta::<VideoMeta>() {
-            Some(meta) => {
-                check_meta(&meta, info)?;
-                planes(&info.format_info(), layout, meta.offset(), meta.stride())
-            }
-            None => planes(&info.format_info(), layout, info.offset(), info.stride()),
-        };
-        Ok(BufferLayout {
-            planes: planes?,
-            width: info.width() as usize,
-            height: info.height() as usize,
-            layout,
-        })
-    }
-
-    /// Leaves out the columns before `x` and the rows before `y`.
-    fn crop(&mut self, x: u32, y: u32, format: &VideoFormatInfo) -> Result<(), BufferError> {
-        let whole = |at: u32, subsampling: &[u32]| subsampling.iter().all(|shift| at.is_multiple_of(1 << shift));
-        if !whole(x, format.w_sub()) || !whole(y, format.h_sub()) {
-            let format = format.format();
-            return Err(BufferError::CropBetween { x, y, format });
-        }
-        for (component, plane) in self.planes.iter_mut().enumerate() {
-            let column = (x >> format.w_sub()[component]) as usize;
-            let row = (y >> format.h_sub()[component]) as usize;
-            plane.offset += row * plane.stride + column * plane.step;
-        }
-        Ok(())
-    }
-
-    /// The picture in the buffer's bytes.
-    /// Fails with [`RestoreError::Picture`] if they are too few.
-    pub fn view<'a>(&self, data: &'a [u8]) -> Result<PictureView<'a>, RestoreError> {
-        self.picture(data.get(self.start()..).unwrap_or_default())
-    }
-
-    /// The picture in the buffer's bytes, for writing.
-    /// Fails with [`RestoreError::Picture`] if they are too few.
-    pub fn view_mut<'a>(&self, data: &'a mut [u8]) -> Result<PictureViewMut<'a>, RestoreError> {
-        self.picture(data.get_mut(self.start()..).unwrap_or_default())
-    }
-
-    /// What views of RGB begin after.
-    fn start(&self) -> usize {
-        match self.layout {
-            Layout::Rgb(_) => self.planes[0].offset,
-            Layout::Yuv(_) => 0,
-        }
-    }
-
-    fn picture<D: Deref<Target = [u8]>>(&self, data: D) -> Result<Picture<D>, RestoreError> {
-        let (width, height, planes) = (self.width, self.height, self.planes);
-        match self.layout {
-            Layout::Rgb(layout) => PixelPicture::new(data, width, height, planes[0].stride, layout).map(Picture::Rgb),
-            Layout::Yuv(layout) => YuvPicture::new(data, width, height, planes, layout).map(Picture::Yuv),
-        }
-    }
-}
-
-/// Where the components lie, of planes with these offsets and strides.
-fn planes(
-    format: &VideoFormatInfo,
+/// Calls `write` with the picture in an output buffer.
+/// Fails with [`BufferError`] if the buffer does not hold what the caps say.
+pub fn write<R>(
+    buffer: &mut gst::BufferRef,
+    info: &VideoInfo,
     layout: Layout,
-    offsets: &[usize],
-    strides: &[i32],
-) -> Result<[PlaneLayout; 3], BufferError> {
-    let plane = |component: usize| {
-        let index = format.plane()[component] as usize;
-        let first = match layout {
-            Layout::Rgb(_) => 0,
-            Layout::Yuv(_) => format.poffset()[component] as usize,
-        };
-        Ok(PlaneLayout {
-            offset: offsets[index] + first,
-            stride: usize::try_from(strides[index]).map_err(|_| BufferError::Stride(strides[index]))?,
-            // Positive in every format with 8-bit samples of its own.
-            step: usize::try_from(format.pixel_stride()[component]).unwrap_or(0),
-        })
-    };
-    Ok([plane(0)?, plane(1)?, plane(2)?])
+    write: impl FnOnce(PictureViewMut<'_>) -> R,
+) -> Result<R, BufferError> {
+    check(buffer, info)?;
+    if lacks_meta(buffer, info) {
+        describe(buffer, info);
+    }
+    let frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(|_| BufferError::Map("output"))?;
+    let mapped = Mapped::new(&frame, info, (0, 0))?;
+    if mapped.planes_overlap() {
+        return Err(BufferError::Overlap);
+    }
+    let planes = mapped.planes.map(|plane| {
+        // SAFETY: these bytes are mapped for writing as long as `frame` lives, which outlives the picture, and no two
+        // planes have a byte in common.
+        unsafe { slice::from_raw_parts_mut(plane.start.as_ptr(), plane.length) }
+    });
+    Ok(write(mapped.picture(planes, info, layout)?))
 }
 
 /// A meta may describe a picture larger than the caps (padding), never another format or a smaller one.
-fn check_meta(meta: &VideoMeta, info: &VideoInfo) -> Result<(), BufferError> {
-    let fits = meta.format() == info.format() && meta.width() >= info.width() && meta.height() >= info.height();
-    if fits {
+fn check(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(), BufferError> {
+    let caps = || describe_size(info.format(), info.width(), info.height());
+    let Some(meta) = buffer.meta::<VideoMeta>() else {
+        return match buffer.size() < info.size() {
+            true => Err(BufferError::Small {
+                available: buffer.size(),
+                needed: info.size(),
+                caps: caps(),
+            }),
+            false => Ok(()),
+        };
+    };
+    let is_format = meta.format() == info.format() && meta.n_planes() == info.n_planes();
+    if is_format && meta.width() >= info.width() && meta.height() >= info.height() {
         return Ok(());
     }
     Err(BufferError::Meta {
-        meta: describe(meta.format(), meta.width(), meta.height()),
-        caps: describe(info.format(), info.width(), info.height()),
+        meta: describe_size(meta.format(), meta.width(), meta.height()),
+        caps: caps(),
     })
 }
 
-fn describe(format: VideoFormat, width: u32, height: u32) -> String {
+/// Columns and rows before the picture, as the buffer's crop meta says.
+fn crop(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(u32, u32), BufferError> {
+    let Some(crop) = buffer.meta::<VideoCropMeta>() else {
+        return Ok((0, 0));
+    };
+    let rect = crop.rect();
+    let (x, y, width, height) = rect;
+    let inside = |at: u32, length: u32, whole: u32| at.checked_add(length).is_some_and(|end| end <= whole);
+    let whole = buffer
+        .meta::<VideoMeta>()
+        .map_or((info.width(), info.height()), |meta| (meta.width(), meta.height()));
+    let fits = inside(x, width, whole.0) && inside(y, height, whole.1);
+    if (width, height) != (info.width(), info.height()) || !fits {
+        return Err(BufferError::Crop {
+            rect,
+            caps: describe_size(info.format(), info.width(), info.height()),
+        });
+    }
+    let format = info.format_info();
+    let is_whole = |at: u32, subsampling: &[u32]| subsampling.iter().all(|shift| at.is_multiple_of(1 << shift));
+    if !is_whole(x, format.w_sub()) || !is_whole(y, format.h_sub()) {
+        let format = format.format();
+        return Err(BufferError::CropBetween { x, y, format });
+    }
+    Ok((x, y))
+}
+
+/// Whether GStreamer would merge the memories of a buffer to map it, although each plane is in one of them: without a
+/// video meta it maps buffers as a whole, and pools throw buffers of merged memories away.
+fn lacks_meta(buffer: &gst::BufferRef, info: &VideoInfo) -> bool {
+    let is_in_one = |component: u8| {
+        let plane = info.comp_plane(component) as usize;
+        let (start, stride) = (info.offset()[plane], usize::try_from(info.stride()[plane]).unwrap_or(0));
+        let end = start + stride * info.comp_height(component) as usize;
+        let found = buffer.find_memory(start..end);
+        found.is_some_and(|(memories, _)| memories.len() == 1)
+    };
+    buffer.n_memory() > 1 && buffer.meta::<VideoMeta>().is_none() && (0..3).all(is_in_one)
+}
+
+/// Adds a video meta that says what the caps say.
+fn describe(buffer: &mut gst::BufferRef, info: &VideoInfo) {
+    let flags = VideoFrameFlags::empty();
+    let (format, width, height) = (info.format(), info.width(), info.height());
+    let added = VideoMeta::add_full(buffer, flags, format, width, height, info.offset(), info.stride());
+    if let Err(error) = added {
+        gst::warning!(CAT, "the buffer's memories will be merged: {error}");
+    }
+}
+
+/// Mapped bytes of a plane.
+#[derive(Clone, Copy)]
+struct Bytes {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+/// Where a picture lies in a mapped frame.
+struct Mapped {
+    /// From the first sample of the picture on to its last, or to the end of what is mapped.
+    planes: [Bytes; 3],
+    components: [ComponentLayout; 3],
+}
+
+impl Mapped {
+    /// Of the size in `info`, without so many columns and rows before it.
+    fn new(frame: &impl VideoFrameExt, info: &VideoInfo, (x, y): (u32, u32)) -> Result<Self, BufferError> {
+        let none = Bytes {
+            start: NonNull::dangling(),
+            length: 0,
+        };
+        let mut mapped = Mapped {
+            planes: [none; 3],
+            components: Default::default(),
+        };
+        let format = info.format_info();
+        for (index, component) in (0..).zip(&mut mapped.components) {
+            let plane = info.comp_plane(index) as usize;
+            let stride = frame.plane_stride()[plane];
+            let stride = usize::try_from(stride).map_err(|_| BufferError::Stride(stride))?;
+            // Positive in every format with 8-bit samples of its own.
+            let step = usize::try_from(info.comp_pstride(index)).unwrap_or(0);
+            let (columns, rows) = (x >> format.w_sub()[index as usize], y >> format.h_sub()[index as usize]);
+            let (width, height) = (info.comp_width(index) as usize, info.comp_height(index) as usize);
+            // The same for all components of a plane.
+            let skipped = rows as usize * stride + columns as usize * step;
+            let length = height.saturating_sub(1) * stride + width * step;
+            let longer = length.max(mapped.planes[plane].length);
+            mapped.planes[plane] = mapped_bytes(frame, plane, skipped, longer).unwrap_or(none);
+            *component = ComponentLayout {
+                plane,
+                offset: info.comp_poffset(index) as usize,
+                stride,
+                step,
+            };
+        }
+        Ok(mapped)
+    }
+
+    fn planes_overlap(&self) -> bool {
+        let range = |plane: &Bytes| plane.start.addr().get()..plane.start.addr().get() + plane.length;
+        let [a, b, c] = self.planes.each_ref().map(range);
+        [(&a, &b), (&a, &c), (&b, &c)]
+            .iter()
+            .any(|(a, b)| a.start < b.end && b.start < a.end)
+    }
+
+    /// The picture in the bytes of the planes.
+    /// Fails with [`RestoreError::Picture`] if they are too few.
+    fn picture<D: Deref<Target = [u8]>>(
+        &self,
+        planes: [D; 3],
+        info: &VideoInfo,
+        layout: Layout,
+    ) -> Result<Picture<D>, RestoreError> {
+        let (width, height) = (info.width() as usize, info.height() as usize);
+        match layout {
+            Layout::Rgb(layout) => {
+                let [pixels, ..] = planes;
+                PixelPicture::new(pixels, width, height, self.components[0].stride, layout).map(Picture::Rgb)
+            }
+            Layout::Yuv(layout) => YuvPicture::new(planes, width, height, self.components, layout).map(Picture::Yuv),
+        }
+    }
+}
+
+/// Bytes of a plane from `skipped` on, `length` of them or as many as are mapped; none if there are none.
+/// [`VideoFrameRef::plane_data`] takes it on trust that a meta's planes lie within the buffer's memory.
+fn mapped_bytes(frame: &impl VideoFrameExt, plane: usize, skipped: usize, length: usize) -> Option<Bytes> {
+    // SAFETY: it points to a field of `frame`.
+    let raw = unsafe { &*frame.as_ptr() };
+    // Without a video meta the buffer is mapped as a whole.
+    let map = if raw.meta.is_null() {
+        &raw.map[0]
+    } else {
+        &raw.map[plane]
+    };
+    let first = raw.data[plane].cast::<u8>();
+    let start = first.addr().checked_sub(map.data.addr())?.checked_add(skipped)?;
+    let available = map.size.checked_sub(start)?;
+    Some(Bytes {
+        start: NonNull::new(first.wrapping_add(skipped))?,
+        length: length.min(available),
+    })
+}
+
+fn describe_size(format: VideoFormat, width: u32, height: u32) -> String {
     format!("{format} {width}x{height}")
 }
 
@@ -188,7 +298,6 @@ fn describe(format: VideoFormat, width: u32, height: u32) -> String {
 mod tests {
     use super::*;
     use crate::element::formats;
-    use gst_video::VideoFrameFlags;
 
     fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
         gst::init().unwrap();
@@ -204,32 +313,37 @@ mod tests {
 
     fn add_meta(buffer: &mut gst::BufferRef, format: VideoFormat, size: (u32, u32), planes: &[(usize, i32)]) {
         let (offsets, strides): (Vec<_>, Vec<_>) = planes.iter().copied().unzip();
-        VideoMeta::add_full(
-            buffer,
-            VideoFrameFlags::empty(),
-            format,
-            size.0,
-            size.1,
-            &offsets,
-            &strides,
-        )
-        .unwrap();
+        let flags = VideoFrameFlags::empty();
+        VideoMeta::add_full(buffer, flags, format, size.0, size.1, &offsets, &strides).unwrap();
     }
 
-    fn picture(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<BufferLayout, BufferError> {
-        BufferLayout::of_input(buffer, info, formats::layout(&info.to_caps().unwrap(), info).unwrap())
+    /// Where a component lies: its first sample in the buffer, its stride and its step.
+    type Place = (usize, usize, usize);
+
+    /// Where the components of the picture lie, of RGB the pixels.
+    fn places(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<Vec<Place>, BufferError> {
+        let layout = formats::layout(&info.to_caps().unwrap(), info).unwrap();
+        let start = buffer.map_readable().unwrap().as_ptr().addr();
+        read(buffer, info, layout, |picture| match picture {
+            Picture::Rgb(pixels) => vec![(pixels.data.as_ptr().addr() - start, pixels.stride, 0)],
+            Picture::Yuv(samples) => {
+                let place = |component: &ComponentLayout| {
+                    let first = samples.planes[component.plane].as_ptr().addr() - start + component.offset;
+                    (first, component.stride, component.step)
+                };
+                samples.components.iter().map(place).collect()
+            }
+        })
     }
 
-    fn rgb(buffer: &gst::BufferRef) -> Result<BufferLayout, BufferError> {
-        picture(buffer, &info(VideoFormat::Rgb, 17, 16))
+    fn rgb(buffer: &gst::BufferRef) -> Result<Vec<Place>, BufferError> {
+        places(buffer, &info(VideoFormat::Rgb, 17, 16))
     }
 
     #[test]
     fn without_metas_the_caps_say_where_rows_lie() {
         // GStreamer rounds rows up to four bytes: 17 pixels are 51 bytes.
-        let picture = rgb(&buffer(|_| ())).unwrap();
-        assert_eq!((picture.planes[0].offset, picture.planes[0].stride), (0, 52));
-        assert_eq!((picture.width, picture.height), (17, 16));
+        assert_eq!(rgb(&buffer(|_| ())).unwrap(), [(0, 52, 0)]);
     }
 
     #[test]
@@ -238,24 +352,20 @@ mod tests {
             add_meta(buffer, VideoFormat::Rgb, (40, 30), &[(7, 123)]);
             VideoCropMeta::add(buffer, (5, 2, 17, 16));
         });
-        let first = rgb(&buffer).unwrap().planes[0];
-        assert_eq!((first.offset, first.stride), (7 + 2 * 123 + 5 * 3, 123));
+        assert_eq!(rgb(&buffer).unwrap(), [(7 + 2 * 123 + 5 * 3, 123, 0)]);
     }
 
     /// A crop of (6, 2) from planes that begin at 10, 5000 and 8000, in rows of 64, 40 and 48 bytes.
     #[track_caller]
-    fn check_cropped_planes(format: VideoFormat, expected: [(usize, usize, usize); 3]) {
+    fn check_cropped_planes(format: VideoFormat, expected: [Place; 3]) {
         let planes = [(10, 64), (5000, 40), (8000, 48)];
         let info = info(format, 16, 16);
         let buffer = buffer(|buffer| {
             add_meta(buffer, format, (24, 20), &planes[..info.n_planes() as usize]);
             VideoCropMeta::add(buffer, (6, 2, 16, 16));
         });
-        let planes = picture(&buffer, &info).unwrap().planes;
-        let expected = expected.map(|(offset, stride, step)| PlaneLayout { offset, stride, step });
-        assert_eq!(planes, expected, "{format}");
+        assert_eq!(places(&buffer, &info).unwrap(), expected, "{format}");
     }
-
     #[test]
     fn components_of_yuv_lie_where_format_meta_and_crop_say() {
         let y = (10 + 2 * 64 + 6, 64, 1);
@@ -313,18 +423,67 @@ mod tests {
                 add_meta(buffer, format, (20, 20), &planes[..info.n_planes() as usize]);
                 VideoCropMeta::add(buffer, (x, y, 16, 16));
             });
-            let picture = picture(&buffer, &info);
+            let picture = places(&buffer, &info);
             assert_eq!(picture.is_ok(), fits, "{format} from ({x}, {y}): {picture:?}");
         }
     }
 
     #[test]
     fn too_few_bytes_are_an_error() {
-        let mut picture = rgb(&buffer(|_| ())).unwrap();
-        (picture.planes[0].offset, picture.planes[0].stride) = (10, 60);
-        picture.height = 2;
-        assert!(picture.view(&[0; 10 + 60 + 51]).is_ok());
-        assert!(picture.view(&[0; 10 + 60 + 50]).is_err());
-        assert!(picture.view(&[0; 5]).is_err());
+        let info = info(VideoFormat::Rgb, 17, 2);
+        let of_size = |size: usize, planes: Option<(usize, i32)>| {
+            let mut buffer = gst::Buffer::with_size(size).unwrap();
+            if let Some(plane) = planes {
+                add_meta(buffer.get_mut().unwrap(), VideoFormat::Rgb, (17, 2), &[plane]);
+            }
+            places(&buffer, &info)
+        };
+        assert!(of_size(104, None).is_ok());
+        assert!(matches!(of_size(103, None), Err(BufferError::Small { .. })));
+        // With a meta the last row may end with its last pixel.
+        assert!(of_size(10 + 60 + 51, Some((10, 60))).is_ok());
+        for (size, plane) in [(10 + 60 + 50, (10, 60)), (20, (10, 60)), (121, (10, 59))] {
+            let picture = of_size(size, Some(plane));
+            assert_eq!(picture.is_ok(), size == 121, "{size} bytes, {plane:?}: {picture:?}");
+        }
+        assert!(matches!(of_size(5, Some((10, 60))), Err(BufferError::Map(_))));
+        assert!(matches!(of_size(200, Some((0, -60))), Err(BufferError::Stride(-60))));
+    }
+
+    #[test]
+    fn planes_that_overlap_are_read_and_not_written() {
+        let info = info(VideoFormat::I420, 16, 16);
+        let layout = formats::layout(&info.to_caps().unwrap(), &info).unwrap();
+        let writes = |planes: [(usize, i32); 3]| {
+            let mut buffer = buffer(|buffer| add_meta(buffer, VideoFormat::I420, (16, 16), &planes));
+            assert!(places(&buffer, &info).is_ok());
+            write(buffer.get_mut().unwrap(), &info, layout, |_| ())
+        };
+        assert!(writes([(0, 16), (256, 8), (320, 8)]).is_ok());
+        assert!(matches!(
+            writes([(0, 16), (255, 8), (320, 8)]),
+            Err(BufferError::Overlap)
+        ));
+        assert!(matches!(
+            writes([(64, 16), (400, 8), (0, 16)]),
+            Err(BufferError::Overlap)
+        ));
+    }
+
+    /// Mapping them as a whole merges them.
+    #[test]
+    fn buffers_of_several_memories_stay_whole() {
+        let info = info(VideoFormat::I420, 16, 16);
+        let layout = formats::layout(&info.to_caps().unwrap(), &info).unwrap();
+        for (sizes, memories) in [(vec![256, 64, 64], 3), (vec![256, 128], 2), (vec![100, 284], 1)] {
+            let mut buffer = gst::Buffer::new();
+            for size in sizes {
+                buffer.get_mut().unwrap().append_memory(gst::Memory::with_size(size));
+            }
+            read(&buffer, &info, layout, |_| ()).unwrap();
+            write(buffer.get_mut().unwrap(), &info, layout, |_| ()).unwrap();
+            // Where a plane is in two, GStreamer has to.
+            assert_eq!(buffer.n_memory(), memories);
+        }
     }
 }

@@ -113,6 +113,7 @@ impl DloralVsr {
             plan,
         } = context;
         if session.src_result.get().is_err() {
+            session.dropped_in_flight.store(true, Ordering::Relaxed);
             self.stats.lock().dropped();
             return;
         }
@@ -138,6 +139,9 @@ impl DloralVsr {
             }
             Err(error) => Err(self.fail(&error)),
         };
+        if pushed.is_err() {
+            session.dropped_in_flight.store(true, Ordering::Relaxed);
+        }
         session.src_result.set(pushed.map(|_| ()));
     }
 
@@ -229,22 +233,27 @@ impl DloralVsr {
 
 /// What is posted.
 impl DloralVsr {
-    /// Posts the error of the last frames in flight: no frame comes any more with which upstream would learn of it, and
-    /// post it.
-    pub(super) fn post_last_error(&self) {
-        let Some(session) = self.session() else { return };
+    /// Whether every frame up to the end of the stream was passed on. If not, that is posted where nobody has posted it:
+    /// no frame comes any more with which upstream would learn of it.
+    pub(super) fn ends_well(&self) -> bool {
+        let Some(session) = self.session() else { return true };
+        match session.src_result.get() {
+            // A flush or an end downstream is no error.
+            Ok(()) | Err(gst::FlowError::Flushing | gst::FlowError::Eos) => (),
+            Err(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) => {
+                let text = format!("The restored frames could not be passed on: {flow}");
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("{text}"));
+                return false;
+            }
+            // Whoever answered so has posted it.
+            Err(_) => return false,
+        }
         if let Err(error @ FrameError::Restore(_)) = session.wait_for_slot() {
             // A thread of the pipeline is gone, and the last frames with it. No frame follows whose flow this would be.
             let _ = self.fail(&error);
+            return false;
         }
-        // Whoever answered with an error has posted it, and a flush or an end is none.
-        if let Err(flow @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)) = session.src_result.get() {
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::Failed,
-                ("The restored frames could not be passed on: {flow}")
-            );
-        }
+        true
     }
 
     /// Counts a frame, and posts what there is to tell about it.

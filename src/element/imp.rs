@@ -17,11 +17,15 @@ use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, allocation, caps, formats, messages, metas, model, navigation};
+use super::{CAT, allocation, caps, formats, messages, metas, model, navigation, pads};
 use crate::restore::Hook;
 use crate::runtime::Model;
 
-/// The element. None of the locks is held while another is taken, the stream's among them, nor while waiting.
+/// Called on the thread that pushes.
+pub type FinishHook = Arc<dyn Fn() + Send + Sync>;
+
+/// The element. None of its own locks is held while another is taken, nor while waiting; those of a run are in order
+/// ([`Session`]).
 #[derive(Default)]
 pub struct DloralVsr {
     pub(super) settings: Mutex<Settings>,
@@ -29,6 +33,8 @@ pub struct DloralVsr {
     pub(super) timing: Mutex<Timing>,
     /// For the next start; only tests set one.
     pub(super) hook: Mutex<Option<Hook>>,
+    /// The same, called before each frame is finished.
+    pub(super) finish_hook: Mutex<Option<FinishHook>>,
     /// Why caps were refused last: each reason is posted once in a row.
     refused: Mutex<Option<String>>,
     /// From start to stop.
@@ -139,8 +145,8 @@ impl DloralVsr {
         }
     }
 
-    /// Says why caps are refused: "not-negotiated" is all that GStreamer says. While nothing runs somebody may only be
-    /// asking what would be accepted.
+    /// Says why caps are refused that upstream has, or has nothing but: "not-negotiated" is all that GStreamer says. While
+    /// nothing runs somebody may only be asking what would be possible.
     fn refuse(&self, direction: gst::PadDirection, caps: &gst::CapsRef, why: &str) {
         gst::debug!(CAT, imp = self, "refused caps {caps} on the {direction:?} pad: {why}");
         if direction != gst::PadDirection::Sink || self.session().is_none() {
@@ -210,6 +216,13 @@ impl ObjectImpl for DloralVsr {
 
     fn constructed(&self) {
         self.parent_constructed();
+        pads::refuse_pull(self.obj().src_pad());
+        pads::watch_caps(self.obj().sink_pad(), |pad, caps| {
+            let element = pad.parent().and_downcast::<super::DloralVsr>();
+            if let (Some(element), Some(why)) = (element, caps::refusal(gst::PadDirection::Sink, caps)) {
+                element.imp().refuse(gst::PadDirection::Sink, caps, &why);
+            }
+        });
         // The base class would drop late frames before they come here, which tears holes into the window.
         self.obj().set_qos(false);
     }
@@ -270,7 +283,11 @@ impl BaseTransformImpl for DloralVsr {
         let element = self.obj().downgrade();
         let pushing = element.clone();
         let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Error);
+        let finish_hook = self.finish_hook.lock().clone();
         let session = Session::start(hook, load, move |session, finished| {
+            if let Some(hook) = &finish_hook {
+                hook();
+            }
             if let Some(element) = pushing.upgrade() {
                 element.imp().finish(session, finished);
             }
@@ -334,7 +351,11 @@ impl BaseTransformImpl for DloralVsr {
 
     fn accept_caps(&self, direction: gst::PadDirection, caps: &gst::Caps) -> bool {
         if let Some(why) = caps::refusal(direction, caps) {
-            self.refuse(direction, caps, &why);
+            gst::debug!(
+                CAT,
+                imp = self,
+                "caps {caps} are not accepted on the {direction:?} pad: {why}"
+            );
             return false;
         }
         self.parent_accept_caps(direction, &caps::with_interlace_mode(caps))
@@ -395,7 +416,9 @@ impl BaseTransformImpl for DloralVsr {
                 self.timing.lock().set_segment(Some(event.segment().clone()));
             }
             gst::EventView::Gap(_) => self.reset("gap"),
-            gst::EventView::Eos(_) => self.post_last_error(),
+            // As GstQueue does, which pushes on another thread than upstream too: behind an error there is no EOS. With
+            // one a muxer would finish its file, which would look whole although frames are missing.
+            gst::EventView::Eos(_) if !self.ends_well() => return false,
             _ => (),
         }
         self.parent_sink_event(event)
@@ -437,7 +460,7 @@ impl BaseTransformImpl for DloralVsr {
             return Ok(GenerateOutputSuccess::NoOutput);
         };
         // With an error the frame that came is left out, as it would be had downstream refused it.
-        session.src_result.take()?;
+        session.src_result.take().inspect_err(|_| session.frame_dropped())?;
         // Before it may have to wait for the model.
         self.stats.lock().frame_in();
         self.change_model(&session);
@@ -446,7 +469,12 @@ impl BaseTransformImpl for DloralVsr {
             self.stats.lock().dropped();
             return Err(gst::FlowError::Flushing);
         }
-        self.submit(&session, &input)
+        let submitted = self.submit(&session, &input);
+        if matches!(submitted, Err(gst::FlowError::Error)) {
+            // It has been posted, or upstream posts it: no frame follows, and nothing is posted twice.
+            session.src_result.set(Err(gst::FlowError::Error));
+        }
+        submitted
     }
 
     fn transform_meta<'a>(

@@ -70,6 +70,7 @@
 //! | `navigation` | pointer positions in the enlarged picture, as positions in the input |
 //! | `model`, `loader` | opening the model on a thread beside the stream, and its messages on the bus |
 //! | `ort_log` | ONNX Runtime's log as a debug category |
+//! | `pads` | refused caps, refused pull mode |
 //! | `session` | one run from start to stop: the model, the pipeline, the window, what downstream answers |
 //! | `timing` | running times, latencies and gaps, as [`pace`](crate::pace) takes them |
 //! | `frames` | frames in and out: submitted, finished, pushed, and reported on the bus |
@@ -78,6 +79,8 @@
 //! | `failure` | errors as element messages |
 //! | `stats` | what the `stats` property says |
 
+#[cfg(feature = "pipelines")]
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use gst::glib;
@@ -104,6 +107,7 @@ mod metas;
 mod model;
 mod navigation;
 mod ort_log;
+mod pads;
 mod session;
 mod settings;
 mod stats;
@@ -132,6 +136,11 @@ impl DloralVsr {
     /// dealt with. What is installed is built without it.
     pub fn set_hook(&self, hook: Option<Hook>) {
         *self.imp().hook.lock() = hook;
+    }
+
+    /// The same before each frame is finished, on the thread that pushes it.
+    pub fn set_finish_hook(&self, hook: Option<Arc<dyn Fn() + Send + Sync>>) {
+        *self.imp().finish_hook.lock() = hook;
     }
 }
 

@@ -91,16 +91,16 @@ fn add(picture: &mut [u8], shift: [f32; 3]) {
 mod tests {
     use super::*;
 
-    /// A 16×16 input with some structure, its plain enlargement, and the same by a model that shifts colours.
+    /// A 16×16 input with some structure, its enlargement, and the same by a model that shifts colours.
     fn pictures(shift: [i16; 3]) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         let input: Vec<u8> = (0..16 * 16 * 3).map(|at| (80 + at % 61) as u8).collect();
         let pixel = |at: usize| (at / 64 / 4) * 16 + at % 64 / 4;
-        let plain: Vec<u8> = (0..64 * 64)
+        let enlarged: Vec<u8> = (0..64 * 64)
             .flat_map(|at| input[pixel(at) * 3..pixel(at) * 3 + 3].to_vec())
             .collect();
         let moved = |(at, value): (usize, &u8)| (i16::from(*value) + shift[at % 3]) as u8;
-        let restored = plain.iter().enumerate().map(moved).collect();
-        (input, plain, restored)
+        let restored = enlarged.iter().enumerate().map(moved).collect();
+        (input, enlarged, restored)
     }
 
     #[track_caller]
@@ -117,12 +117,12 @@ mod tests {
 
     #[test]
     fn switching_moves_colours_by_small_steps_only() {
-        let (input, plain, restored) = pictures([12, -6, 3]);
+        let (input, enlarged, restored) = pictures([12, -6, 3]);
         let mut transition = ColorTransition::default();
         let mut shown = Vec::new();
         for turn in [true, false, true, false] {
             for _ in 0..40 {
-                let mut picture = if turn { restored.clone() } else { plain.clone() };
+                let mut picture = if turn { restored.clone() } else { enlarged.clone() };
                 if turn {
                     transition.restored(&input, &mut picture);
                 } else {
@@ -137,13 +137,13 @@ mod tests {
             assert_eq!(shown[at], means(&restored, 1), "the model's own colours after a while");
         }
         for at in [79, 159] {
-            assert_eq!(shown[at], means(&plain, 1), "the input's own colours after a while");
+            assert_eq!(shown[at], means(&enlarged, 1), "the input's own colours after a while");
         }
     }
 
     #[test]
     fn frames_of_one_kind_are_not_touched() {
-        let (input, plain, restored) = pictures([9, 9, 9]);
+        let (input, enlarged, restored) = pictures([9, 9, 9]);
         let mut transition = ColorTransition::default();
         for _ in 0..5 {
             let mut picture = restored.clone();
@@ -152,9 +152,9 @@ mod tests {
         }
         let mut transition = ColorTransition::default();
         for _ in 0..5 {
-            let mut picture = plain.clone();
+            let mut picture = enlarged.clone();
             transition.bypassed(&mut picture);
-            assert!(picture == plain);
+            assert!(picture == enlarged);
         }
     }
 

@@ -47,7 +47,7 @@ pub mod upscale;
 mod window;
 mod yuv;
 
-pub use self::yuv::{Matrix, PlaneLayout, YuvLayout, YuvPicture, YuvView, YuvViewMut};
+pub use self::yuv::{ComponentLayout, Matrix, YuvLayout, YuvPicture, YuvView, YuvViewMut};
 pub use error::RestoreError;
 pub use frame::Frame;
 pub use geometry::Geometry;

@@ -66,7 +66,7 @@ impl<'a> From<&'a mut PixelViewMut<'_>> for PictureViewMut<'a> {
 impl<'a> From<&'a mut YuvViewMut<'_>> for PictureViewMut<'a> {
     fn from(view: &'a mut YuvViewMut<'_>) -> Self {
         Picture::Yuv(YuvPicture {
-            data: &mut *view.data,
+            planes: view.planes.each_mut().map(|plane| &mut **plane),
             ..*view
         })
     }

@@ -20,7 +20,7 @@ SIZE = (160, 90)
 LARGE = (640, 360)
 # Frames of each kind that are waited for, and for how long.
 ENOUGH = 50
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ class Chain:
 
     def wait_for(self, wanted) -> None:
         """Wait for enough frames of a kind; an error of the pipeline ends the test."""
-        already, deadline = len(self.seen), time.monotonic() + PATIENCE_S
+        already, deadline = len(self.seen), time.monotonic() + TIMEOUT_S
         while sum(wanted(code) for code, _ in self.seen[already:]) < ENOUGH:
             error = self.pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
             assert error is None, error.parse_error()

@@ -28,7 +28,7 @@ COLOR_TOLERANCE = 6
 # Where fields of different colours meet, coding mixes them.
 MARGIN = 20
 # How long the screen may take to show what is asked for.
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def open_player(screen: Screen) -> Iterator[Callable[..., Player]]:
 
 def until(condition: Callable[[], bool]) -> bool:
     """Wait for a condition; return whether it came true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
             return False

@@ -13,7 +13,7 @@ use super::{Rig, within_timeout};
 
 /// Time enough for any frame on any machine.
 pub const AMPLE: gst::ClockTime = gst::ClockTime::from_seconds(100);
-/// Less than it takes to hand a frame to the worker.
+/// Less than it takes to submit a frame to the pipeline.
 pub const NONE: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 
 /// What the model does when it is asked for a frame.
@@ -161,7 +161,7 @@ pub fn push_the_last(rig: &mut Rig, picture: &Picture, index: u64) -> gst::FlowE
 }
 
 /// An RGB picture as the host upscales it: a bypassed frame.
-pub fn plain(picture: &Picture) -> Picture {
+pub fn bicubic(picture: &Picture) -> Picture {
     let mut output = picture.enlarged_blank();
     Upscaler::new()
         .upscale(

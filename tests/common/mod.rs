@@ -3,10 +3,12 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod in_flight;
 pub mod live;
 pub mod meeting;
 pub mod nearest;
 pub mod picture;
+pub mod planes;
 pub mod program;
 pub mod tools;
 

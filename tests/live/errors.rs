@@ -1,7 +1,7 @@
 //! A model that fails while the stream runs: the frame goes out bypassed and in its place, and the user is told once.
 use std::sync::Arc;
 
-use crate::common::live::{self, AMPLE, Model, NONE, check_counts, plain, push, push_picture, push_the_last};
+use crate::common::live::{self, AMPLE, Model, NONE, bicubic, check_counts, push, push_picture, push_the_last};
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, reference_with, wait_for};
 use gst::prelude::*;
@@ -82,7 +82,7 @@ fn a_failed_frame_is_the_hosts_enlargement_and_the_next_is_paired_with_itself() 
     rig.harness.set_src_caps(frame(0).caps());
     push(&mut rig, &frame(0), 0);
     model.fail(&[Other]);
-    assert!(push_picture(&mut rig, &frame(1), 1) == plain(&frame(1)));
+    assert!(push_picture(&mut rig, &frame(1), 1) == bicubic(&frame(1)));
     assert!(nearest::pixels(&push_picture(&mut rig, &frame(2), 2)) == pixels_after(2, 2));
     assert!(nearest::pixels(&push_picture(&mut rig, &frame(3), 3)) == pixels_after(3, 2));
 }
@@ -190,7 +190,7 @@ fn out_of_memory_is_tried_again_with_smaller_tiles_once() {
     // It does not help a second time.
     model.fail(&[OutOfMemory]);
     let output = push_picture(&mut rig, &frame(4), 4);
-    assert!(output == plain(&frame(4)));
+    assert!(output == bicubic(&frame(4)));
     let told = warnings(&rig.bus);
     assert!(
         told.len() == 1 && told[0].contains("set a smaller tile-size"),

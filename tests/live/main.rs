@@ -5,6 +5,7 @@
 mod common;
 
 mod bad_input;
+mod deadline;
 mod endings;
 mod errors;
 mod lag;

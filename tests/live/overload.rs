@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use crate::common::live::{
-    self, AMPLE, Model, NONE, check_counts, mean_difference, plain, push, push_picture, set_latency, states,
+    self, AMPLE, Model, NONE, bicubic, check_counts, mean_difference, push, push_picture, set_latency, states,
 };
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, within_timeout};
@@ -30,10 +30,10 @@ fn assert_restored(rig: &mut Rig, current: usize, previous: usize) {
 fn assert_bypassed(rig: &mut Rig, index: usize) {
     let output = push_picture(rig, &frame(index), index as u64);
     // The mean of a picture may still be that of restored ones before it, within a few levels.
-    let difference = mean_difference(&output, &plain(&frame(index)));
+    let difference = mean_difference(&output, &bicubic(&frame(index)));
     assert!(
         difference < 2.0,
-        "frame {index} differs from a plain one by {difference}"
+        "frame {index} differs from a bicubic one by {difference}"
     );
 }
 
@@ -92,7 +92,7 @@ fn a_frame_without_time_is_upscaled_plainly() {
         let buffer = push(&mut rig, &frame(index), index as u64).expect("a frame");
         let caps = rig.harness.sinkpad().unwrap().current_caps().unwrap();
         assert!(
-            Picture::of_buffer(&buffer, &caps) == plain(&frame(index)),
+            Picture::of_buffer(&buffer, &caps) == bicubic(&frame(index)),
             "frame {index}"
         );
         assert_eq!(buffer.pts(), Some(gst::ClockTime::from_mseconds(40) * index as u64));
@@ -104,7 +104,7 @@ fn a_frame_without_time_is_upscaled_plainly() {
 
 /// The model is at a frame for ever: that one and those after it go out none the less, and so does the element.
 #[test]
-fn a_frame_that_is_not_done_in_time_is_left_to_the_worker() {
+fn a_frame_that_is_not_done_in_time_is_left_to_the_pipeline() {
     let model = Model::new();
     let mut rig = rig(&model, AMPLE);
     assert_restored(&mut rig, 0, 0);
@@ -147,7 +147,7 @@ fn bypassed_frames_have_the_detail_of_a_restored_one() {
         if is_propagated {
             let (near, far) = (
                 luma_difference(&output, &restored),
-                luma_difference(&output, &plain(&still)),
+                luma_difference(&output, &bicubic(&still)),
             );
             assert!(
                 near < far / 2.0,
@@ -162,7 +162,7 @@ fn bypassed_frames_have_the_detail_of_a_restored_one() {
     model.hold(false);
 }
 
-/// The first frame is paired with itself unless the probe before it was the frame before it: never with an older one.
+/// The first frame is paired with itself unless the trial before it was the frame before it: never with an older one.
 #[test]
 fn restoration_comes_back_with_the_right_window() {
     let model = Model::new();
@@ -384,7 +384,7 @@ fn the_sinks_qos_events_shorten_the_time_of_a_frame() {
     assert_eq!(rig.count("late"), 1);
 }
 
-/// One frame that misses its deadline goes out plainly, and changes nothing else.
+/// One frame that misses its deadline goes out bicubic, and changes nothing else.
 #[test]
 fn a_frame_that_is_late_by_way_of_exception_is_no_change_of_state() {
     let model = Model::new();
@@ -419,7 +419,7 @@ fn overload_may_be_turned_while_playing() {
     let mut rig = rig(&model, NONE);
     assert_bypassed(&mut rig, 0);
     rig.element.set_property_from_str("overload", "wait");
-    // The frame before was given to the model as a probe.
+    // The frame before was given to the model as a trial.
     assert_restored(&mut rig, 1, 0);
     assert_restored(&mut rig, 2, 1);
     rig.element.set_property_from_str("overload", "bypass");
@@ -432,7 +432,7 @@ fn overload_may_be_turned_while_playing() {
     assert_eq!(states(&rig.bus), ["bypassing", "restoring", "bypassing", "restoring"]);
 }
 
-/// Degraded frames keep the alpha plane as restored ones have it.
+/// Bypassed frames keep the alpha plane as restored ones have it.
 #[test]
 fn alpha_and_every_format_are_the_same_in_bypassed_frames() {
     for format in crate::common::FORMATS {
@@ -445,7 +445,7 @@ fn alpha_and_every_format_are_the_same_in_bypassed_frames() {
             push_picture(&mut restored, &picture, 0),
         );
         let rgb = Picture::from_fn(VideoFormat::Rgb, 20, 18, |x, y, c| picture.rgb(x, y)[c]);
-        let expected = plain(&rgb);
+        let expected = bicubic(&rgb);
         for y in 0..72 {
             for x in 0..80 {
                 assert_eq!(bypassed.rgb(x, y), expected.rgb(x, y), "{format} ({x}, {y})");

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::live::{self, AMPLE, Model, check_counts, drain, mean_difference, plain, set_latency, states};
+use crate::common::live::{self, AMPLE, Model, bicubic, check_counts, drain, mean_difference, set_latency, states};
 use crate::common::picture::Picture;
 use crate::common::{Rig, nearest, within_timeout};
 use gst::prelude::*;
@@ -128,7 +128,7 @@ fn whatever_the_model_does_they_leave_by_their_deadlines() {
     let first = live.next - 6;
     for (picture, current) in live.pictures(6).iter().zip(first..) {
         assert!(
-            mean_difference(picture, &plain(&frame(current))) < 2.0,
+            mean_difference(picture, &bicubic(&frame(current))) < 2.0,
             "frame {current}"
         );
     }

@@ -1,7 +1,7 @@
 //! YUV in and out: brightness, colours and their places are those of the RGB that it stands for.
 
 use gstdloralvsr::restore::{
-    Frame, Matrix, OutputWriter, PixelLayout, PixelView, PlaneLayout, RestoreError, YuvLayout, YuvView, YuvViewMut,
+    ComponentLayout, Frame, Matrix, OutputWriter, PixelLayout, PixelView, RestoreError, YuvLayout, YuvView, YuvViewMut,
 };
 
 use crate::fake::{Fake, Picture, expected, geometry};
@@ -46,7 +46,7 @@ fn yuv_of(rgb: [u8; 3], [red, blue]: [f64; 2], full_range: bool) -> [f64; 3] {
 struct Planes {
     data: Vec<u8>,
     size: [usize; 2],
-    places: [PlaneLayout; 3],
+    places: [ComponentLayout; 3],
     layout: YuvLayout,
 }
 
@@ -56,7 +56,12 @@ impl Planes {
         let mut offset = gap;
         let places = [size, chroma, chroma].map(|[height, width]| {
             let stride = width * step + gap;
-            let place = PlaneLayout { offset, stride, step };
+            let place = ComponentLayout {
+                plane: 0,
+                offset,
+                stride,
+                step,
+            };
             offset += height * stride;
             place
         });
@@ -98,11 +103,25 @@ impl Planes {
     }
 
     fn view(&self) -> YuvView<'_> {
-        YuvView::new(&self.data, self.size[1], self.size[0], self.places, self.layout).unwrap()
+        YuvView::new(
+            [&self.data, &[], &[]],
+            self.size[1],
+            self.size[0],
+            self.places,
+            self.layout,
+        )
+        .unwrap()
     }
 
     fn view_mut(&mut self) -> YuvViewMut<'_> {
-        YuvViewMut::new(&mut self.data, self.size[1], self.size[0], self.places, self.layout).unwrap()
+        YuvViewMut::new(
+            [&mut self.data, &mut [], &mut []],
+            self.size[1],
+            self.size[0],
+            self.places,
+            self.layout,
+        )
+        .unwrap()
     }
 
     fn assert_gaps_are_untouched(&self) {
@@ -113,7 +132,7 @@ impl Planes {
     }
 }
 
-/// What the finisher writes of RGB that is four times a frame of `size`.
+/// What the output writer makes of RGB that is four times a frame of `size`.
 fn written(rgb: &[u8], size: [usize; 2], mut planes: Planes) -> Planes {
     let data = vec![0; size[0] * size[1] * 3];
     let view = PixelView::new(&data, size[1], size[0], size[1] * 3, PixelLayout::Rgb).unwrap();
@@ -312,7 +331,7 @@ fn views_that_do_not_fit_are_refused() {
     let good = Planes::new([4, 6], layout(Matrix::Bt601, false), 1, 2);
     let length = good.data.len();
     type Spoil = fn(&mut Planes);
-    let cases: [(&str, Spoil); 7] = [
+    let cases: [(&str, Spoil); 9] = [
         ("no column", |planes| planes.size[1] = 0),
         ("no row", |planes| planes.size[0] = 0),
         ("no step", |planes| planes.places[1].step = 0),
@@ -322,6 +341,8 @@ fn views_that_do_not_fit_are_refused() {
             planes.data.pop();
             planes.data.pop();
         }),
+        ("a plane that is not there", |planes| planes.places[2].plane = 3),
+        ("an empty plane", |planes| planes.places[2].plane = 1),
         ("beyond the end of numbers", |planes| {
             planes.places[0].offset = usize::MAX - 3
         }),
@@ -331,20 +352,20 @@ fn views_that_do_not_fit_are_refused() {
         let mut planes = Planes::new([4, 6], layout(Matrix::Bt601, false), 1, 2);
         spoil(&mut planes);
         let ([height, width], places, layout) = (planes.size, planes.places, planes.layout);
-        let view = YuvView::new(&planes.data, width, height, places, layout);
+        let view = YuvView::new([&planes.data, &[], &[]], width, height, places, layout);
         assert!(matches!(view, Err(RestoreError::Picture { .. })), "{case}");
         let unchecked = YuvView {
-            data: &planes.data,
+            planes: [&planes.data, &[], &[]],
             width,
             height,
-            planes: places,
+            components: places,
             layout,
         };
         assert!(Frame::read(&unchecked).is_err(), "{case}, not checked before");
-        let view = YuvViewMut::new(&mut planes.data, width, height, places, layout);
+        let view = YuvViewMut::new([&mut planes.data, &mut [], &mut []], width, height, places, layout);
         assert!(matches!(view, Err(RestoreError::Picture { .. })), "{case}");
     }
     // The last row may end with its last sample, which here leaves a byte of step and one of gap.
-    let view = YuvView::new(&good.data[..length - 2], 6, 4, good.places, good.layout);
+    let view = YuvView::new([&good.data[..length - 2], &[], &[]], 6, 4, good.places, good.layout);
     assert!(view.is_ok());
 }

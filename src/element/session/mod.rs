@@ -13,7 +13,7 @@ use gst_video::VideoInfo;
 use parking_lot::{Mutex, MutexGuard};
 
 use self::session_model::SessionModel;
-use super::buffers::{BufferError, BufferLayout};
+use super::buffers::{self, BufferError};
 use super::formats::Layout;
 use super::frame_flow::FrameContext;
 use super::loader::{Loader, LoaderThreads, Promise, Waited};
@@ -40,6 +40,10 @@ const FARTHEST_PREVIOUS: u32 = 8;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The shared part of a run; its methods may be called from any thread.
+///
+/// Where more than one lock is held they are taken in this order: `flush_lock`, `replacement`, `stream`, and then one of
+/// `model`, a loader's or the pipeline's. Only `flush_lock` is held while waiting: the end of a flush waits for the frame
+/// that is being pushed.
 pub struct Session {
     model: Mutex<Arc<SessionModel>>,
     /// The one that is to take its place once it is open.
@@ -54,7 +58,7 @@ pub struct Session {
     pipeline: OnceLock<FramePipeline<FrameContext>>,
     /// What downstream answers to finished frames.
     pub src_result: SrcResult,
-    /// Whether a frame in flight was left out since the last one was pushed.
+    /// Whether a frame in flight did not reach downstream since the last one that did.
     pub dropped_in_flight: AtomicBool,
     stream: Mutex<StreamState>,
     /// Writes outputs, on the pipeline's thread. Not locked while `stream` is. A panic in there leaves scratch memory,
@@ -207,8 +211,7 @@ impl Session {
         self.interrupt_threads(&flush_lock);
         drop(flush_lock);
         if !flushing {
-            // What downstream has answered before the flush holds no more.
-            self.src_result.set(Ok(()));
+            self.src_result.reset();
         }
     }
 
@@ -319,9 +322,8 @@ impl Session {
     /// Fails with [`FrameError`] if the buffer does not hold what the caps say.
     pub fn read(&self, input: &gst::BufferRef) -> Result<Arc<Frame>, FrameError> {
         let caps = self.caps().ok_or(FrameError::NotNegotiated)?;
-        let source = BufferLayout::of_input(input, &caps.input, caps.layout)?;
-        let bytes = input.map_readable().map_err(|_| BufferError::Map("input"))?;
-        Ok(Arc::new(Frame::read(source.view(&bytes)?)?))
+        let frame = buffers::read(input, &caps.input, caps.layout, |picture| Frame::read(picture))??;
+        Ok(Arc::new(frame))
     }
 
     /// Waits until a frame that is submitted does not have to wait for others to be finished.
@@ -482,9 +484,10 @@ impl Session {
         output: &mut gst::BufferRef,
         write: impl FnOnce(&mut OutputWriter, PictureViewMut<'_>) -> Result<R, RestoreError>,
     ) -> Result<R, FrameError> {
-        let target = BufferLayout::of_output(output, &caps.output, caps.layout)?;
-        let mut bytes = output.map_writable().map_err(|_| BufferError::Map("output"))?;
-        Ok(write(&mut self.writer.lock(), target.view_mut(&mut bytes)?)?)
+        let written = buffers::write(output, &caps.output, caps.layout, |picture| {
+            write(&mut self.writer.lock(), picture)
+        });
+        Ok(written??)
     }
 }
 

@@ -38,8 +38,16 @@ impl SrcResult {
         }
     }
 
-    /// Keeps what a push came to.
+    /// Keeps what a push came to, unless a frame has ended the stream.
     pub fn set(&self, result: Result<(), gst::FlowError>) {
-        *self.0.lock() = result;
+        let mut kept = self.0.lock();
+        if *kept != Err(gst::FlowError::Error) {
+            *kept = result;
+        }
+    }
+
+    /// After a flush what downstream has answered before holds no more, and the stream goes on.
+    pub fn reset(&self) {
+        *self.0.lock() = Ok(());
     }
 }

@@ -57,11 +57,11 @@ pub(in crate::restore) fn unpack(view: &YuvView<'_>, rgb: &mut [u8]) -> Result<(
 
 /// One component, packed.
 fn gather(view: &YuvView<'_>, component: usize) -> Vec<u8> {
-    let from = view.planes[component];
+    let from = view.components[component];
     let [height, width] = view.layout.sizes([view.height, view.width])[component];
     let mut plane = Vec::with_capacity(height * width);
     for y in 0..height {
-        let row = &view.data[from.row(y, width)];
+        let row = &view.planes[from.plane][from.row(y, width)];
         match from.step {
             1 => plane.extend_from_slice(row),
             step => plane.extend(row.iter().step_by(step)),
@@ -141,9 +141,9 @@ impl Packer {
                 &self.row[..]
             }
         };
-        let plane = view.planes[component];
-        let to = &mut view.data[plane.row(y, row.len())];
-        match plane.step {
+        let place = view.components[component];
+        let to = &mut view.planes[place.plane][place.row(y, row.len())];
+        match place.step {
             1 => to.copy_from_slice(row),
             step => to.iter_mut().step_by(step).zip(row).for_each(|(to, from)| *to = *from),
         }

@@ -52,9 +52,11 @@ impl YuvLayout {
 }
 
 /// Where the samples of one component lie. Components may share a plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PlaneLayout {
-    /// The first sample, bytes from the picture's first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ComponentLayout {
+    /// Which of the picture's planes has them.
+    pub plane: usize,
+    /// The first sample, bytes from the plane's first.
     pub offset: usize,
     /// Bytes from one row to the next.
     pub stride: usize,
@@ -62,7 +64,7 @@ pub struct PlaneLayout {
     pub step: usize,
 }
 
-impl PlaneLayout {
+impl ComponentLayout {
     /// Bytes of row `y`, from its first sample to its last, of `width`.
     fn row(&self, y: usize, width: usize) -> std::ops::Range<usize> {
         let start = self.offset + y * self.stride;
@@ -89,14 +91,14 @@ impl PlaneLayout {
 /// A picture in the bytes `D`.
 #[derive(Debug, Clone, Copy)]
 pub struct YuvPicture<D> {
-    /// All of its samples.
-    pub data: D,
+    /// Its samples. Formats of fewer planes leave the others empty.
+    pub planes: [D; 3],
     /// Pixels.
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// Of Y, U and V.
-    pub planes: [PlaneLayout; 3],
+    /// Where Y, U and V lie.
+    pub components: [ComponentLayout; 3],
     /// What they mean.
     pub layout: YuvLayout,
 }
@@ -110,19 +112,19 @@ impl<D: Deref<Target = [u8]>> YuvPicture<D> {
     /// A view whose sizes are checked. Rows may end with their last sample.
     ///
     /// # Errors
-    /// [`RestoreError::Picture`] if a side or a step is 0, a stride is less than a row, or `data` is too short.
+    /// [`RestoreError::Picture`] if a side or a step is 0, a stride is less than a row, or a plane is too short.
     pub fn new(
-        data: D,
+        planes: [D; 3],
         width: usize,
         height: usize,
-        planes: [PlaneLayout; 3],
+        components: [ComponentLayout; 3],
         layout: YuvLayout,
     ) -> Result<Self, RestoreError> {
         let view = YuvPicture {
-            data,
+            planes,
             width,
             height,
-            planes,
+            components,
             layout,
         };
         view.check().map(|()| view)
@@ -131,7 +133,10 @@ impl<D: Deref<Target = [u8]>> YuvPicture<D> {
     /// Fields are public, so whoever is given a view checks it again.
     pub(super) fn check(&self) -> Result<(), RestoreError> {
         let sizes = self.layout.sizes([self.height, self.width]);
-        let mut components = self.planes.iter().zip(sizes);
-        components.try_for_each(|(plane, size)| plane.check(size, self.data.len()))
+        let mut components = self.components.iter().zip(sizes);
+        components.try_for_each(|(component, size)| {
+            let available = self.planes.get(component.plane).map_or(0, |plane| plane.len());
+            component.check(size, available)
+        })
     }
 }
