@@ -16,7 +16,6 @@
 //! | `devices.rs` | which execution providers this machine has |
 //! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
-//! | `overwrite.rs` | what `--force` does not replace |
 //! | `preview.rs` | pictures of a few frames, before the work |
 //! | `range.rs` | which part of the input is restored |
 //! | `size.rs` | how large the output's picture is |
@@ -42,7 +41,6 @@ mod introduce;
 mod messages;
 mod options;
 mod output;
-mod overwrite;
 mod preview;
 mod progress;
 mod range;

@@ -50,7 +50,7 @@ Options:
       --preview N          restore N frames from all over the input and stop: of each
                            OUTPUT.preview-1-before.png (bicubic) and -restored.png,
                            without OUTPUT's ending; OUTPUT may be a folder
-  -f, --force              replace OUTPUT if it is there
+  -f, --force              replace OUTPUT if it is there and this program made it
       --resume             keep the work in OUTPUT.parts while it goes on; the same
                            command goes on there when it was interrupted
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
