@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `options.rs` | the command line |
 //! | `choice.rs`, `trial.rs` | which model `--model auto` takes, and how long one takes for a picture |
-//! | `devices.rs` | which execution providers this machine has |
+//! | `devices.rs`, `device_names.rs` | which execution providers this machine has, and what their devices are called |
 //! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
 //! | `preview.rs` | pictures of a few frames, before the work |
@@ -32,6 +32,7 @@
 
 mod batch;
 mod choice;
+mod device_names;
 mod devices;
 mod element;
 mod finish;

@@ -74,7 +74,7 @@ Options:
       --json               progress for other programs: one line of JSON a second, on
                            the standard output
       --list-devices       which execution providers this machine has, which of them
-                           auto takes, and how fast each is
+                           auto takes, how fast each is, and on which device
       --install-runtime    get ONNX Runtime for this user: what this machine computes
                            fastest with, or what the provider of --provider needs
   -h, --help               this text
