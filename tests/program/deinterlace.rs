@@ -134,3 +134,33 @@ fn video_that_is_not_called_interlaced_is_deinterlaced_when_asked_for() {
     let run = workshop.restore(&wrong, &marked, &workshop.path("out.mkv"));
     run.fails(2, &["one of auto, off, on, field"]);
 }
+
+/// The deinterlacer looks at frames before and behind: a part begins early enough, and so does a run that goes on.
+#[test]
+fn parts_of_interlaced_video_are_those_of_the_whole() {
+    let workshop = Workshop::new();
+    let input = workshop.path("in.mkv");
+    let (source, filter) = (
+        "testsrc2=size=64x48:rate=50:duration=5.6,scroll=horizontal=0.03",
+        "tinterlace=interleave_top,setfield=tff",
+    );
+    let coding = ["-c:v", "libx264", "-flags", "+ildct+ilme", "-pix_fmt", "yuv420p"];
+    let arguments = ["-f", "lavfi", "-i", source, "-vf", filter];
+    workshop.ffmpeg(&[&arguments[..], &coding, &[input.to_str().unwrap()]].concat());
+    let [whole, part, killed] = ["whole.mkv", "part.mkv", "killed.mkv"].map(|name| workshop.path(name));
+    let options = ["--provider", "cpu", "--codec", "ffv1", "--temporal-blend", "0.5"];
+    let said = workshop.restore(&options, &input, &whole).succeeds();
+    assert!(said.contains("deinterlaced, a frame for each frame"), "{said}");
+    let frames = workshop.frame_hashes(&whole);
+    assert_eq!(frames.len(), 140);
+    let from_50 = [&options[..], &["--start", "2", "--end", "2.8"]].concat();
+    workshop.restore(&from_50, &input, &part).succeeds();
+    assert_eq!(workshop.frame_hashes(&part), frames[50..70]);
+    let resumed = [&options[..], &["--resume"]].concat();
+    let second = workshop.path("killed.mkv.parts/00001.mkv");
+    Workshop::start(&resumed, &input, &killed).killed_when(|| second.exists());
+    let said = workshop.restore(&resumed, &input, &killed).succeeds();
+    assert!(said.contains("goes on behind the 120 frames"), "{said}");
+    assert_eq!(workshop.frame_hashes(&killed), frames);
+    assert_eq!(workshop.video_times(&killed), workshop.video_times(&whole));
+}

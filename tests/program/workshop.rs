@@ -289,6 +289,20 @@ impl Workshop {
             .collect()
     }
 
+    /// Where each packet of a stream lies in the file, and how long it is, in bytes.
+    pub fn packet_places(&self, file: &Path, selector: &str) -> Vec<(usize, usize)> {
+        let entries = ["-select_streams", selector, "-show_entries", "packet=pos,size"];
+        let lines = column(&ffprobe(file, &[&entries[..], &["-of", "compact=p=0"]].concat()));
+        let number = |line: &str, key: &str| {
+            let field = line.split('|').find_map(|field| field.strip_prefix(key));
+            field.unwrap().parse().unwrap()
+        };
+        lines
+            .iter()
+            .map(|line| (number(line, "pos="), number(line, "size=")))
+            .collect()
+    }
+
     /// Where a stream ends, in seconds.
     pub fn last_packet_end(&self, file: &Path, selector: &str) -> f64 {
         let entries = [
