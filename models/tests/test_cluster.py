@@ -40,7 +40,9 @@ def test_joined_parts_are_the_video_restored_at_once(
     [("--temporal-blend", "0.5"), ("--restore-interval", "3", "--temporal-blend", "0.5")],
     ids=["blend", "interval"],
 )
-def test_detail_of_frames_in_the_part_before(clip: Path, program: str, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_detail_of_frames_in_the_part_before(
+    clip: Path, program: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     parts, output = tmp_path / "parts", tmp_path / "out.mkv"
     plan(clip, parts, 3, program, *options)
     restore(parts, 3, program)
