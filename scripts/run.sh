@@ -17,6 +17,8 @@ cargo build --quiet --release --manifest-path "$root/Cargo.toml" --lib --bins
 if (($# > 0)); then
   exec "$program" "$@"
 fi
+demo=$target/demo/demo-x4.mkv
 mkdir -p "$target/demo"
-"$program" --force "$root/examples/demo/demo.mp4" "$target/demo/demo-x4.mkv"
-say "The restored demo clip is $target/demo/demo-x4.mkv; the clip it was made from is examples/demo/demo.mp4."
+rm -f "$demo"
+"$program" "$root/examples/demo/demo.mp4" "$demo"
+say "The restored demo clip is $demo; the clip it was made from is examples/demo/demo.mp4."

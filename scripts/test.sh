@@ -72,6 +72,7 @@ cd "$root"
 step "Rust: format" cargo fmt --check
 step "Rust: lints" cargo clippy --quiet --all-targets -- -D warnings
 step "Rust: lints of the core without GStreamer" cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+step "Rust: documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
 if has_commands cargo-deny; then
   step "Rust: dependencies" cargo deny --locked check bans licenses sources
 else

@@ -84,6 +84,32 @@ fn one_frame_in_an_interval_is_restored() {
     assert_eq!(counts, [8, 4, 4, 4]);
 }
 
+/// The event begins an interval with the next frame, and goes no further.
+#[test]
+fn an_interval_begins_where_upstream_says() {
+    let mut rig = Rig::new("nearest");
+    rig.element.set_property("restore-interval", 3_u32);
+    rig.harness.set_src_caps(frame(0).caps());
+    check(&mut rig, 0, 0);
+    rig.restore_buffer(frame(1).buffer(1));
+    let structure = gst::Structure::new_empty(gstdloralvsr::element::RESTORE_NEXT);
+    assert!(rig.harness.push_event(gst::event::CustomDownstream::new(structure)));
+    // The window goes on, and the next interval counts from here.
+    check(&mut rig, 2, 0);
+    for time in [3, 4] {
+        rig.restore_buffer(frame(time).buffer(time as u64));
+    }
+    check(&mut rig, 5, 2);
+    let counts = ["restored", "propagated"].map(|name| rig.count(name));
+    assert_eq!(counts, [3, 3]);
+    let events = std::iter::from_fn(|| rig.harness.try_pull_event());
+    assert!(
+        events
+            .into_iter()
+            .all(|event| event.type_() != gst::EventType::CustomDownstream)
+    );
+}
+
 /// A restored frame takes detail from the one before it, but not over a discontinuity.
 #[test]
 fn a_blend_is_of_successive_frames() {

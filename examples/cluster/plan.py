@@ -90,7 +90,7 @@ def make(path: Path, count: int, options: list[str]) -> Plan:
         sha256=_sha256(path),
         stream=video.stream,
         options=options,
-        parts=cut(video.times, count),
+        parts=cut(video.times, count, interval_of(options)),
     )
 
 
@@ -104,6 +104,14 @@ def check_options(options: list[str]) -> None:
             raise UserError(
                 f"name one with {name}, not auto: machines could choose different ones for parts of a video"
             )
+
+
+def interval_of(options: list[str]) -> int:
+    """One frame in so many is restored; raises :class:`UserError` if that is no number."""
+    text = value_of(options, "--restore-interval") or "1"
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"--restore-interval {text}: it has to be a whole number from 1 on")
+    return int(text)
 
 
 def value_of(options: list[str], name: str) -> str | None:
@@ -126,9 +134,10 @@ def _without_stream(options: list[str]) -> tuple[list[str], int | None]:
     return options[:at] + options[at + (1 if "=" in options[at] else 2) :], int(number)
 
 
-def cut(times: list[int], count: int) -> list[Part]:
-    """Parts of frames at these times."""
-    wanted = [len(times) * number // count for number in range(1, count)]
+def cut(times: list[int], count: int, interval: int = 1) -> list[Part]:
+    """Parts of frames at these times, each but the last one of whole restore intervals."""
+    # A part begins its intervals with its first frame, so that has to begin one of the whole video too.
+    wanted = [len(times) * number // count // interval * interval for number in range(1, count)]
     # Frames at the same time cannot be parted.
     borders = sorted({at for at in wanted if at and times[at - 1] < times[at]})
     first = [0, *borders]

@@ -46,9 +46,10 @@ def make_clip(path: Path, *options: str) -> Path:
     return path
 
 
-def restored_at_once(clip: Path, program: str) -> list[str]:
-    output = clip.with_name(f"{clip.stem}-at-once.mkv")
-    subprocess.run([program, *RESTORER, "--codec", "ffv1", str(clip), str(output)], check=True, capture_output=True)
+def restored_at_once(clip: Path, program: str, *options: str, folder: Path | None = None) -> list[str]:
+    output = (folder or clip.parent) / f"{clip.stem}-at-once.mkv"
+    command = [program, *RESTORER, *options, "--codec", "ffv1", str(clip), str(output)]
+    subprocess.run(command, check=True, capture_output=True)
     return frames_of(output)
 
 
@@ -94,8 +95,9 @@ def fails(name: str, *words: object, program: str) -> str:
     return line
 
 
-def plan(clip: Path, folder: Path, count: int, program: str) -> None:
-    assert does("parts.py", "plan", clip, folder, "--count", count, "--", *RESTORER, program=program) == f"{count}\n"
+def plan(clip: Path, folder: Path, count: int, program: str, *options: str) -> None:
+    words = [clip, folder, "--count", count, "--", *RESTORER, *options]
+    assert does("parts.py", "plan", *words, program=program) == f"{count}\n"
 
 
 def restore(folder: Path, count: int, program: str) -> None:

@@ -35,6 +35,21 @@ def test_joined_parts_are_the_video_restored_at_once(
     assert not (parts / "temporary").exists()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--temporal-blend", "0.5"), ("--restore-interval", "3", "--temporal-blend", "0.5")],
+    ids=["blend", "interval"],
+)
+def test_detail_of_frames_in_the_part_before(
+    clip: Path, program: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    parts, output = tmp_path / "parts", tmp_path / "out.mkv"
+    plan(clip, parts, 3, program, *options)
+    restore(parts, 3, program)
+    does("join.py", parts, output, program=program)
+    assert frames_of(output) == restored_at_once(clip, program, *options, folder=tmp_path)
+
+
 def test_frames_of_varying_length_keep_their_times(program: str, tmp_path: Path) -> None:
     left_out = ["-vf", r"select='not(eq(mod(n\,7)\,3))'", "-fps_mode", "vfr", "-c:v", "libx264"]
     clip = make_clip(tmp_path / "in.mkv", *left_out)
@@ -115,6 +130,7 @@ def test_another_plan_is_refused_in_the_same_folder(clip: Path, program: str, tm
         (["--model", "tiny", "--provider=auto"], "name one with --provider, not auto"),
         ([*RESTORER, "--start", "1"], "--start is not for parts"),
         ([*RESTORER, "--stream", "7"], "holds no such video stream"),
+        ([*RESTORER, "--restore-interval", "none"], "whole number from 1 on"),
     ],
 )
 def test_options_that_cannot_work_are_refused(
@@ -134,3 +150,13 @@ def test_frames_are_cut_between_their_times(monkeypatch: pytest.MonkeyPatch) -> 
     assert [part.frames for part in parts] == [1, 1, 1, 1]
     assert [part.start for part in parts] == [None, 20_000, 61_000, 101_000]
     assert [part.first for part in parts] == [0, 40_000, 83_500, 120_000]
+
+
+def test_parts_begin_with_a_restored_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from plan import cut
+
+    parts = cut([at * 40_000 for at in range(41)], 4, 3)
+    assert [part.frames for part in parts] == [9, 9, 12, 11]
+    # Of shorter videos there are fewer parts.
+    assert [part.frames for part in cut([0, 40_000, 80_000, 120_000], 4, 3)] == [3, 1]

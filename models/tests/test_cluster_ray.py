@@ -1,9 +1,13 @@
-"""Ray restores parts anew whose worker died, and goes on where its driver was stopped (examples/cluster)."""
+"""Ray restores parts anew whose worker died, and goes on where its driver was stopped (examples/cluster).
+
+Two workers are at work at once.
+"""
 
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from cluster import (
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 
-# The first part is restored; at the second it says so and stays at it.
+# The part that comes first is restored; at the other it says so and stays at it.
 STAYS_AT_THE_SECOND = """#!/bin/sh
 if mkdir {folder}/first 2>/dev/null; then
   exec {program} "$@"
@@ -28,7 +32,7 @@ exec sleep 600
 
 
 def _ray(clip: Path, folder: Path, output: Path) -> list[str]:
-    words = [clip, folder, output, "--count", 2, "--cpus", 1, "--", *RESTORER]
+    words = [clip, folder, output, "--count", 2, "--cpus", 2, "--", *RESTORER]
     return [sys.executable, str(SCRIPTS / "restore_ray.py"), *map(str, words)]
 
 
@@ -54,7 +58,7 @@ def test_ray_goes_on_where_the_driver_was_killed(clip: Path, at_once: list[str],
     command = _ray(clip, parts, output)
     driver = subprocess.Popen(command, env=os.environ | {"DLORALVSR": stays}, stdout=subprocess.DEVNULL)
     try:
-        _wait_for(tmp_path / "second")
+        _wait_until(lambda: (tmp_path / "second").exists() and any(parts.glob("part-*")))
     finally:
         driver.kill()
         driver.wait()
@@ -66,10 +70,10 @@ def test_ray_goes_on_where_the_driver_was_killed(clip: Path, at_once: list[str],
     assert frames_of(output) == at_once
 
 
-def _wait_for(path: Path) -> None:
-    """Until a file is there; the limit only ends a test that hangs."""
+def _wait_until(is_time: Callable[[], bool]) -> None:
+    """The limit only ends a test that hangs."""
     for _ in range(1200):
-        if path.exists():
+        if is_time():
             return
         time.sleep(0.1)
-    pytest.fail(f"{path.name} did not come")
+    pytest.fail("it never comes so far")

@@ -212,7 +212,8 @@ impl DloralVsr {
         let policy = timing.controller.policy();
         drop(timing);
         // The first frame of a stream has none before it to take detail from.
-        times.arrival.interval = if times.follows { settings.restore_interval } else { 1 };
+        let begins = self.restore_next.swap(false, Ordering::Relaxed) || !times.follows;
+        times.arrival.interval = if begins { 1 } else { settings.restore_interval };
         times.arrival.propagates = settings.propagate_detail;
         if let Some(lag) = times.lag {
             self.post_lag(lag, times.running_time);

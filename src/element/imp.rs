@@ -1,5 +1,6 @@
 //! The subclass: which virtual method leads where.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use gst::glib;
@@ -17,7 +18,7 @@ use super::session::{ModelPromise, Session, VideoCaps};
 use super::settings::{self, Settings};
 use super::stats::Stats;
 use super::timing::Timing;
-use super::{CAT, allocation, caps, formats, messages, metas, model, navigation, pads};
+use super::{CAT, RESTORE_NEXT, allocation, caps, formats, messages, metas, model, navigation, pads};
 use crate::restore::Hook;
 use crate::runtime::Model;
 
@@ -31,6 +32,8 @@ pub struct DloralVsr {
     pub(super) settings: Mutex<Settings>,
     pub(super) stats: Mutex<Stats>,
     pub(super) timing: Mutex<Timing>,
+    /// Whether the next frame is the first of a restore interval.
+    pub(super) restore_next: AtomicBool,
     /// For the next start; only tests set one.
     pub(super) hook: Mutex<Option<Hook>>,
     /// The same, called before each frame is finished.
@@ -394,6 +397,14 @@ impl BaseTransformImpl for DloralVsr {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        // Of the next frame alone: those in flight go on.
+        if event
+            .structure()
+            .is_some_and(|structure| structure.name() == RESTORE_NEXT)
+        {
+            self.restore_next.store(true, Ordering::Relaxed);
+            return true;
+        }
         if event.is_serialized() && event.type_() != gst::EventType::FlushStop {
             self.drain();
         }
@@ -401,6 +412,7 @@ impl BaseTransformImpl for DloralVsr {
             gst::EventView::FlushStart(_) => self.with_session(|session| session.set_flushing(true)),
             gst::EventView::FlushStop(_) => {
                 self.with_session(|session| session.set_flushing(false));
+                self.restore_next.store(false, Ordering::Relaxed);
                 self.reset("flush");
                 self.timing.lock().flush();
             }

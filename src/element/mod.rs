@@ -124,6 +124,10 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
+/// The custom event, sent downstream before a frame, that begins a restore interval with it: so whoever cuts a stream has
+/// the same frames restored in each part. It goes no further.
+pub const RESTORE_NEXT: &str = "dloralvsr-restore-next";
+
 glib::wrapper! {
     /// The element `dloralvsr`.
     pub struct DloralVsr(ObjectSubclass<imp::DloralVsr>)

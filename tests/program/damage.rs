@@ -24,6 +24,81 @@ fn what_cannot_be_read_is_refused_and_leaves_nothing() {
     }
 }
 
+/// A codec that nobody has, and one that FFmpeg alone decodes: then the remedy works.
+#[test]
+fn video_without_a_decoder_is_refused_with_the_remedy() {
+    let workshop = Workshop::new();
+    let clip = workshop.clip("clip.mp4", &Clip::default());
+    let (mut unknown, snow) = (std::fs::read(&clip).unwrap(), workshop.path("snow.mkv"));
+    for at in 0..unknown.len() - 4 {
+        if &unknown[at..at + 4] == b"avc1" {
+            unknown[at..at + 4].copy_from_slice(b"zzz9");
+        }
+    }
+    let unknown = workshop.file("unknown.mp4", &unknown);
+    let (from, to) = (clip.to_str().unwrap(), snow.to_str().unwrap());
+    workshop.ffmpeg(&["-i", from, "-c:v", "snow", "-strict", "-2", to]);
+    let output = workshop.path("out.mkv");
+    for (input, options) in [(&unknown, &[][..]), (&snow, &[]), (&snow, &["--resume"])] {
+        let run = workshop.restore(options, input, &output);
+        run.fails(
+            1,
+            &[
+                "error: GStreamer has no plugin that decodes this video",
+                "Remedy: install",
+                "nothing was written",
+            ],
+        );
+    }
+    assert_eq!(workshop.files(), ["clip.mp4", "snow.mkv", "unknown.mp4"]);
+    let converted = workshop.path("converted.mkv");
+    let remedy = ["-map", "0", "-c", "copy", "-c:v", "ffv1", converted.to_str().unwrap()];
+    workshop.ffmpeg(&[&["-i", to], &remedy[..]].concat());
+    workshop.restore(&[], &converted, &output).succeeds();
+    assert_eq!(workshop.video_times(&output).len(), 24);
+}
+
+/// Some packets are no AAC any more: copied they stay what they are, encoded anew they are short silences or noise. The
+/// picture loses nothing, and the audio keeps its length.
+#[test]
+fn damaged_audio_neither_stops_the_work_nor_moves_the_sound() {
+    let workshop = Workshop::new();
+    let clip = Clip {
+        frames: 48,
+        inputs: vec!["-f", "lavfi", "-i", "sine=frequency=440:duration=2"],
+        output: vec!["-c:a", "aac", "-b:a", "128k"],
+        ..Clip::default()
+    };
+    let whole = workshop.clip("whole.mkv", &clip);
+    let packets = workshop.packet_places(&whole, "a:0");
+    let mut bytes = std::fs::read(&whole).unwrap();
+    for (at, length) in packets.iter().skip(20).step_by(9).take(6) {
+        // Behind the block's own header.
+        bytes[at + 16..at + length]
+            .iter_mut()
+            .enumerate()
+            .for_each(|(number, byte)| *byte ^= (number * 37 % 251) as u8);
+    }
+    let input = workshop.file("damaged.mkv", &bytes);
+    assert_ne!(
+        workshop.packet_hashes(&input, "a:0"),
+        workshop.packet_hashes(&whole, "a:0")
+    );
+    for (name, codec) in [("copied.mkv", "aac"), ("copied.mp4", "aac"), ("encoded.webm", "opus")] {
+        let output = workshop.path(name);
+        workshop.restore(&[], &input, &output).succeeds();
+        assert_eq!(workshop.video_times(&output).len(), 48, "{name}");
+        assert_eq!(workshop.audio_codecs(&output), [codec], "{name}");
+        let end = workshop.last_packet_end(&output, "a:0");
+        assert!((end - 2.0).abs() < 0.1, "{name}: {end} s of audio");
+    }
+    let (before, after) = (
+        workshop.packet_hashes(&input, "a:0"),
+        workshop.packet_hashes(&workshop.path("copied.mp4"), "a:0"),
+    );
+    assert!(before.windows(after.len()).any(|window| window == after));
+}
+
 #[test]
 fn a_truncated_input_is_restored_as_far_as_it_goes_and_reported() {
     let workshop = Workshop::new();

@@ -134,3 +134,65 @@ fn video_that_is_not_called_interlaced_is_deinterlaced_when_asked_for() {
     let run = workshop.restore(&wrong, &marked, &workshop.path("out.mkv"));
     run.fails(2, &["one of auto, off, on, field"]);
 }
+
+/// Of so many seconds, 25 frames each.
+fn moving_fields(workshop: &Workshop, name: &str, seconds: &str) -> PathBuf {
+    let input = workshop.path(name);
+    let source = format!("testsrc2=size=64x48:rate=50:duration={seconds},scroll=horizontal=0.03");
+    let filter = "tinterlace=interleave_top,setfield=tff";
+    let coding = [
+        "-c:v",
+        "libx264",
+        "-flags",
+        "+ildct+ilme",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        "25",
+    ];
+    let arguments = ["-f", "lavfi", "-i", &source, "-vf", filter];
+    workshop.ffmpeg(&[&arguments[..], &coding, &[input.to_str().unwrap()]].concat());
+    input
+}
+
+/// Lossless, so that frames can be compared; a part's first one has detail of two before it.
+const COMPARABLE: [&str; 6] = ["--provider", "cpu", "--codec", "ffv1", "--temporal-blend", "0.5"];
+
+/// The deinterlacer looks at frames before and behind: a part begins early enough, and so does a run that goes on.
+#[test]
+fn parts_of_interlaced_video_are_those_of_the_whole() {
+    let workshop = Workshop::new();
+    let input = moving_fields(&workshop, "in.mkv", "5.6");
+    let [whole, part, killed] = ["whole.mkv", "part.mkv", "killed.mkv"].map(|name| workshop.path(name));
+    let said = workshop.restore(&COMPARABLE, &input, &whole).succeeds();
+    assert!(said.contains("deinterlaced, a frame for each frame"), "{said}");
+    let frames = workshop.frame_hashes(&whole);
+    assert_eq!(frames.len(), 140);
+    let from_50 = [&COMPARABLE[..], &["--start", "2", "--end", "2.8"]].concat();
+    workshop.restore(&from_50, &input, &part).succeeds();
+    assert_eq!(workshop.frame_hashes(&part), frames[50..70]);
+    let resumed = [&COMPARABLE[..], &["--resume"]].concat();
+    let second = workshop.path("killed.mkv.parts/00001.mkv");
+    Workshop::start(&resumed, &input, &killed).killed_when(|| second.exists());
+    let said = workshop.restore(&resumed, &input, &killed).succeeds();
+    assert!(said.contains("goes on behind the 120 frames"), "{said}");
+    assert_eq!(workshop.frame_hashes(&killed), frames);
+    assert_eq!(workshop.video_times(&killed), workshop.video_times(&whole));
+}
+
+/// In Matroska reading begins at a key frame ten seconds before, in a transport stream at the beginning.
+#[test]
+fn interlaced_video_is_the_same_wherever_reading_begins() {
+    let workshop = Workshop::new();
+    let input = moving_fields(&workshop, "in.mkv", "23");
+    let stream = workshop.path("in.ts");
+    workshop.ffmpeg(&["-i", input.to_str().unwrap(), "-c", "copy", stream.to_str().unwrap()]);
+    let late = [&COMPARABLE[..], &["--start", "22", "--frames", "10"]].concat();
+    let [sought, read] = [(&input, "sought.mkv"), (&stream, "read.mkv")].map(|(input, name)| {
+        let output = workshop.path(name);
+        workshop.restore(&late, input, &output).succeeds();
+        workshop.frame_hashes(&output)
+    });
+    assert_eq!(sought.len(), 10);
+    assert_eq!(sought, read);
+}

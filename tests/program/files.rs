@@ -40,36 +40,85 @@ fn nothing_is_overwritten_unasked() {
     let before = std::fs::read(&input).unwrap();
     let output = workshop.file("out.mkv", b"precious");
     workshop.restore(&[], &input, &output).fails(2, &["exists", "--force"]);
+    workshop
+        .restore(&["--force"], &input, &output)
+        .fails(2, &["no result of dloralvsr"]);
     assert_eq!(std::fs::read(&output).unwrap(), b"precious");
     workshop.restore(&["--force"], &input, &input).fails(2, &["same file"]);
     assert_eq!(std::fs::read(&input).unwrap(), before);
-    workshop
-        .restore(&["--force", "--frames", "2"], &input, &output)
-        .succeeds();
-    assert_eq!(workshop.video_times(&output).len(), 2);
 }
 
-/// `--force *.mp4` in a folder with two videos.
+/// `--force *.mp4` in a folder with two videos, the second as large as a result, or larger.
 #[test]
-fn force_does_not_replace_what_looks_like_an_input() {
+fn force_does_not_replace_what_the_program_did_not_make() {
     let workshop = Workshop::new();
-    let (one, two) = (
-        workshop.clip("one.mp4", &Clip::default()),
-        workshop.clip("two.mp4", &Clip::default()),
-    );
-    let before = std::fs::read(&two).unwrap();
-    workshop
-        .restore(&["--force"], &one, &two)
-        .fails(2, &["looks like an input", "--out FOLDER"]);
-    assert_eq!(std::fs::read(&two).unwrap(), before);
-    let output = workshop.path("out.mp4");
-    for options in [&["--frames", "2"][..], &["--force", "--frames", "2", "--scale", "2"]] {
-        workshop.restore(options, &one, &output).succeeds();
+    let one = workshop.clip("one.mp4", &Clip::default());
+    let large = Clip {
+        frames: 2,
+        filters: "scale=512:384",
+        ..Clip::default()
+    };
+    let copy = workshop.path("copy.mp4");
+    let result = workshop.path("result.mp4");
+    workshop.restore(&["--frames", "2"], &one, &result).succeeds();
+    // What another program has made of a result is the user's work.
+    workshop.ffmpeg(&["-i", result.to_str().unwrap(), "-c", "copy", copy.to_str().unwrap()]);
+    for other in [
+        workshop.clip("small.mp4", &Clip::default()),
+        workshop.clip("large.mp4", &large),
+        copy,
+    ] {
+        let before = std::fs::read(&other).unwrap();
+        workshop
+            .restore(&["--force"], &one, &other)
+            .fails(2, &["no result of dloralvsr", "delete it first", "--out FOLDER"]);
+        assert_eq!(std::fs::read(&other).unwrap(), before);
     }
-    // An earlier result, of another size.
+}
+
+/// A result of every kind is replaced, by one of another size too, until somebody else has changed it.
+#[test]
+fn force_replaces_results_as_long_as_they_are_unchanged() {
+    let workshop = Workshop::new();
+    let video = workshop.clip("in.mp4", &Clip::default());
+    let pattern = workshop.path("s_%02d.png");
+    workshop.ffmpeg(&[
+        "-i",
+        video.to_str().unwrap(),
+        "-frames:v",
+        "2",
+        pattern.to_str().unwrap(),
+    ]);
+    let still = workshop.path("s_01.png");
+    let few = &["--frames", "2"][..];
+    for (input, options, name) in [
+        (&video, few, "out.mkv"),
+        (&video, few, "out.mp4"),
+        (&video, few, "out.mov"),
+        (&video, few, "out.webm"),
+        (&video, &["--frames", "2", "--resume"], "resumed.mkv"),
+        (&pattern, &["--fps", "5"], "sequence.mp4"),
+        (&still, &[], "still.png"),
+    ] {
+        let output = workshop.path(name);
+        workshop.restore(options, input, &output).succeeds();
+        let again = [options, &["--force", "--scale", "2"]].concat();
+        workshop.restore(&again, input, &output).succeeds();
+        assert_eq!(workshop.stream(&output, "v:0")["width"], "128", "{name}");
+        let mut changed = std::fs::read(&output).unwrap();
+        changed.push(0);
+        std::fs::write(&output, &changed).unwrap();
+        workshop
+            .restore(&again, input, &output)
+            .fails(2, &["was changed since"]);
+        assert_eq!(std::fs::read(&output).unwrap(), changed, "{name}");
+    }
+    // The pictures of a sequence are inputs as well.
+    let link = workshop.path("link.mkv");
+    std::os::unix::fs::symlink("s_02.png", &link).unwrap();
     workshop
-        .restore(&["--force", "--frames", "2"], &one, &output)
-        .succeeds();
+        .restore(&["--fps", "5", "--force"], &pattern, &link)
+        .fails(2, &["same file"]);
 }
 
 fn long_clip(workshop: &Workshop) -> std::path::PathBuf {
@@ -120,7 +169,9 @@ fn files_of_others_are_left_alone() {
 fn force_replaces_what_was_there_and_nothing_that_came_later() {
     let workshop = Workshop::new();
     let input = long_clip(&workshop);
-    let output = workshop.file("out.mkv", b"old");
+    let output = workshop.path("out.mkv");
+    let few = ["--force", "--frames", "2"];
+    workshop.restore(&few, &input, &output).succeeds();
     let run = Workshop::start(&["--force"], &input, &output).held_after("Model tiny runs");
     std::fs::remove_file(&output).unwrap();
     workshop.file("out.mkv", b"another");
@@ -129,7 +180,8 @@ fn force_replaces_what_was_there_and_nothing_that_came_later() {
     // Through a link, the file that it leads to.
     let link = workshop.path("link.mkv");
     std::os::unix::fs::symlink("out.mkv", &link).unwrap();
-    let few = ["--force", "--frames", "2"];
+    std::fs::remove_file(&output).unwrap();
+    workshop.restore(&few, &input, &output).succeeds();
     workshop.restore(&few, &input, &link).succeeds();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(workshop.video_times(&output).len(), 2);
@@ -148,18 +200,19 @@ fn a_folder_that_cannot_be_written_is_said_before_the_work() {
 #[test]
 fn a_full_disk_leaves_what_was_restored_and_the_older_file() {
     let workshop = Workshop::new();
-    let clip = Clip {
-        frames: 240,
-        filters: "noise=alls=40:allf=t",
-        ..Clip::default()
-    };
-    let input = workshop.clip("in.mp4", &clip);
+    let input = noise(&workshop);
     for ending in ["mp4", "mov", "mkv", "webm"] {
         let kept = workshop.path(ending);
         std::fs::create_dir(&kept).unwrap();
-        let run = workshop.on_a_small_disk("400k", &input, &format!("out.{ending}"), &kept);
+        let run = workshop.on_a_small_disk(
+            "400k",
+            &["--model", "tiny", "--force"],
+            &input,
+            &format!("out.{ending}"),
+            &kept,
+        );
         let Some((status, messages)) = run else {
-            println!("no disk can be mounted here: not tested");
+            println!("no disk can be mounted here, or none that keeps the mark of results: not tested");
             return;
         };
         assert_eq!(status, Some(1), "{messages}");
@@ -169,7 +222,7 @@ fn a_full_disk_leaves_what_was_restored_and_the_older_file() {
             "{messages}"
         );
         let output = kept.join(format!("out.{ending}"));
-        assert_eq!(std::fs::read(&output).unwrap(), b"older", "{ending}: {messages}");
+        assert_eq!(workshop.video_times(&output).len(), 1, "{ending}: {messages}");
         let part = kept.join(format!("out.{ending}.part"));
         let frames = workshop.video_times(&part).len();
         assert!((20..=240).contains(&frames), "{ending}: {frames} frames\n{messages}");
@@ -180,7 +233,42 @@ fn a_full_disk_leaves_what_was_restored_and_the_older_file() {
     }
     let kept = workshop.path("none");
     std::fs::create_dir(&kept).unwrap();
-    let (status, messages) = workshop.on_a_small_disk("100k", &input, "out.mkv", &kept).unwrap();
+    let run = workshop.on_a_small_disk("100k", &["--model", "tiny", "--force"], &input, "out.mkv", &kept);
+    let (status, messages) = run.unwrap();
     assert_eq!(status, Some(2), "{messages}");
     assert!(messages.contains("free some"), "{messages}");
+}
+
+/// The whole segments are there, and where there is room the same command goes on behind them.
+#[test]
+fn a_full_disk_leaves_segments_to_go_on_from() {
+    let workshop = Workshop::new();
+    let input = noise(&workshop);
+    let kept = workshop.path("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let options = ["--provider", "cpu", "--model", "tiny", "--resume", "--force"];
+    let Some((status, messages)) = workshop.on_a_small_disk("1000k", &options, &input, "out.mkv", &kept) else {
+        println!("no disk can be mounted here, or none that keeps the mark of results: not tested");
+        return;
+    };
+    assert_eq!(status, Some(1), "{messages}");
+    assert!(messages.to_lowercase().contains("no space left"), "{messages}");
+    assert!(messages.contains("120 frames are in"), "{messages}");
+    let output = kept.join("out.mkv");
+    assert_eq!(workshop.video_times(&output).len(), 1);
+    std::fs::remove_file(&output).unwrap();
+    let said = workshop.restore(&options, &input, &output).succeeds();
+    assert!(said.contains("goes on behind the 120 frames"), "{said}");
+    assert_eq!(workshop.video_times(&output).len(), 240);
+    assert!(!kept.join("out.mkv.parts").exists());
+}
+
+/// A video that takes much room, whatever it is encoded with.
+fn noise(workshop: &Workshop) -> std::path::PathBuf {
+    let clip = Clip {
+        frames: 240,
+        filters: "noise=alls=40:allf=t",
+        ..Clip::default()
+    };
+    workshop.clip("in.mp4", &clip)
 }

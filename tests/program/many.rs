@@ -54,3 +54,28 @@ fn two_files_of_one_name_are_refused_before_the_work() {
     run.fails(2, &["would both become"]);
     assert!(!Path::new(&workshop.path("restored")).exists());
 }
+
+/// Not by another name either: a file that is an input is no result that is there already.
+#[test]
+fn an_output_that_is_an_input_is_refused_before_the_work() {
+    let workshop = Workshop::new();
+    let input = workshop.clip("a.mp4", &clip());
+    let other = workshop.clip("b.mp4", &clip());
+    let before = std::fs::read(&input).unwrap();
+    let [own, symbolic, hard] = ["", "symbolic", "hard"].map(|name| workshop.path(name));
+    std::fs::create_dir(&symbolic).unwrap();
+    std::fs::create_dir(&hard).unwrap();
+    std::os::unix::fs::symlink("../a.mp4", symbolic.join("a.mp4")).unwrap();
+    // Of another input's output.
+    std::fs::hard_link(&input, hard.join("b.mp4")).unwrap();
+    for folder in [own, symbolic, hard] {
+        for force in [&[][..], &["--force"]] {
+            let options = [force, &["--format", "mp4", other.to_str().unwrap(), "--out"]].concat();
+            let run = Workshop::start(&options, &folder, &input).wait();
+            run.fails(2, &["is the same file as the input", "choose another folder"]);
+            assert!(!run.messages.contains("there already"), "{}", run.messages);
+        }
+    }
+    assert_eq!(std::fs::read(&input).unwrap(), before);
+    assert_eq!(std::fs::read_dir(workshop.path("symbolic")).unwrap().count(), 1);
+}

@@ -70,6 +70,15 @@ fn the_execution_providers_of_this_machine_are_listed() {
     assert!(said.status.success(), "{text}");
     let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(line("cpu ").contains(" ms, "), "{text}");
+    let known = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    // Processors of ARM have no name there.
+    if let Some((_, name)) = known
+        .lines()
+        .filter_map(|line| line.split_once("model name\t: "))
+        .next()
+    {
+        assert!(line("cpu ").ends_with(&format!(" on {name}")), "{text}");
+    }
     assert!(line("auto ").contains("takes "), "{text}");
     assert!(line("webgpu ").contains("--provider webgpu"), "{text}");
 }

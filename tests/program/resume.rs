@@ -108,3 +108,37 @@ fn a_part_of_the_input_goes_on_too() {
     assert_eq!(frames, workshop.frame_hashes(&plain));
     assert_eq!(workshop.video_times(&resumed), workshop.video_times(&plain));
 }
+
+/// Intervals count from the first frame, wherever a run goes on: a segment has seventeen of them and one frame. Where a
+/// part of the video begins with one, its frames are those of the whole.
+#[test]
+fn intervals_of_restored_frames_go_on_too() {
+    let workshop = Workshop::new();
+    let short = Clip {
+        frames: 140,
+        ..Clip::default()
+    };
+    let input = workshop.clip("in.mp4", &short);
+    let [whole, killed, part] = ["whole.mkv", "killed.mkv", "part.mkv"].map(|name| workshop.path(name));
+    let options = [
+        "--provider",
+        "cpu",
+        "--codec",
+        "ffv1",
+        "--restore-interval",
+        "7",
+        "--temporal-blend",
+        "0.5",
+    ];
+    workshop.restore(&options, &input, &whole).succeeds();
+    let frames = workshop.frame_hashes(&whole);
+    let resumed = [&options[..], &["--resume"]].concat();
+    let second = parts_of(&killed).join("00001.mkv");
+    Workshop::start(&resumed, &input, &killed).killed_when(|| second.exists());
+    let said = workshop.restore(&resumed, &input, &killed).succeeds();
+    assert!(said.contains("goes on behind the 120 frames"), "{said}");
+    assert_eq!(workshop.frame_hashes(&killed), frames);
+    let from_63 = [&options[..], &["--start", "2.62", "--frames", "20"]].concat();
+    workshop.restore(&from_63, &input, &part).succeeds();
+    assert_eq!(workshop.frame_hashes(&part), frames[63..83]);
+}

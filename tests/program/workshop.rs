@@ -231,22 +231,34 @@ impl Workshop {
         }
     }
 
-    /// Restore `input` with `--force` over an older file `name` on a disk of such a size, and bring what is there then
-    /// to `kept`: exit status and messages. `None`: nothing can be mounted here.
-    pub fn on_a_small_disk(&self, size: &str, input: &Path, name: &str, kept: &Path) -> Option<(Option<i32>, String)> {
+    /// Restore `input` over an older result `name`, of one frame, on a disk of such a size, and bring what is there then to
+    /// `kept`: exit status and messages. `None`: nothing can be mounted here, or `--force` does not know results there.
+    pub fn on_a_small_disk(
+        &self,
+        size: &str,
+        options: &[&str],
+        input: &Path,
+        name: &str,
+        kept: &Path,
+    ) -> Option<(Option<i32>, String)> {
         let disk = self.path("disk");
         std::fs::create_dir_all(&disk).unwrap();
-        let script = "mount -t tmpfs -o size=$1 tmpfs \"$2\" || exit 77; printf older > \"$2/$4\"; \
-                      \"$6\" --force \"$3\" \"$2/$4\"; status=$?; cp \"$2\"/* \"$5\"; umount \"$2\"; exit $status";
+        let script = "size=$1 disk=$2 input=$3 name=$4 kept=$5 program=$6; shift 6
+            mount -t tmpfs -o size=$size tmpfs \"$disk\" || exit 77
+            \"$program\" --model tiny --frames 1 \"$input\" \"$disk/$name\" 2>/dev/null || exit 78
+            \"$program\" \"$@\" \"$input\" \"$disk/$name\"
+            status=$?; cp -r \"$disk\"/* \"$kept\"; umount \"$disk\"; exit $status";
         let output = Command::new("unshare")
             .args(["--mount", "--map-root-user", "sh", "-c", script, "sh", size])
             .args([&disk, input, Path::new(name), kept, &built_program()])
+            .args(options)
             .stdin(Stdio::null())
             .output()
             .ok()?;
         let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         let is_mounted = output.status.code() != Some(77) && !messages.contains("unshare failed");
-        is_mounted.then_some((output.status.code(), messages))
+        let is_known = !messages.contains("no result of dloralvsr");
+        (is_mounted && is_known).then_some((output.status.code(), messages))
     }
 
     /// The codec of each audio stream.
@@ -274,6 +286,20 @@ impl Workshop {
         column(&text)
             .into_iter()
             .filter(|line| line.starts_with("MD5:"))
+            .collect()
+    }
+
+    /// Where each packet of a stream lies in the file, and how long it is, in bytes.
+    pub fn packet_places(&self, file: &Path, selector: &str) -> Vec<(usize, usize)> {
+        let entries = ["-select_streams", selector, "-show_entries", "packet=pos,size"];
+        let lines = column(&ffprobe(file, &[&entries[..], &["-of", "compact=p=0"]].concat()));
+        let number = |line: &str, key: &str| {
+            let field = line.split('|').find_map(|field| field.strip_prefix(key));
+            field.unwrap().parse().unwrap()
+        };
+        lines
+            .iter()
+            .map(|line| (number(line, "pos="), number(line, "size=")))
             .collect()
     }
 

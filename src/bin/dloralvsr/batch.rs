@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::options::Options;
+use crate::output::file_id;
 use crate::{Failure, session};
 
 /// Endings of the files of a folder that are taken for videos.
@@ -20,6 +21,9 @@ const VIDEOS: [&str; 22] = [
 /// Where nothing can be begun; at the end, how many have failed; an interruption, at once.
 pub fn restore(options: &Options, inputs: &[PathBuf], folder: &Path, format: &str) -> Result<(), Failure> {
     let jobs = plan(inputs, folder, format)?;
+    if options.preview.is_none() {
+        check_apart(&jobs)?;
+    }
     fs::create_dir_all(folder)
         .map_err(|error| Failure::Usage(format!("the folder {} cannot be made: {error}", folder.display())))?;
     let (mut failed, count) = (0, jobs.len());
@@ -72,6 +76,26 @@ fn plan(inputs: &[PathBuf], folder: &Path, format: &str) -> Result<Vec<(PathBuf,
     match jobs.is_empty() {
         true => Err(Failure::Usage("there is no video among the inputs".to_owned())),
         false => Ok(jobs),
+    }
+}
+
+/// No output may be an input, by whatever name: it would be taken for a result, or be written over.
+fn check_apart(jobs: &[(PathBuf, PathBuf)]) -> Result<(), Failure> {
+    let inputs: HashMap<(u64, u64), &PathBuf> = jobs
+        .iter()
+        .filter_map(|(input, _)| Some((file_id(input)?, input)))
+        .collect();
+    let same = |output: &PathBuf| file_id(output).and_then(|file| inputs.get(&file).copied());
+    match jobs
+        .iter()
+        .find_map(|(_, output)| same(output).map(|input| (output, input)))
+    {
+        Some((output, input)) => Err(Failure::Usage(format!(
+            "the output {} is the same file as the input {}: choose another folder with --out, or another --format",
+            output.display(),
+            input.display()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which execution providers this machine has, and how fast each restores a small picture with a model.
+//! Which execution providers this machine has, and how fast each restores a small picture with a model, on which device.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use gstdloralvsr::pack::Pack;
 use gstdloralvsr::runtime::{Model, ModelOptions, Provider};
 
-use crate::Failure;
 use crate::trial::{HEIGHT, WIDTH, frame_time};
+use crate::{Failure, device_names};
 
 /// Of which a process is started for each: a process has one ONNX Runtime, and not every provider is in every one.
 const PROVIDERS: [Provider; 7] = [
@@ -65,10 +65,12 @@ fn measure(provider: &str, model: Option<&str>) -> Result<String, String> {
     let pack = pack.map_err(|error| error.to_string())?;
     let model = Model::load(&pack, &options, &mut |_| ()).map_err(|error| error.to_string())?;
     let took = frame_time(&model, TIME).map_err(|error| error.to_string())?;
+    let device = device_names::of(model.provider()).map(|name| format!(" on {name}"));
     let took = format!(
-        "{:.1} ms, {:.1} a second",
+        "{:.1} ms, {:.1} a second{}",
         took.as_secs_f64() * 1e3,
-        1.0 / took.as_secs_f64()
+        1.0 / took.as_secs_f64(),
+        device.unwrap_or_default()
     );
     if options.provider != Provider::Auto {
         return Ok(took);

@@ -13,10 +13,9 @@
 //! |---|---|
 //! | `options.rs` | the command line |
 //! | `choice.rs`, `trial.rs` | which model `--model auto` takes, and how long one takes for a picture |
-//! | `devices.rs` | which execution providers this machine has |
+//! | `devices.rs`, `device_names.rs` | which execution providers this machine has, and what their devices are called |
 //! | `install.rs` | getting ONNX Runtime |
 //! | `batch.rs` | several files into a folder |
-//! | `overwrite.rs` | what `--force` does not replace |
 //! | `preview.rs` | pictures of a few frames, before the work |
 //! | `range.rs` | which part of the input is restored |
 //! | `size.rs` | how large the output's picture is |
@@ -33,6 +32,7 @@
 
 mod batch;
 mod choice;
+mod device_names;
 mod devices;
 mod element;
 mod finish;
@@ -42,7 +42,6 @@ mod introduce;
 mod messages;
 mod options;
 mod output;
-mod overwrite;
 mod preview;
 mod progress;
 mod range;

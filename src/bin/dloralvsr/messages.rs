@@ -2,6 +2,8 @@
 
 use gst::prelude::*;
 
+const NO_DECODER: &str = "GStreamer has no plugin that decodes this video";
+
 /// Names of the messages; their field `text` is for the user.
 pub const NOTICE: &str = "dloralvsr-notice";
 /// What ends the program.
@@ -32,7 +34,11 @@ fn post(element: &gst::Element, name: &str, text: &str) {
 
 /// An error in words: who, what, the detail behind it and what to do.
 pub fn describe(source: Option<&gst::Object>, error: &gst::glib::Error, debug: Option<gst::glib::GString>) -> String {
-    let mut text = error.message().to_owned();
+    let mut text = match is_missing(error) {
+        // GStreamer's own sentence speaks of an installation, and names neither decoder nor video.
+        true => NO_DECODER.to_owned(),
+        false => error.message().to_owned(),
+    };
     // The first line of a debug text is a place in GStreamer's source; what follows is for people.
     if let Some((_, detail)) = debug.as_deref().and_then(|debug| debug.split_once('\n'))
         && !detail.trim().is_empty()
@@ -49,17 +55,24 @@ pub fn describe(source: Option<&gst::Object>, error: &gst::glib::Error, debug: O
 }
 
 fn remedy(error: &gst::glib::Error) -> Option<&'static str> {
-    use gst::{CoreError, ResourceError, StreamError};
-    if error.matches(CoreError::MissingPlugin) || error.matches(StreamError::CodecNotFound) {
-        return Some("Remedy: install gstreamer1.0-libav, -plugins-good, -plugins-bad and -plugins-ugly");
+    if is_missing(error) {
+        return Some(
+            "Remedy: install gstreamer1.0-libav, -plugins-good, -plugins-bad and -plugins-ugly; where they are installed, \
+             let FFmpeg convert the video first: ffmpeg -i INPUT -map 0 -c copy -c:v ffv1 CONVERTED.mkv",
+        );
     }
-    if error.matches(ResourceError::NoSpaceLeft) {
+    if error.matches(gst::ResourceError::NoSpaceLeft) {
         return Some("Remedy: free space on the output's disk, or write elsewhere");
     }
     if is_damage(error) {
         return Some("The input seems damaged or incomplete: try whether a player shows it to the end");
     }
     None
+}
+
+/// Whether GStreamer lacks a plugin for the input.
+fn is_missing(error: &gst::glib::Error) -> bool {
+    error.matches(gst::CoreError::MissingPlugin) || error.matches(gst::StreamError::CodecNotFound)
 }
 
 /// Whether the input is to blame.

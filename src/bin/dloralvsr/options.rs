@@ -50,7 +50,7 @@ Options:
       --preview N          restore N frames from all over the input and stop: of each
                            OUTPUT.preview-1-before.png (bicubic) and -restored.png,
                            without OUTPUT's ending; OUTPUT may be a folder
-  -f, --force              replace OUTPUT if it is there
+  -f, --force              replace OUTPUT if it is there and this program made it
       --resume             keep the work in OUTPUT.parts while it goes on; the same
                            command goes on there when it was interrupted
       --out FOLDER         restore into this folder; INPUTs may be many, and folders
@@ -74,7 +74,7 @@ Options:
       --json               progress for other programs: one line of JSON a second, on
                            the standard output
       --list-devices       which execution providers this machine has, which of them
-                           auto takes, and how fast each is
+                           auto takes, how fast each is, and on which device
       --install-runtime    get ONNX Runtime for this user: what this machine computes
                            fastest with, or what the provider of --provider needs
   -h, --help               this text

@@ -182,9 +182,10 @@ fn targets(options: &Options, input: &Input, count: usize) -> Result<Vec<[Target
         (folder, options.output.with_extension(""))
     };
     let stem = stem.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let inputs = input.media.files();
     let claim = |number: usize, kind: &str| {
         let path = folder.join(name(&stem, number, count, kind));
-        Target::claim(&path, input.media.path(), options.force)
+        Target::claim(&path, &inputs, options.force)
     };
     (1..=count)
         .map(|number| Ok([claim(number, PICTURES[0].1)?, claim(number, PICTURES[1].1)?]))

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::video::{self, Transcoder, Upscaling};
 use crate::watch::{self, Watch};
 use crate::work::Work;
-use crate::{Failure, choice, overwrite, preview};
+use crate::{Failure, choice, preview};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let container = Container::of(&options.output)?;
     let media = Media::open(&options.input, options.rate)?;
     let original = media.clone();
-    let target = Target::claim(&options.output, media.path(), options.force)?;
+    let target = Target::claim(&options.output, &media.files(), options.force)?;
     let input = Input::probe(media, options.stream)?;
     if container == Container::Png && !input.is_still() {
         return Err(Failure::Usage(
@@ -41,9 +41,6 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let range = options.range.of_input(&input)?;
     let expected = expected_frames(options, &input);
     let size = options.size.of_input(&input).map_err(Failure::Usage)?;
-    if target.is_taken() {
-        overwrite::check(target.path(), &input, size)?;
-    }
     let streams = Streams::plan(&input, container);
     if options.strict && !streams.left_out.is_empty() {
         return Err(Failure::Usage(format!(

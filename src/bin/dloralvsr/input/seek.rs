@@ -1,7 +1,6 @@
 //! Where reading may begin for a part of the input: at a key frame some time before it.
 
 use super::{Input, Media, ffprobe};
-use crate::video::WARM_UP;
 
 /// So long before the part: what a decoder or a deinterlacer still lacks at the key frame has come by then.
 const BEFORE: i64 = 10_000_000_000;
@@ -18,8 +17,9 @@ pub struct SeekPoint {
 }
 
 impl SeekPoint {
-    /// For the frames from `start` on, of the file's clock. `None`: reading has to begin at the beginning.
-    pub fn before(input: &Input, start: i64) -> Option<Self> {
+    /// For the frames from `start` on, of the file's clock, and so many before them. `None`: reading has to begin at the
+    /// beginning.
+    pub fn before(input: &Input, start: i64, warm_up: usize) -> Option<Self> {
         if !matches!(input.media, Media::File(_)) {
             return None;
         }
@@ -35,7 +35,7 @@ impl SeekPoint {
         let packets = ffprobe::times(&input.media, input.video.stream.index, &interval).ok()?;
         // The frames before the part that its first one is restored with are among these.
         let before = packets.iter().filter(|packet| (time..start).contains(*packet)).count();
-        let is_reached = packets.first().is_some_and(|first| *first <= time) && before >= WARM_UP;
+        let is_reached = packets.first().is_some_and(|first| *first <= time) && before >= warm_up;
         is_reached.then_some(Self { time, packets })
     }
 

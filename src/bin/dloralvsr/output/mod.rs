@@ -3,6 +3,7 @@
 mod codec;
 mod container;
 mod fragments;
+mod mark;
 mod mux;
 mod part;
 pub mod space;
@@ -15,4 +16,4 @@ pub use fragments::cut_back;
 pub use mux::Mux;
 pub use part::{Part, with_suffix};
 pub use streams::{Streams, codec};
-pub use target::Target;
+pub use target::{Target, file_id};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::mark;
 use crate::Failure;
 
 /// Where the finished file goes.
@@ -36,12 +37,17 @@ impl Identity {
     }
 }
 
+/// The same of two names if they are of one file: its device and inode, behind links.
+pub fn file_id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
 impl Target {
-    /// Look at the place of the output: `input` is what must not be written over.
+    /// Look at the place of the output: `inputs` are files that must not be written over.
     ///
     /// # Errors
-    /// There is a file and `force` is not set, it is the input, or there is no such folder.
-    pub fn claim(output: &Path, input: &Path, force: bool) -> Result<Self, Failure> {
+    /// There is a file and `force` is not set, or this program did not make it; it is an input; there is no such folder.
+    pub fn claim(output: &Path, inputs: &[PathBuf], force: bool) -> Result<Self, Failure> {
         let path = behind_links(output)?;
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
@@ -72,7 +78,8 @@ impl Target {
                 "the output {output} is no ordinary file: name one"
             )));
         }
-        if std::fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (present.dev(), present.ino())) {
+        let own = Some((present.dev(), present.ino()));
+        if inputs.iter().any(|input| file_id(input) == own) {
             return Err(Failure::Usage(
                 "input and output are the same file: choose another output".to_owned(),
             ));
@@ -80,6 +87,12 @@ impl Target {
         if !force {
             return Err(Failure::Usage(format!(
                 "{output} exists: add --force to replace it, or choose another name"
+            )));
+        }
+        if !mark::is_on(&path) {
+            return Err(Failure::Usage(format!(
+                "{output} is no result of dloralvsr, or was changed since, and --force replaces nothing else: delete it \
+                 first, or choose another name (many inputs go into a folder: --out FOLDER)"
             )));
         }
         Ok(Self {
@@ -92,18 +105,14 @@ impl Target {
         &self.path
     }
 
-    /// Whether a file of that name is there, which `--force` allows to replace.
-    pub fn is_taken(&self) -> bool {
-        self.replaced.is_some()
-    }
-
-    /// Give the finished file its name. On an error `finished` keeps its own.
+    /// Mark the finished file as one of this program, and give it its name. On an error `finished` keeps its own.
     ///
     /// # Errors
     /// Meanwhile another file got the name, or the file system refuses.
     pub fn publish(&self, finished: &Path) -> Result<(), String> {
         let (from, to) = (finished.display(), self.path.display());
         let failed = |error: std::io::Error| format!("{from} cannot be renamed to {to}: {error}");
+        mark::put(finished);
         let Some(replaced) = &self.replaced else {
             return match rename_to_nothing(finished, &self.path) {
                 Ok(()) => Ok(()),
@@ -180,6 +189,13 @@ mod tests {
             path
         }
 
+        /// A result of an earlier run.
+        fn result(&self, name: &str) -> PathBuf {
+            let path = self.file(name, "old");
+            mark::put(&path);
+            path
+        }
+
         fn path(&self, name: &str) -> PathBuf {
             self.0.path().join(name)
         }
@@ -188,7 +204,7 @@ mod tests {
     #[test]
     fn a_file_that_appears_meanwhile_stays() {
         let folder = Folder::new();
-        let (input, part) = (folder.file("in", "in"), folder.file("part", "new"));
+        let (input, part) = ([folder.file("in", "in")], folder.file("part", "new"));
         let output = folder.path("out");
         let target = Target::claim(&output, &input, false).unwrap();
         folder.file("out", "precious");
@@ -203,8 +219,12 @@ mod tests {
     #[test]
     fn force_replaces_the_file_that_was_there_and_no_other() {
         let folder = Folder::new();
-        let (input, part) = (folder.file("in", "in"), folder.file("part", "new"));
-        let output = folder.file("out", "old");
+        let (input, part) = ([folder.file("in", "in")], folder.file("part", "new"));
+        let output = folder.file("out", "a video of the user's");
+        for force in [false, true] {
+            assert!(Target::claim(&output, &input, force).is_err());
+        }
+        folder.result("out");
         assert!(Target::claim(&output, &input, false).is_err());
         let target = Target::claim(&output, &input, true).unwrap();
         fs::remove_file(&output).unwrap();
@@ -212,6 +232,7 @@ mod tests {
         fs::rename(folder.path("other"), &output).unwrap();
         assert!(target.publish(&part).unwrap_err().contains("changed meanwhile"));
         assert_eq!(fs::read_to_string(&output).unwrap(), "another");
+        folder.result("out");
         let target = Target::claim(&output, &input, true).unwrap();
         target.publish(&part).unwrap();
         assert_eq!(fs::read_to_string(&output).unwrap(), "new");
@@ -220,8 +241,8 @@ mod tests {
     #[test]
     fn links_are_written_through() {
         let folder = Folder::new();
-        let (input, part) = (folder.file("in", "in"), folder.file("part", "new"));
-        let (real, link) = (folder.file("real", "old"), folder.path("link"));
+        let (input, part) = ([folder.file("in", "in")], folder.file("part", "new"));
+        let (real, link) = (folder.result("real"), folder.path("link"));
         std::os::unix::fs::symlink("real", &link).unwrap();
         let target = Target::claim(&link, &input, true).unwrap();
         assert_eq!(target.path(), real);

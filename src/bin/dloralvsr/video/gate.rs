@@ -10,15 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 
+use super::intervals::Intervals;
 use super::seek::{Place, Seeking};
 use crate::input::{SeekPoint, Video};
 use crate::range::Range;
 
 /// Times that are less apart are equal: they are rounded to a microsecond at least.
 const SAME: i64 = 100_000;
-/// Frames before the first one that have a part in it: the model looks at one, and with a temporal blend that one has
-/// detail of the one before it.
-pub const WARM_UP: usize = 2;
 
 /// Shared by the pads' probes and the session.
 pub struct Gate {
@@ -26,13 +24,14 @@ pub struct Gate {
     limit: Option<u64>,
     /// The first frames of the range, which an earlier run has restored.
     done: Option<Done>,
+    intervals: Intervals,
     seeking: Arc<Seeking>,
     /// Of the file's clock.
     range: Range,
     clock: FileClock,
     interrupted: AtomicBool,
-    /// Frames before the range or done, and the last of them: they are restored once more, so that the next frame comes
-    /// out as in the whole video.
+    /// Frames before the range or done, and the last of them: as many of these as it takes are restored once more, so that
+    /// the next frame comes out as in the whole video.
     skipped: AtomicU64,
     /// Of them, those that are done.
     passed: AtomicU64,
@@ -98,7 +97,8 @@ impl FileClock {
 enum Admission {
     /// It is before the range, or done.
     Skip,
-    Restore,
+    /// As the output's frame of this number.
+    Restore(u64),
     /// It is behind the range, and so is all that comes.
     End,
 }
@@ -109,7 +109,7 @@ impl Gate {
     pub fn new(
         limit: Option<u64>,
         range: Range,
-        done: Option<Done>,
+        (done, intervals): (Option<Done>, Intervals),
         clock: FileClock,
         point: Option<SeekPoint>,
     ) -> Arc<Self> {
@@ -117,6 +117,7 @@ impl Gate {
             limit,
             range,
             done,
+            intervals,
             clock,
             seeking: Seeking::to(point),
             interrupted: AtomicBool::default(),
@@ -232,7 +233,7 @@ impl Gate {
                 return gst::PadProbeReturn::Ok;
             };
             match gate.admit(pad, buffer) {
-                Admission::Restore => gate.warm_up(pad, info),
+                Admission::Restore(number) => gate.warm_up(pad, info, number),
                 Admission::Skip => {
                     gate.remember(buffer);
                     gst::PadProbeReturn::Drop
@@ -265,25 +266,31 @@ impl Gate {
     /// Keep the last skipped frames.
     fn remember(&self, buffer: &gst::BufferRef) {
         let mut before = lock(&self.before);
-        if before.len() == WARM_UP {
+        if before.len() == self.intervals.most_before() {
             before.pop_front();
         }
         before.push_back(buffer.copy());
     }
 
-    /// Hand the last skipped frames to the restorer, in front of the first one that is wanted.
-    fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo) -> gst::PadProbeReturn {
+    /// Hand the last skipped frames to the restorer, in front of the first one that is wanted, which is `number`.
+    fn warm_up(&self, pad: &gst::Pad, info: &mut gst::PadProbeInfo, number: u64) -> gst::PadProbeReturn {
         let Some(restorer) = pad.peer() else {
             return gst::PadProbeReturn::Ok;
         };
-        let before = std::mem::take(&mut *lock(&self.before));
-        self.warming_up.fetch_add(before.len(), Ordering::Relaxed);
-        for buffer in before {
+        let mut before = std::mem::take(&mut *lock(&self.before));
+        let wanted = self.intervals.before(number, before.len());
+        before.drain(..before.len() - wanted);
+        self.warming_up.fetch_add(wanted, Ordering::Relaxed);
+        // Fewer frames than 2⁶³ go through.
+        let number = number as i64;
+        for (number, buffer) in (number - wanted as i64..).zip(before) {
+            self.intervals.announce(&restorer, number);
             if let Err(error) = restorer.chain(buffer) {
                 info.flow_res = Err(error);
                 return gst::PadProbeReturn::Handled;
             }
         }
+        self.intervals.announce(&restorer, number);
         gst::PadProbeReturn::Ok
     }
 
@@ -332,8 +339,7 @@ impl Gate {
             return Admission::Skip;
         }
         times.last = times.last.max(time);
-        self.admitted.fetch_add(1, Ordering::Relaxed);
-        Admission::Restore
+        Admission::Restore(passed + self.admitted.fetch_add(1, Ordering::Relaxed))
     }
 }
 

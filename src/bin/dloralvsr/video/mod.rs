@@ -6,6 +6,7 @@ mod encoder;
 mod gate;
 mod hardware;
 mod hdr_boxes;
+mod intervals;
 mod pipeline;
 mod reader;
 mod seek;
@@ -13,6 +14,6 @@ mod segments;
 mod writer;
 
 pub use deinterlace::{Deinterlace, NAMES as DEINTERLACE};
-pub use gate::{Done, Gate, WARM_UP};
+pub use gate::{Done, Gate};
 pub use pipeline::{Destination, Transcoder, Upscaling, build};
 pub use segments::Shelf;

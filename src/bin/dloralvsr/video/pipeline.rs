@@ -14,6 +14,7 @@ use gst_video::VideoColorimetry;
 use super::colour;
 use super::deinterlace::{self, Deinterlace};
 use super::gate::{FileClock, Gate};
+use super::intervals::Intervals;
 use super::reader;
 use super::segments::{Segments, Shelf};
 use super::writer::Coding;
@@ -71,18 +72,20 @@ pub fn build(
         Destination::File(_) => None,
         Destination::Segments(shelf) => shelf.done(),
     };
-    // The frame before the first one to be restored is needed too.
-    let wanted = done.map(|done| done.last).or(range.start);
-    let point = wanted.and_then(|wanted| SeekPoint::before(input, wanted));
-    let gate = Gate::new(options.frames, range, done, FileClock::of(&input.video), point);
-    let decoder = element("decodebin")?;
-    pipeline.add(&decoder).map_err(cannot_build)?;
-    reader::read(&pipeline, input, &decoder, &gate)?;
-
     let restorer = match upscaling {
         Upscaling::Model => restorer(options)?,
         Upscaling::Bicubic => element("identity")?,
     };
+    let intervals = Intervals::of(&restorer);
+    // Frames before the first one to be restored are needed too.
+    let wanted = done.map(|done| done.last).or(range.start);
+    let point = wanted.and_then(|wanted| SeekPoint::before(input, wanted, intervals.most_before()));
+    let clock = FileClock::of(&input.video);
+    let gate = Gate::new(options.frames, range, (done, intervals), clock, point);
+    let decoder = element("decodebin")?;
+    pipeline.add(&decoder).map_err(cannot_build)?;
+    reader::read(&pipeline, input, &decoder, &gate)?;
+
     let colours = Arc::default();
     let kind = (size, codec, upscaling);
     let video = video_chain(
