@@ -74,6 +74,11 @@ fn force_does_not_replace_what_the_program_did_not_make() {
             .fails(2, &["no result of dloralvsr", "delete it first", "--out FOLDER"]);
         assert_eq!(std::fs::read(&other).unwrap(), before);
     }
+    let broken = workshop.path("broken.mp4");
+    std::fs::write(&broken, "what another program has left").unwrap();
+    workshop
+        .restore(&["--force", "--frames", "2"], &one, &broken)
+        .succeeds();
 }
 
 /// A result of every kind is replaced, by one of another size too, until somebody else has changed it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gst::prelude::*;
 
 use crate::finish::Finish;
-use crate::input::{Input, Media, Scan};
+use crate::input::{Input, Media, Scan, ffprobe};
 use crate::introduce::introduce;
 use crate::options::Options;
 use crate::output::{Container, Streams, Target, VideoCodec, space};
@@ -31,6 +31,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let media = Media::open(&options.input, options.rate)?;
     let original = media.clone();
     let target = Target::claim(&options.output, &media.files(), options.force)?;
+    check_replaced(&target)?;
     let input = Input::probe(media, options.stream)?;
     if container == Container::Png && !input.is_still() {
         return Err(Failure::Usage(
@@ -118,6 +119,24 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
             finish.conclude_parts(&parts, last, end, scan, &stopped)
         }
     }
+}
+
+/// `--force *.mp4` in a folder with two videos is a slip: what is replaced is a result of this program, or nothing that
+/// plays.
+fn check_replaced(target: &Target) -> Result<(), Failure> {
+    let plays = || {
+        Media::open(target.path(), None)
+            .and_then(|media| ffprobe::report(&media))
+            .is_ok()
+    };
+    if !target.replaces_unknown() || !plays() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} is no result of dloralvsr, or was changed since, and --force replaces no other video: delete it first, or \
+         choose another name (many inputs go into a folder: --out FOLDER)",
+        target.path().display()
+    )))
 }
 
 /// About how many frames will be restored.

@@ -46,7 +46,7 @@ impl Target {
     /// Look at the place of the output: `inputs` are files that must not be written over.
     ///
     /// # Errors
-    /// There is a file and `force` is not set, or this program did not make it; it is an input; there is no such folder.
+    /// There is a file and `force` is not set; it is an input; there is no such folder.
     pub fn claim(output: &Path, inputs: &[PathBuf], force: bool) -> Result<Self, Failure> {
         let path = behind_links(output)?;
         let folder = match path.parent() {
@@ -89,12 +89,6 @@ impl Target {
                 "{output} exists: add --force to replace it, or choose another name"
             )));
         }
-        if !mark::is_on(&path) {
-            return Err(Failure::Usage(format!(
-                "{output} is no result of dloralvsr, or was changed since, and --force replaces nothing else: delete it \
-                 first, or choose another name (many inputs go into a folder: --out FOLDER)"
-            )));
-        }
         Ok(Self {
             path,
             replaced: Some(Identity::of(&present)),
@@ -103,6 +97,11 @@ impl Target {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a file would be replaced that this program did not make, or that was changed since.
+    pub fn replaces_unknown(&self) -> bool {
+        self.replaced.is_some() && !mark::is_on(&self.path)
     }
 
     /// Mark the finished file as one of this program, and give it its name. On an error `finished` keeps its own.
@@ -220,13 +219,13 @@ mod tests {
     fn force_replaces_the_file_that_was_there_and_no_other() {
         let folder = Folder::new();
         let (input, part) = ([folder.file("in", "in")], folder.file("part", "new"));
-        let output = folder.file("out", "a video of the user's");
-        for force in [false, true] {
-            assert!(Target::claim(&output, &input, force).is_err());
-        }
+        let output = folder.file("out", "of the user's");
+        assert!(Target::claim(&output, &input, false).is_err());
+        assert!(Target::claim(&output, &input, true).unwrap().replaces_unknown());
         folder.result("out");
         assert!(Target::claim(&output, &input, false).is_err());
         let target = Target::claim(&output, &input, true).unwrap();
+        assert!(!target.replaces_unknown());
         fs::remove_file(&output).unwrap();
         folder.file("other", "another");
         fs::rename(folder.path("other"), &output).unwrap();
