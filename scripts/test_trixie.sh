@@ -11,8 +11,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname -- "${BASH_SOURCE[0]}")/fresh_debian.sh"
 
 tests=("$@")
-((${#tests[@]})) || tests=(element_caps element_contract element_errors element_frames element_model element_pipeline element_pools element_states
-  element_window element_yuv leaks live pace pipelines sharing)
+((${#tests[@]})) || tests=(element_caps element_contract element_errors element_frames element_model element_pipeline
+  element_pools element_states element_window element_yuv leaks live pace pipelines sharing)
 
 say "== building the tests"
 names=()

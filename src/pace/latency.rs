@@ -23,12 +23,13 @@ impl Latencies {
     /// upstream and this element have, and of what the pipeline has settled on beside that, no more than a sink allows
     /// for processing, since the rest is of elements downstream, which need it. A pipeline whose sink does not wait for
     /// the clock settles on less than its parts have; then a frame has its own length on top, after which it would hold
-    /// up the next.
+    /// up the next. A sink is first asked when the first frame has come there; until then it is taken for a usual one.
     pub fn allowance(&self, own: Duration, frame: Option<Duration>) -> Nanoseconds {
         let promised = self.upstream.unwrap_or_default().saturating_add(own);
         let allowance = match self.configured {
             Some(configured) if configured >= promised => configured.min(promised.saturating_add(PROCESSING_DEADLINE)),
-            _ => promised.saturating_add(frame.unwrap_or_default()),
+            Some(_) => promised.saturating_add(frame.unwrap_or_default()),
+            None => promised.saturating_add(PROCESSING_DEADLINE),
         };
         nanoseconds(allowance)
     }
@@ -65,6 +66,9 @@ mod tests {
         latencies.configured = Some(Duration::ZERO);
         assert_eq!(latencies.allowance(milliseconds(20), Some(FRAME)), 90_000_000);
         // Nothing is known yet.
-        assert_eq!(Latencies::default().allowance(milliseconds(20), None), 20_000_000);
+        assert_eq!(
+            Latencies::default().allowance(milliseconds(20), Some(FRAME)),
+            40_000_000
+        );
     }
 }

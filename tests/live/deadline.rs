@@ -1,6 +1,6 @@
 //! The time of the sink's own that the element takes: frames that leave just before their deadline are in time there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ const GIVEN: i64 = 60;
 const TAKES: Duration = Duration::from_millis(64);
 const FRAMES: usize = 8;
 /// Streams at most.
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 100;
 /// From one to the next.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Of each frame, by its running time: when it left the element, and how late it came to the sink, ms after that time.
-type Times = Arc<Mutex<HashMap<u64, (i64, Option<i64>)>>>;
+type Times = Arc<Mutex<BTreeMap<u64, (i64, Option<i64>)>>>;
 
 /// Frames that take their budget.
 fn stream(sink: &str) -> (Running, Times) {
@@ -94,16 +94,18 @@ fn played(sink: &str) -> (Vec<(i64, i64)>, u64) {
     (known.collect(), restored)
 }
 
-/// Whatever else the machine does, some frame of some stream is in time by a deadline that is the sink's, and none by a
-/// later one.
+/// Whatever else the machine does, in some stream the first frame behind `unasked` ones that takes its time is in time by
+/// a deadline that is the sink's; by a later one in none. Only the first tells: the sink's QoS events shorten the time of
+/// those behind.
 #[track_caller]
-fn check(sink: &str, least: i64) {
-    let is_whole = |(left, late): &(i64, i64)| *left > least && *late <= 0;
+fn check(sink: &str, unasked: usize, least: i64) {
     for _ in 0..ROUNDS {
         let (frames, restored) = played(sink);
-        let late = frames.iter().filter(|(_, late)| *late > 0).count();
-        println!("{sink}: {restored} restored, {late} late; left and late, ms: {frames:?}");
-        if frames.iter().any(is_whole) {
+        println!("{sink}: {restored} restored; left and late, ms: {frames:?}");
+        let (unasked, asked) = frames.split_at(unasked.min(frames.len()));
+        let first = asked.iter().find(|(left, late)| *left > least || *late > 0);
+        let undisturbed = unasked.iter().all(|(_, late)| *late < 10);
+        if undisturbed && first.is_some_and(|(_, late)| *late <= 0) {
             return;
         }
     }
@@ -112,15 +114,16 @@ fn check(sink: &str, least: i64) {
 
 #[test]
 fn frames_take_the_time_that_a_sink_allows_for_processing() {
-    check("", GIVEN);
+    check("", 0, GIVEN);
 }
 
 #[test]
 fn frames_take_no_time_that_the_sink_does_not_allow() {
-    check("processing-deadline=0", GIVEN - 10);
+    // The first frame leaves before a sink is asked, and has the time that a usual one allows.
+    check("processing-deadline=0", 1, GIVEN - 10);
 }
 
 #[test]
 fn frames_take_some_of_the_time_that_a_generous_sink_allows() {
-    check("processing-deadline=50000000", GIVEN);
+    check("processing-deadline=50000000", 0, GIVEN);
 }
