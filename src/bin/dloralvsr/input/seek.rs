@@ -12,7 +12,8 @@ const FORMATS: [&str; 2] = ["matroska", "mp4"];
 pub struct SeekPoint {
     /// Of the file's clock, ns; key frames before it are as good.
     pub time: i64,
-    /// Times of the packets from the key frame up to the part: by them it is seen whether the seek led there.
+    /// Times of the packets from some time before the key frame, since GStreamer may take an earlier one, up to the part: by
+    /// them it is seen whether the seek led there.
     packets: Vec<i64>,
 }
 
@@ -31,7 +32,7 @@ impl SeekPoint {
         if input.is_still() || !has_tables || time - BEFORE < first || !is_picture_of_its_own(input, time) {
             return None;
         }
-        let interval = format!("{}%{}", seconds(time), seconds(start));
+        let interval = format!("{}%{}", seconds(time - BEFORE), seconds(start));
         let packets = ffprobe::times(&input.media, input.video.stream.index, &interval).ok()?;
         // The frames before the part that its first one is restored with are among these.
         let before = packets.iter().filter(|packet| (time..start).contains(*packet)).count();

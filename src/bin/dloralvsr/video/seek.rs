@@ -26,8 +26,19 @@ enum State {
     Wanted(SeekPoint),
     /// Sent, with where it is to lead; none: to the beginning.
     Sent(Option<SeekPoint>),
-    /// Everything from before is gone.
-    Flushed(SeekPoint),
+    /// Everything from before is gone; the next frame is where the seek led.
+    Flushed(Option<SeekPoint>),
+}
+
+impl State {
+    /// Where a frame is that has waited until a seek was over.
+    fn of_waiting(&self) -> Place {
+        match self {
+            // Refused: nothing was flushed.
+            State::Over { .. } => Place::Here,
+            _ => Place::Elsewhere,
+        }
+    }
 }
 
 pub struct Seeking {
@@ -59,7 +70,11 @@ impl Seeking {
                 *state = State::Sent(Some(point));
                 self.send(pad, target);
             }
-            State::Flushed(point) => {
+            State::Flushed(None) => {
+                *state = State::Over { is_sought: false };
+                return Place::Here;
+            }
+            State::Flushed(Some(point)) => {
                 if point.led_to(file_time) {
                     *state = State::Over { is_sought: true };
                     return Place::Here;
@@ -73,10 +88,7 @@ impl Seeking {
         while matches!(*state, State::Sent(_)) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match *state {
-            State::Over { .. } => Place::Here,
-            _ => Place::Elsewhere,
-        }
+        state.of_waiting()
     }
 
     /// Seek, from another thread: the pad's own is in the middle of a frame.
@@ -92,7 +104,7 @@ impl Seeking {
     /// A flush comes by.
     pub fn flush(&self) {
         self.change(|state| match state {
-            State::Sent(Some(point)) => State::Flushed(point.clone()),
+            State::Sent(point) => State::Flushed(point.clone()),
             _ => State::Over { is_sought: false },
         });
     }
@@ -156,4 +168,29 @@ pub fn keep_segment(pad: &gst::Pad) {
 fn zero(segment: &gst::FormattedSegment<gst::ClockTime>) -> Option<i128> {
     let [start, time] = [segment.start()?, segment.time()?].map(|time| i128::from(time.nseconds()));
     Some(start - time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frame that has waited for a seek is from before it, also where that leads back to the beginning: counted there,
+    /// the output would have one frame twice.
+    #[test]
+    fn a_frame_from_before_a_seek_is_forgotten() {
+        gst::init().unwrap();
+        let pad = gst::Pad::new(gst::PadDirection::Src);
+        let seeking = Arc::new(Seeking {
+            state: Mutex::new(State::Sent(None)),
+            changed: Condvar::new(),
+        });
+        seeking.flush();
+        assert_eq!(lock(&seeking.state).of_waiting(), Place::Elsewhere);
+        assert_eq!(seeking.place(&pad, 0, 0), Place::Here);
+        assert!(!seeking.is_sought());
+        // Refused, it goes on as if nothing had been asked.
+        seeking.change(|_| State::Sent(None));
+        seeking.change(|_| State::Over { is_sought: false });
+        assert_eq!(lock(&seeking.state).of_waiting(), Place::Here);
+    }
 }
