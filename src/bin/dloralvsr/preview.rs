@@ -185,7 +185,8 @@ fn targets(options: &Options, input: &Input, count: usize) -> Result<Vec<[Target
     let inputs = input.media.files();
     let claim = |number: usize, kind: &str| {
         let path = folder.join(name(&stem, number, count, kind));
-        Target::claim(&path, &inputs, options.force)
+        let target = Target::claim(&path, &inputs, options.force)?;
+        session::check_replaced(&target).map(|()| target)
     };
     (1..=count)
         .map(|number| Ok([claim(number, PICTURES[0].1)?, claim(number, PICTURES[1].1)?]))

@@ -123,7 +123,10 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
 
 /// `--force *.mp4` in a folder with two videos is a slip: what is replaced is a result of this program, or nothing that
 /// plays.
-fn check_replaced(target: &Target) -> Result<(), Failure> {
+///
+/// # Errors
+/// It is another video or picture.
+pub fn check_replaced(target: &Target) -> Result<(), Failure> {
     let plays = || {
         Media::open(target.path(), None)
             .and_then(|media| ffprobe::report(&media))
