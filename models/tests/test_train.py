@@ -168,7 +168,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(cache:
     train(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), cache, tmp_path / "run")
     trainer = trainer_of(replace(SMALL, optimizer=replace(SMALL.optimizer, steps=2)), cache, tmp_path / "run")
     with torch.no_grad():
-        trainer.model.network.encoder.weight.fill_(float("nan"))
+        trainer.model.network.encoder.conv_in.weight.fill_(float("nan"))
     with pytest.raises(UserError, match=r"the loss is nan and .* at step 2; the last good checkpoint is kept"):
         trainer._train_step(trainer.batches[0])
     assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path / "run").model.values())
@@ -225,7 +225,7 @@ def test_a_run_starts_from_another_of_the_same_networks(cache: Path, tmp_path: P
     averaged = load_checkpoint(tmp_path / "run").ema
     assert all(torch.equal(value, averaged[name]) for name, value in trainer.task.state().items())
     other = load_checkpoint(tmp_path / "run")
-    del other.ema["network.encoder.bias"]
+    del other.ema["network.encoder.conv_in.bias"]
     save_checkpoint(tmp_path / "other", other)
     with pytest.raises(UserError, match=r"does not fit this configuration.*network\.encoder\.bias"):
         trainer.start_from(tmp_path / "other")
