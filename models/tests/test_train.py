@@ -227,7 +227,7 @@ def test_a_run_starts_from_another_of_the_same_networks(cache: Path, tmp_path: P
     other = load_checkpoint(tmp_path / "run")
     del other.ema["network.encoder.conv_in.bias"]
     save_checkpoint(tmp_path / "other", other)
-    with pytest.raises(UserError, match=r"does not fit this configuration.*network\.encoder\.bias"):
+    with pytest.raises(UserError, match=r"does not fit this configuration.*network\.encoder\.conv_in\.bias"):
         trainer.start_from(tmp_path / "other")
 
 
