@@ -80,13 +80,13 @@ pub fn read<R>(
 ) -> Result<R, BufferError> {
     check(buffer, info)?;
     let crop = crop(buffer, info)?;
-    let described = lacks_meta(buffer, info).then(|| {
+    let with_meta = would_be_merged(buffer, info).then(|| {
         // Another buffer of the same memories.
         let mut copy = buffer.to_owned();
-        describe(copy.make_mut(), info);
+        add_video_meta(copy.make_mut(), info);
         copy
     });
-    let buffer = described.as_deref().unwrap_or(buffer);
+    let buffer = with_meta.as_deref().unwrap_or(buffer);
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, info).map_err(|_| BufferError::Map("input"))?;
     let mapped = Mapped::new(&frame, info, crop)?;
     let planes = mapped.planes.map(|plane| {
@@ -105,8 +105,8 @@ pub fn write<R>(
     write: impl FnOnce(PictureViewMut<'_>) -> R,
 ) -> Result<R, BufferError> {
     check(buffer, info)?;
-    if lacks_meta(buffer, info) {
-        describe(buffer, info);
+    if would_be_merged(buffer, info) {
+        add_video_meta(buffer, info);
     }
     let frame = VideoFrameRef::from_buffer_ref_writable(buffer, info).map_err(|_| BufferError::Map("output"))?;
     let mapped = Mapped::new(&frame, info, (0, 0))?;
@@ -173,7 +173,7 @@ fn crop(buffer: &gst::BufferRef, info: &VideoInfo) -> Result<(u32, u32), BufferE
 
 /// Whether GStreamer would merge the memories of a buffer to map it, although each plane is in one of them: without a
 /// video meta it maps buffers as a whole, and pools throw buffers of merged memories away.
-fn lacks_meta(buffer: &gst::BufferRef, info: &VideoInfo) -> bool {
+fn would_be_merged(buffer: &gst::BufferRef, info: &VideoInfo) -> bool {
     let is_in_one = |component: u8| {
         let plane = info.comp_plane(component) as usize;
         let (start, stride) = (info.offset()[plane], usize::try_from(info.stride()[plane]).unwrap_or(0));
@@ -185,7 +185,7 @@ fn lacks_meta(buffer: &gst::BufferRef, info: &VideoInfo) -> bool {
 }
 
 /// Adds a video meta that says what the caps say.
-fn describe(buffer: &mut gst::BufferRef, info: &VideoInfo) {
+fn add_video_meta(buffer: &mut gst::BufferRef, info: &VideoInfo) {
     let flags = VideoFrameFlags::empty();
     let (format, width, height) = (info.format(), info.width(), info.height());
     let added = VideoMeta::add_full(buffer, flags, format, width, height, info.offset(), info.stride());

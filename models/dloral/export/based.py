@@ -35,7 +35,7 @@ OWN_LICENCE = "MIT OR Apache-2.0"
 
 
 class BasedEncoder(nn.Module):
-    """``frame`` u8 [1, H, W, 3] to ``latent`` f32 [1, C, H, W] and ``guide`` f32 [1, 3, H, W], the picture itself."""
+    """``frame`` u8 [1, H, W, 3] to ``latent`` f32 [1, C, h, w] and ``guide`` f32 [1, 3, h, w], its small picture."""
 
     def __init__(self, model: BasedModel) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class BasedEncoder(nn.Module):
 
 
 class BasedRestorer(nn.Module):
-    """The four inputs to ``restored`` [1, C, H, W]; without ``pairs`` the frame before is not looked at."""
+    """The four inputs to ``restored`` f32 [1, C, h, w]; without ``pairs`` the frame before is not looked at."""
 
     def __init__(self, model: BasedModel, *, pairs: bool) -> None:
         super().__init__()
