@@ -40,7 +40,8 @@ while (($# > 0)); do
 done
 ((${#packs[@]} > 0)) || packs=(tiny small)
 cd "$root"
-bin=$root/target/release/examples
+target=${CARGO_TARGET_DIR:-$root/target}
+bin=$target/release/examples
 if use_rust; then
   cargo build --quiet --release --no-default-features --example throughput --example restore_raw
 fi
@@ -121,8 +122,8 @@ for pack in "${packs[@]}"; do
     part "difference $pack $provider" bash -c 'difference "$@"' bash "$pack" "$provider"
   done
 done
-if command -v gst-launch-1.0 >/dev/null && [[ -f $root/target/release/libgstdloralvsr.so ]]; then
-  export GST_PLUGIN_PATH=$root/target/release
+if command -v gst-launch-1.0 >/dev/null && [[ -f $target/release/libgstdloralvsr.so ]]; then
+  export GST_PLUGIN_PATH=$target/release
   part "element tiny auto" gst-launch-1.0 videotestsrc num-buffers=50 ! video/x-raw,width=320,height=180 ! dloralvsr ! fakesink
 fi
 

@@ -14,6 +14,7 @@ tests=("$@")
 ((${#tests[@]})) || tests=(element_caps element_contract element_errors element_frames element_model element_pipeline
   element_pools element_states element_window element_yuv leaks live pace pipelines sharing)
 
+target=${CARGO_TARGET_DIR:-$root/target}
 say "== building the tests"
 names=()
 for name in "${tests[@]}"; do
@@ -27,14 +28,15 @@ make_root trixie
 say "== installing GStreamer"
 install_packages gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 see_folder "$root"
+[[ $target == "$root"/* ]] || see_folder "$target"
 see_folder "$data"
 say "$(in_root gst-inspect-1.0 --version | head -n 1)"
 
 for name in "${tests[@]}"; do
-  found=$(find "$root/target/debug/deps" -maxdepth 1 -name "$name-*" -perm -u+x -type f -printf '%T@ %p\n')
+  found=$(find "$target/debug/deps" -maxdepth 1 -name "$name-*" -perm -u+x -type f -printf '%T@ %p\n')
   binary=$(sort -n <<<"$found" | tail -n 1)
   say "== $name"
-  in_root env XDG_DATA_HOME="${data%/*}" GST_PLUGIN_PATH="$root/target/debug" \
+  in_root env XDG_DATA_HOME="${data%/*}" GST_PLUGIN_PATH="$target/debug" \
     bash -c "cd '$root' && '${binary#* }' --quiet" ||
     die "failed on Debian 13: $name"
 done

@@ -14,10 +14,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use fake::{Fake, expected, geometry};
-use gstdloralvsr::pack::Graph;
+use fake::{Fake, Picture, expected, geometry, rule};
+use gstdloralvsr::pack::{Graph, GraphSizes};
 use gstdloralvsr::restore::{
-    Completion, FinishedFrame, FramePipeline, GraphSet, Hook, Hooked, Job, Limit, Refusal, RestoreError,
+    Completion, FinishedFrame, Frame, FramePipeline, Geometry, GraphError, GraphErrorKind, GraphSet, Graphs, Hook,
+    Hooked, Job, Limit, Refusal, RestoreError,
 };
 use jobs::{graph_set, job as job_of, picture};
 
@@ -235,17 +236,32 @@ fn a_bypassed_frame_keeps_its_place() {
 #[test]
 fn a_trial_does_not_come_out() {
     let (rig, out, go) = held_decoder();
-    assert!(rig.pipeline.submit_trial(rig.job(0, false)));
-    assert!(
-        rig.pipeline.take_trial().is_none() && !rig.pipeline.submit_trial(rig.job(1, true)),
-        "it is on its way"
-    );
+    assert!(rig.pipeline.submit_trial(rig.job(0, false)).is_none());
+    assert!(rig.pipeline.take_trial().is_none());
+    let refused = rig.pipeline.submit_trial(rig.job(1, true));
+    assert!(refused.is_some_and(|job| job.follows), "one is on its way");
     go.send(()).unwrap();
     let outcome = std::iter::repeat_with(|| rig.pipeline.take_trial()).flatten().next();
     assert!(outcome.unwrap().1.unwrap().report.paired_with_itself);
     rig.submit(rig.job(1, true), 1);
     go.send(()).unwrap();
     assert_restored(out.recv().unwrap(), 1, 0);
+    assert!(out.try_recv().is_err());
+}
+
+#[test]
+fn a_trial_that_is_forgotten_says_nothing_and_stays_the_previous_frame() {
+    let (rig, out, go) = held_decoder();
+    assert!(rig.pipeline.submit_trial(rig.job(0, false)).is_none());
+    rig.pipeline.forget_trial();
+    go.send(()).unwrap();
+    // Beside the decoder, where two are in flight; what the first comes to is not taken for this one's.
+    let next = std::iter::repeat_with(|| rig.pipeline.submit_trial(rig.job(1, true))).find(Option::is_none);
+    assert!(next.is_some());
+    go.send(()).unwrap();
+    let outcome = std::iter::repeat_with(|| rig.pipeline.take_trial()).flatten().next();
+    let restored = outcome.unwrap().1.unwrap();
+    assert!(restored.picture == expected(&picture(1), &picture(0)).data);
     assert!(out.try_recv().is_err());
 }
 
@@ -345,6 +361,83 @@ fn the_end_of_a_flush_waits_for_a_frame_that_is_handed_over() {
 }
 
 #[test]
+fn without_a_flush_to_end_nobody_waits_for_the_output() {
+    let (begun, begins) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let pipeline = FramePipeline::spawn(move |_: FinishedFrame<usize>| {
+        begun.send(()).unwrap();
+        // As a pad is blocked that prerolls: until the next flush.
+        let _ = goes.recv();
+    })
+    .unwrap();
+    pipeline.submit(job_of(&unhooked(), 0, false), 0, None).unwrap();
+    begins.recv().unwrap();
+    pipeline.set_flushing(false);
+    drop(go);
+}
+
+/// Tiles of 16 samples, of which there are several in a frame of [`large`].
+fn tiled(least: usize) -> Geometry {
+    let sizes = GraphSizes {
+        min: least,
+        ..rule(16, 4)
+    };
+    Geometry {
+        encoder: sizes,
+        restorer: sizes,
+        decoder: sizes,
+        ..geometry()
+    }
+}
+
+fn large(graphs: &Arc<GraphSet>) -> Job {
+    let picture = Picture::new(48, 40, 0);
+    Job {
+        frame: Arc::new(Frame::read(&picture.view()).unwrap()),
+        ..job_of(graphs, 0, false)
+    }
+}
+
+/// Submits a frame for each of these graphs, and says which could not be restored.
+fn failures(sets: &[&Arc<GraphSet>]) -> Vec<bool> {
+    let (rig, out) = Rig::new(Arc::new(|_| Ok(())));
+    sets.iter()
+        .enumerate()
+        .map(|(number, set)| {
+            rig.submit(large(set), number);
+            !matches!(out.recv().unwrap().completion, Completion::Done(Ok(_)))
+        })
+        .collect()
+}
+
+#[test]
+fn what_memory_holds_of_one_pack_says_nothing_of_another() {
+    let out_of_memory = AtomicUsize::new(0);
+    let hook: Hook = Arc::new(move |graph| {
+        if graph != Graph::Decoder || out_of_memory.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        Err(GraphError {
+            graph,
+            kind: GraphErrorKind::OutOfMemory,
+            message: "the test wants it so".to_owned(),
+        })
+    });
+    let set = |graphs: Arc<dyn Graphs>, least| Arc::new(GraphSet::with_geometry(graphs, tiled(least)).unwrap());
+    let first = set(Arc::new(Hooked::new(Fake::new(tiled(8)), hook)), 8);
+    // Tiles of half the side would be too small for it.
+    let second = set(Fake::new(tiled(12)), 12);
+    assert_eq!(failures(&[&first, &first, &second, &first]), [false; 4]);
+}
+
+#[test]
+fn graphs_of_another_pack_get_no_more_tiles_at_once_than_they_take() {
+    let set = |batch| Arc::new(GraphSet::with_geometry(Fake::batched(tiled(8), batch), tiled(8)).unwrap());
+    let (several, one) = (set(4), set(1));
+    assert_eq!(failures(&[&several, &one, &several]), [false; 3]);
+}
+
+#[test]
 fn whoever_takes_a_frame_may_flush_and_drop_the_pipeline() {
     let slot = Arc::new(Mutex::new(None::<FramePipeline<usize>>));
     let (inside, (sender, receiver)) = (slot.clone(), mpsc::channel());
@@ -393,7 +486,8 @@ fn everything_may_be_called_at_once() {
                 rig.pipeline.set_flushing(true);
                 std::thread::yield_now();
                 rig.pipeline.set_flushing(false);
-                rig.pipeline.submit_trial(rig.job(number, true));
+                drop(rig.pipeline.submit_trial(rig.job(number, true)));
+                rig.pipeline.forget_trial();
                 drop(rig.pipeline.take_trial());
                 std::thread::sleep(Duration::from_millis(1));
             }

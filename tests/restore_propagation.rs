@@ -67,7 +67,7 @@ fn bypass(writer: &mut OutputWriter, frame: &Frame, propagates: bool) -> (Vec<u8
     let (width, height) = (frame.width() * SCALE, frame.height() * SCALE);
     let mut output = vec![0; width * height * 3];
     let mut view = PixelViewMut::new(&mut output, width, height, width * 3, PixelLayout::Rgb).unwrap();
-    let propagated = writer.write_bypass(frame, propagates, &mut view).unwrap();
+    let propagated = writer.write_bypass(frame, propagates, true, &mut view).unwrap();
     (output, propagated)
 }
 
@@ -147,6 +147,53 @@ fn a_blended_picture_flickers_less() {
         writer.blend(&frame, &mut same, 0.5);
         assert!(distance(&same, &truth) < 0.5);
     }
+}
+
+/// A model that makes everything brighter: frames with its detail are as bright as those that are restored.
+#[test]
+fn colours_are_those_of_restored_frames_at_once() {
+    let scene = Scene { seed: 7 };
+    let shifts: [[i32; 2]; 4] = [[0, 0], [4, 0], [8, 0], [12, 0]];
+    let bright = |shift| -> Vec<u8> {
+        scene
+            .truth(shift)
+            .iter()
+            .map(|value| value.saturating_add(12))
+            .collect()
+    };
+    let mut writer = OutputWriter::new();
+    let restore = |writer: &mut OutputWriter, shift| {
+        let (frame, mut picture) = (scene.frame(shift), bright(shift));
+        let mut output = vec![0; picture.len()];
+        let (width, height) = (WIDTH * SCALE, HEIGHT * SCALE);
+        let mut view = PixelViewMut::new(&mut output, width, height, width * 3, PixelLayout::Rgb).unwrap();
+        writer.write_blended(&frame, &mut picture, &mut view).unwrap();
+        writer.keep(frame, picture);
+        mean(&output)
+    };
+    let added = |shift: [i32; 2], shown: f64| shown - mean(&bicubic(&scene.frame(shift)));
+    let restored = added(shifts[0], restore(&mut writer, shifts[0]));
+    let (propagated, is_propagated) = bypass(&mut writer, &scene.frame(shifts[1]), true);
+    assert!(is_propagated);
+    let propagated = added(shifts[1], mean(&propagated));
+    let again = added(shifts[2], restore(&mut writer, shifts[2]));
+    assert!(restored > 8.0, "{restored}");
+    for shown in [propagated, again] {
+        assert!(
+            (shown - restored).abs() < 2.0,
+            "{restored:.1}, {propagated:.1}, {again:.1} levels"
+        );
+    }
+    let (plain, _) = bypass(&mut writer, &scene.frame(shifts[3]), false);
+    let plain = added(shifts[3], mean(&plain));
+    assert!(
+        (plain - restored).abs() < 2.0,
+        "the first bicubic one has their colours: {plain:.1} levels"
+    );
+}
+
+fn mean(picture: &[u8]) -> f64 {
+    picture.iter().map(|value| f64::from(*value)).sum::<f64>() / picture.len() as f64
 }
 
 #[test]

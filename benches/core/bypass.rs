@@ -29,7 +29,7 @@ fn work(width: usize, height: usize, propagates: bool) -> impl FnMut() {
         let mut view = view.expect("a whole picture");
         black_box(
             writer
-                .write_bypass(&next, propagates, &mut view)
+                .write_bypass(&next, propagates, true, &mut view)
                 .expect("a valid output"),
         );
     }

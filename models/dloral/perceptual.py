@@ -17,8 +17,8 @@ Stages, and why these:
 All three are taken behind the ReLU6 of a block's expansion, where LPIPS too takes its features: there the channels are
 sparse detectors, while a block's linear output has no fixed zero for the unit normalisation to refer to. Deeper stages
 answer to objects rather than picture quality, cost more, and their large stride prints a grid into what is trained
-against them. For the same reason :class:`PerceptualDistance` takes a ``shift``: training draws one at random, so that
-no pixel position is always the sampled one.
+against them. For the same reason training looks at crops at places that are random to the pixel, so that none is always
+the sampled one.
 """
 
 import os
@@ -38,9 +38,6 @@ from dloral.shared import backbone_path
 
 STAGES = {"553": 2, "571": 4, "598": 8}
 """Tensors of the float graph that are compared, and their strides."""
-
-MAX_SHIFT = 8
-"""Stride of the deepest stage: shifts of 0 to ``MAX_SHIFT - 1`` reach every sampling position."""
 
 MIN_SIZE = 16
 """Smallest height and width for which the deepest stage still has more than one sample."""
@@ -151,16 +148,11 @@ class PerceptualDistance(nn.Module):
         result = result[..., ::thinned, ::thinned]
         return functional.relu6(result) if step.activated else result
 
-    def forward(self, pictures: Tensor, references: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
-        """Distances [B] of ``pictures`` from ``references``, both RGB [B,3,H,W] in [0,1].
-
-        ``shift`` (rows, columns; 0 to ``MAX_SHIFT - 1``) leaves out that many pixels at the top and left of both.
-        """
+    def forward(self, pictures: Tensor, references: Tensor) -> Tensor:
+        """Distances [B] of ``pictures`` from ``references``, both RGB [B,3,H,W] in [0,1]."""
         if pictures.shape != references.shape:
             raise ValueError(f"sizes differ: {list(pictures.shape)} and {list(references.shape)}")
-        down, right = shift
-        ours = self.features(pictures[..., down:, right:])
-        theirs = self.features(references[..., down:, right:])
+        ours, theirs = self.features(pictures), self.features(references)
         stages = [_stage_distance(a, b) for a, b in zip(ours, theirs, strict=True)]
         return torch.stack(stages).mean(dim=0)
 

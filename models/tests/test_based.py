@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from caches import noise_cache
@@ -23,6 +24,7 @@ from dloral.model.based import BasedModel, add_branches, merged, select_variant
 from dloral.model.bases import NETWORKS, Compact, Restorer, Rrdb, Tiny
 from dloral.model.branches import LoraConfig
 from dloral.model.variants import VARIANTS
+from dloral.perceptual import PerceptualDistance
 from dloral.runner import PackRunner
 from dloral.train.checkpoint import Checkpoint, load_checkpoint
 from dloral.train.dual.based import based_losses, trained_state
@@ -112,7 +114,9 @@ def test_a_run_trains_exports_and_restores(name: str, tmp_path: Path, capsys: py
     (tmp_path / "config.toml").write_text(CONFIG.format(name=name))
     call = ["train", "--config", str(tmp_path / "config.toml"), "--base", str(tmp_path / "base")]
     call += ["--data", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--precision", "fp32", "--workers", "0"]
-    assert main(call) == 0
+    assert main(call) == 1
+    assert "--flow tiny" in capsys.readouterr().err
+    assert main([*call, "--flow", "tiny"]) == 0
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint.step == 3
     # Three steps are one of each of the first three stages: both branches have changed, and no base is in there.
@@ -193,24 +197,86 @@ def test_tiles_differ_from_the_whole_by_a_rounding(tmp_path: Path, monkeypatch: 
     assert np.abs(whole - tiled).max() <= 1
 
 
-def test_sharpness_is_the_teachers_and_colour_the_truths() -> None:
-    based = add_branches(model("compact"), LORA)
-    select_variant(based, VARIANTS["none"])
+def as_taught(based: BasedModel) -> TaughtBatch:
+    """A batch whose teacher is the model itself, and whose truth is black."""
     lq = torch.randint(0, 256, (1, 3, 3, 16, 16), dtype=torch.uint8)
     taught = torch.stack([based.network(lq[:, t].float() / 255.0) for t in range(3)], dim=1).clamp(0.0, 1.0)
     taught = (taught * 255.0).round().byte()
     clean, still = torch.zeros_like(taught), torch.zeros(1, 2, 64, 64)
-    batch = TaughtBatch(lq, clean, taught, still, torch.ones(1, 64, 64, dtype=torch.bool))
+    return TaughtBatch(lq, clean, taught, still, torch.ones(1, 64, 64, dtype=torch.bool))
+
+
+def test_sharpness_is_the_teachers_and_colour_the_truths() -> None:
+    based = add_branches(model("compact"), LORA)
+    select_variant(based, VARIANTS["none"])
+    batch = as_taught(based)
     weights = StepWeights(Weights(0.0, 0.0, 0.0, 0.0), AuxLossWeights(teacher=1.0, pixel=1.0, detail=1.0), 0.0)
 
     def losses(batch: TaughtBatch) -> dict[str, torch.Tensor]:
         return based_losses(based, batch, weights, None, default_rng(0), Runtime("fp32"), pairs=False)
 
-    terms, swapped = losses(batch), losses(batch._replace(clean=taught, taught=clean))
+    terms, swapped = losses(batch), losses(batch._replace(clean=batch.taught, taught=batch.clean))
     # The narrow network's pictures leave [0, 1] here and there, which bytes do not.
     assert terms["teacher"] < 0.1 * terms["pixel"]
     assert swapped["pixel"] < 0.1 * swapped["teacher"]
     assert terms["detail"] < 0.1 * swapped["detail"]
+
+
+def test_features_and_their_distribution_are_the_teachers(backbone: Path) -> None:
+    based = add_branches(model("compact"), LORA)
+    select_variant(based, VARIANTS["none"])
+    batch = as_taught(based)
+    weights = StepWeights(Weights(0.0, 1.0, 0.0, 0.0), AuxLossWeights(distribution=1.0), 0.0)
+    perceptual = PerceptualDistance(backbone)
+
+    def losses(batch: TaughtBatch) -> dict[str, torch.Tensor]:
+        return based_losses(based, batch, weights, perceptual, default_rng(0), Runtime("fp32"), pairs=False)
+
+    terms, swapped = losses(batch), losses(batch._replace(clean=batch.taught, taught=batch.clean))
+    for name in ("perceptual", "distribution"):
+        assert terms[name] < 0.2 * swapped[name], name
+    assert torch.equal(terms["total"], terms["perceptual"] + terms["distribution"])
+
+
+def test_a_run_goes_on_with_the_same_perceptual_network_alone(
+    name: str, tmp_path: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_base(tmp_path / "base", name, NARROW[name](), "licence", {})
+    noise_cache(tmp_path / "cache")
+    (tmp_path / "config.toml").write_text(CONFIG.format(name=name).replace("perceptual = 0.0", "perceptual = 0.1"))
+    call = ["train", "--config", str(tmp_path / "config.toml"), "--base", str(tmp_path / "base"), "--flow", "tiny"]
+    call += ["--data", str(tmp_path / "cache"), "--out", str(tmp_path / "run"), "--precision", "fp32", "--workers", "0"]
+    assert main([*call, "--backbone", str(backbone), "--until", "1"]) == 0
+    other = onnx.load(backbone)
+    other.producer_name = "another"
+    onnx.save(other, tmp_path / "other.onnx")
+    assert main([*call, "--backbone", str(tmp_path / "other.onnx")]) == 1
+    assert "another perceptual network" in capsys.readouterr().err
+    assert main([*call, "--backbone", str(backbone), "--until", "2"]) == 0
+
+
+def test_options_that_would_not_be_looked_at_are_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_base(tmp_path / "base", name, NARROW[name](), "licence", {})
+    (tmp_path / "config.toml").write_text(CONFIG.format(name=name))
+    call = ["train", "--config", str(tmp_path / "config.toml"), "--base", str(tmp_path / "base"), "--flow", "tiny"]
+    call += ["--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert main([*call, "--prompt", "sharp"]) == 1
+    assert "--prompt is for a Stable Diffusion base" in capsys.readouterr().err
+    call = ["export", "--base", str(tmp_path / "base"), "--checkpoint", "none", "--out", str(tmp_path / "pack")]
+    assert main([*call, "--prompt-embedding", "none"]) == 1
+    assert "--prompt-embedding is for a Stable Diffusion base" in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_no_branches(tmp_path: Path) -> None:
+    save_base(tmp_path / "base", "compact", NARROW["compact"](), "licence", {})
+    base = load_base(tmp_path / "base").sha256
+    state = trained_state(add_branches(model("compact"), LORA))
+    lacking = {name: value for name, value in state.items() if not name.startswith("flow.")}
+    checkpoint = Checkpoint(1, 0, {"lora": asdict(LORA)}, lacking, lacking, {}, base)
+    with pytest.raises(UserError, match="flow"):
+        based_parts(tmp_path / "base", checkpoint, VARIANTS["both"], "p", {}, {})
 
 
 def test_a_cache_that_does_not_suffice_is_refused(tmp_path: Path) -> None:

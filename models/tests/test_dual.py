@@ -286,8 +286,14 @@ def test_configurations() -> None:
         dual_from_table({"perceptual_network": "vgg"})
     with pytest.raises(ValueError, match="distribution compares features of the perceptual network"):
         dual_from_table({"architecture": "tiny", "windows": 1, "schedule": NO_SCORE, "detail": {"distribution": 1.0}})
-    with pytest.raises(ValueError, match="distribution compares with a teacher"):
-        dual_from_table({"detail": {"distribution": 1.0}})
+    for weight in ("distribution", "teacher"):
+        with pytest.raises(ValueError, match="teacher and distribution compare with a teacher"):
+            dual_from_table({"detail": {weight: 1.0}})
+    with pytest.raises(ValueError, match="windows and text_share"):
+        dual_from_table({"text_share": 0.5})
+    for setting in ({"flow": 1.0}, {"lora": {"train_flow": True}}, {"checkpointing": True}, {"stills": {"detail": 1.0}}):
+        with pytest.raises(ValueError, match="leave"):
+            dual_from_table({"architecture": "tiny", "windows": 1, "schedule": NO_SCORE} | setting)
     with pytest.raises(ValueError, match=r"\[lora\] has no rank"):
         dual_from_table({"lora": {"rank": 4}})
     with pytest.raises(ValueError, match="targets: vae is none of"):

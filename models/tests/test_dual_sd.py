@@ -196,6 +196,12 @@ def test_the_command_trains_and_says_what_is_missing(
     assert main([*again, "--init", str(tmp_path / "foreign")]) == 1
     assert "holds no branches of the base" in capsys.readouterr().err
     assert main([*again, "--init", str(tmp_path / "run")]) == 0
+    kept = tmp_path / "kept.safetensors"
+    assert main(["weights", "--checkpoint", str(tmp_path / "run"), "--out", str(kept)]) == 0
+    export = ["export", "--base", str(folder / "base"), "--checkpoint", str(kept), "--out", str(tmp_path / "pack")]
+    export += ["--prompt-embedding", str(folder / "prompt.npy"), "--dtype", "fp32", "--tile", "64", "--check", "none"]
+    assert main(export) == 0
+    assert (tmp_path / "pack" / "pack.toml").is_file()
     moved = load_checkpoint(tmp_path / "again").ema
     assert all((trained[name] - moved[name]).abs().max() < 0.05 for name in trained)
 

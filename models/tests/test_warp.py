@@ -33,11 +33,11 @@ def test_warping_by_rows_is_flow_warp(reach: float) -> None:
 
 def test_retrieval_looks_no_further_than_its_window() -> None:
     torch.manual_seed(0)
-    retrieval = LocalRetrieval(4, 8, 8, window=3, warped_channels=2)
+    retrieval = LocalRetrieval(4, 8, 8, window=3)
     with torch.no_grad():
         retrieval.project.weight.normal_()
         retrieval.threshold.bias.fill_(-1.0)
-        latent, warped = torch.rand(1, 4, 24, 24), torch.rand(1, 2, 24, 24)
+        latent, warped = torch.rand(1, 4, 24, 24), torch.rand(1, 4, 24, 24)
         changed = warped.clone()
         changed[..., 12, 12] += 1.0
         difference = (retrieval(latent, changed) - retrieval(latent, warped)).abs().amax(dim=(0, 1))

@@ -17,7 +17,7 @@ _dloralvsr_values() {
 _dloralvsr() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local options='--scale --height --fit --size --start --end --frames --preview --force --resume --out --format --strict --stream --fps --deinterlace --codec --crf
-    --speed-preset --hw --json --list-devices --install-runtime --help --model --provider --precision --device-id --threads
+    --speed-preset --hw --json --list-devices --install-runtime --help --version --model --provider --precision --device-id --threads
     --color-fix --tile-size --tile-overlap --scene-threshold --restore-interval
     --temporal-blend --cache-dir'
   case $before in

@@ -14,6 +14,9 @@ pub enum OpenError {
     /// ONNX Runtime is not there, or does not take the pack.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// A fault of the plugin.
+    #[error("opening it panicked, which is a fault of the plugin; what is on the standard error says where: report it")]
+    Panicked,
 }
 
 /// The message for a model that could not be opened.
@@ -23,6 +26,7 @@ pub fn of_opening(error: &OpenError) -> gst::ErrorMessage {
         OpenError::Pack(_) => gst::ResourceError::OpenRead,
         OpenError::Runtime(RuntimeError::LibraryNotFound { .. }) => gst::ResourceError::NotFound,
         OpenError::Runtime(_) => gst::ResourceError::Settings,
+        OpenError::Panicked => gst::ResourceError::Failed,
     };
     gst::error_msg!(code, ("The model could not be opened: {error}"))
 }

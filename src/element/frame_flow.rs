@@ -228,7 +228,9 @@ impl<'s> FrameFlow<'s> {
         output: &mut gst::BufferRef,
     ) -> Result<Fate, FrameError> {
         let started = Instant::now();
-        let propagated = self.session.write_bypass(caps, frame, propagates, output)?;
+        let propagated = self
+            .session
+            .write_bypass(caps, frame, propagates, self.request.write, output)?;
         let took = started.elapsed();
         self.control(|controller, now| controller.bypassed(now, took, propagated));
         Ok(Fate::Bypassed { took, propagated })

@@ -123,6 +123,11 @@ impl DloralVsr {
             self.stats.lock().dropped();
             return;
         };
+        // It was written while the run ended: what it comes into is the next one.
+        if session.is_flushing() {
+            self.stats.lock().dropped();
+            return;
+        }
         self.account(&fate, &messages, &request);
         let pushed = match fate {
             Ok(Fate::Dropped | Fate::Refused) => {

@@ -170,6 +170,9 @@ impl DloralVsr {
     /// Opens the model that the settings name now, beside the running stream.
     fn replace_model(&self) {
         let Some(session) = self.session() else { return };
+        if session.give_up_replacement() {
+            model::post_cancelled(&self.obj());
+        }
         let request = self.settings.lock().model_request();
         let element = self.obj().downgrade();
         let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Warning);
@@ -283,6 +286,7 @@ impl BaseTransformImpl for DloralVsr {
         *self.refused.lock() = None;
         let hook = self.hook.lock().clone();
         let request = self.settings.lock().model_request();
+        let model = request.model.clone();
         let element = self.obj().downgrade();
         let pushing = element.clone();
         let load = move |promise: &ModelPromise| model::open(&element, &request, promise, OnFailure::Error);
@@ -296,6 +300,10 @@ impl BaseTransformImpl for DloralVsr {
             }
         })?;
         *self.session.lock() = Some(session);
+        // Another may have been set meanwhile, when there was no run to tell.
+        if self.settings.lock().model_request().model != model {
+            self.replace_model();
+        }
         Ok(())
     }
 

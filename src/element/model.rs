@@ -1,5 +1,6 @@
 //! Opening the model, with its progress on the bus.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
 use gst::glib;
@@ -33,7 +34,7 @@ pub fn open(element: &glib::WeakRef<DloralVsr>, request: &ModelRequest, promise:
         }
     };
     tell(gst::ProgressType::Start, "Opening the model");
-    match load(request, promise.cancellation(), &mut |text| {
+    match load_caught(request, promise.cancellation(), &mut |text| {
         tell(gst::ProgressType::Continue, text)
     }) {
         Ok(model) => {
@@ -70,6 +71,16 @@ pub fn post_kept_model(element: &DloralVsr, cause: &str) {
 /// Ends the progress of a model that is not waited for any more.
 pub fn post_cancelled(element: &DloralVsr) {
     post_progress(element, gst::ProgressType::Canceled, "The model is not needed any more");
+}
+
+/// As [`load`]; a panic is an error like others, since nobody else would tell of it.
+fn load_caught(
+    request: &ModelRequest,
+    cancel: &OpenCancel,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Arc<Model>, OpenError> {
+    let loaded = catch_unwind(AssertUnwindSafe(|| load(request, cancel, tell)));
+    loaded.unwrap_or(Err(OpenError::Panicked))
 }
 
 fn load(request: &ModelRequest, cancel: &OpenCancel, tell: &mut dyn FnMut(&str)) -> Result<Arc<Model>, OpenError> {

@@ -181,7 +181,7 @@ impl Timing {
         let (mut reason, since) = self.slow?;
         let lasts = running_time
             .zip(since)
-            .is_none_or(|(now, since)| now - since >= SLOW_FOR);
+            .is_none_or(|(now, since)| now.saturating_sub(since) >= SLOW_FOR);
         if !lasts || !self.take_warning() {
             return None;
         }

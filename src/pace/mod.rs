@@ -6,7 +6,7 @@
 //! | [`overload`] | the states restoring, bypassing and dropping: which a frame falls into, and when they change |
 //! | [`gaps`] | whether a frame follows the one before it, or frames are missing between them |
 //! | [`lag`] | whether frames fall behind ever further where every one is waited for |
-//! | [`latency`] | how long frames are given here, and what a LATENCY query is answered |
+//! | [`latency`] | how long frames are given, of all latencies that are known |
 
 pub mod gaps;
 pub mod lag;

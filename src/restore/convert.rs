@@ -28,16 +28,15 @@ fn unpack_row<const N: usize, const R: usize, const G: usize, const B: usize>(fr
     pixels.for_each(|(from, to)| *to = [from[R], from[G], from[B]]);
 }
 
-/// Writes the alpha of `view` as a packed plane into `plane`; false if the layout has none.
-pub(super) fn unpack_alpha(view: &PixelView<'_>, plane: &mut Vec<u8>) -> bool {
+/// Writes the alpha of `view` as a packed plane into `plane`, which is empty if the layout has none.
+pub(super) fn unpack_alpha(view: &PixelView<'_>, plane: &mut Vec<u8>) {
     plane.clear();
     let Some(offset) = view.layout.alpha_offset() else {
-        return false;
+        return;
     };
     for row in view.rows() {
         plane.extend(row.as_chunks::<4>().0.iter().map(|pixel| pixel[offset]));
     }
-    true
 }
 
 /// Writes packed RGB, and a packed alpha plane if both are there, into `view`. Unused bytes, and alpha for which there

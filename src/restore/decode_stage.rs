@@ -15,11 +15,20 @@ use super::tiles::{self, DecodeScratch};
 use super::upscale::{Samples, Upscaler};
 use super::{RestoreError, SCALE, convert};
 
+/// Memory ran out.
+struct Reduced {
+    /// With graphs of this pack.
+    set: Arc<GraphSet>,
+    /// With this tile size.
+    tile_size: u32,
+    /// Which is taken instead.
+    plan: Arc<FramePlan>,
+}
+
 /// Makes pictures of restored latents, one frame independent of the other. Pictures are packed u8 RGB.
 #[derive(Default)]
 pub(super) struct DecodeStage {
-    /// The tile size with which memory ran out, and the plan that is taken instead.
-    reduced: Option<(u32, Arc<FramePlan>)>,
+    reduced: Option<Reduced>,
     /// The input without padding, where it has some at the right.
     unpadded: Vec<u8>,
     /// The bicubic picture of the input as it came, into which no padding gets: the colour fix's reference.
@@ -70,12 +79,12 @@ impl DecodeStage {
         Ok((report, input))
     }
 
-    /// The plan to decode by: the frame's own, if memory has not run out with this tile size.
-    fn plan(&mut self, set: &GraphSet, plan: &Arc<FramePlan>, settings: &Settings) -> Arc<FramePlan> {
+    /// The plan to decode by: the frame's own, if memory has not run out with this pack and this tile size.
+    fn plan(&mut self, set: &Arc<GraphSet>, plan: &Arc<FramePlan>, settings: &Settings) -> Arc<FramePlan> {
         match &self.reduced {
-            Some((tile_size, reduced)) if *tile_size == settings.tile_size => {
-                if reduced.input == plan.input {
-                    return reduced.clone();
+            Some(reduced) if reduced.tile_size == settings.tile_size && reduced.set.is_of_same_pack(set) => {
+                if reduced.plan.input == plan.input {
+                    return reduced.plan.clone();
                 }
                 self.reduce(set, plan, settings)
             }
@@ -83,10 +92,14 @@ impl DecodeStage {
         }
     }
 
-    fn reduce(&mut self, set: &GraphSet, plan: &FramePlan, settings: &Settings) -> Arc<FramePlan> {
-        let reduced = Arc::new(FramePlan::new(&set.geometry, settings, plan.input, true));
-        self.reduced = Some((settings.tile_size, reduced.clone()));
-        reduced
+    fn reduce(&mut self, set: &Arc<GraphSet>, plan: &FramePlan, settings: &Settings) -> Arc<FramePlan> {
+        let plan = Arc::new(FramePlan::new(&set.geometry, settings, plan.input, true));
+        self.reduced = Some(Reduced {
+            set: set.clone(),
+            tile_size: settings.tile_size,
+            plan: plan.clone(),
+        });
+        plan
     }
 
     /// Decodes into `self.decoded`, and crops that in place.

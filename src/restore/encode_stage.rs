@@ -64,12 +64,19 @@ impl EncodeStage {
         }
     }
 
-    /// Takes effect with the next frame; the window stays as it is, so that the graphs have to be of the same pack.
+    /// Takes effect with the next frame. With graphs of the same pack the window stays as it is; with those of another it
+    /// is empty, and nothing is known of their memory.
     pub fn set_graphs(&mut self, set: &Arc<GraphSet>) {
-        if !Arc::ptr_eq(&self.set, set) {
-            self.set = set.clone();
-            self.plan = None;
+        if Arc::ptr_eq(&self.set, set) {
+            return;
         }
+        if !self.set.is_of_same_pack(set) {
+            self.previous = None;
+            self.batch = set.graphs.restorer_batch();
+            self.reduced = false;
+        }
+        self.set = set.clone();
+        self.plan = None;
     }
 
     /// Takes effect with the next frame; the window stays as it is. Another tile size is tried as it is, whatever the

@@ -77,9 +77,10 @@ impl OutputWriter {
         self.propagation.blend(frame, picture, share);
     }
 
-    /// Writes the frame upscaled by [`Upscaler`]: bypassed, with the mean colours that the restored frames before it
-    /// had, which approach its own within some frames. If it `propagates`, with the detail of the frame that was
-    /// [kept](Self::keep) last, moved along the optical flow; says whether there was one.
+    /// Writes the frame upscaled by [`Upscaler`]: bypassed. If it `propagates`, with the detail of the frame that was
+    /// [kept](Self::keep) last, moved along the optical flow; says whether there was one. `blended`, as in
+    /// [`write_blended`](Self::write_blended), it has the mean colours that the restored frames before it had, which
+    /// approach its own within some frames; with detail it is one of those itself.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -87,6 +88,7 @@ impl OutputWriter {
         &mut self,
         frame: &Frame,
         propagates: bool,
+        blended: bool,
         output: impl Into<PictureViewMut<'o>>,
     ) -> Result<bool, RestoreError> {
         let mut bicubic = std::mem::take(&mut self.bicubic);
@@ -96,7 +98,11 @@ impl OutputWriter {
             .upscale(frame.rgb(), frame.width(), frame.height(), Samples::Rgb, &mut bicubic);
         let written = upscaled.and_then(|()| {
             let propagated = propagates && self.propagation.show(frame, &mut bicubic);
-            self.transition.bypassed(&mut bicubic);
+            match propagated {
+                _ if !blended => {}
+                true => self.transition.restored(frame.rgb(), &mut bicubic),
+                false => self.transition.bypassed(&mut bicubic),
+            }
             self.write(frame, &bicubic, output)?;
             Ok(propagated)
         });

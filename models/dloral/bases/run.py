@@ -21,6 +21,9 @@ def base_of_run(run: Path, out: Path) -> None:
     prefix = "network."
     network = NETWORKS[OWN]()
     weights = {name.removeprefix(prefix): value for name, value in checkpoint.ema.items() if name.startswith(prefix)}
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(f"{run} has other layers than the base {OWN} has: it is a run of another version") from error
     save_base(out, OWN, network, LICENCE, {"steps": str(checkpoint.step), "seed": str(checkpoint.seed)})
     print(f"{out}: {OWN}, {sum(value.numel() for value in weights.values()):,} parameters, of {run}")

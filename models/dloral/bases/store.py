@@ -53,7 +53,10 @@ def load_base(folder: Path) -> Base:
         raise UserError(f"{folder} lacks {LICENCE}: its weights may not be passed on without it; make the base anew")
     if not (folder / WEIGHTS).is_file() or _sha256(folder / WEIGHTS) != expected:
         raise UserError(f"{folder / WEIGHTS} is missing or not the file that {DESCRIPTION} names: make the base anew")
-    network.load_state_dict(load_file(folder / WEIGHTS))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise UserError(f"{folder / WEIGHTS} has other layers than the base {name} has: make the base anew") from error
     return Base(name, network.eval().requires_grad_(False).to(memory_format=torch.channels_last), expected)
 
 

@@ -22,6 +22,7 @@ from dloral.model.variants import Variant
 from dloral.model.warp import warp_by_rows
 from dloral.train.base_config import OWN
 from dloral.train.checkpoint import Checkpoint
+from dloral.train.dual.based import trained_state
 from dloral.train.tables import build_part
 
 # All is local: a body of 33 convolutions sees 33 samples to each side, of which half carry next to nothing. What tiles
@@ -124,6 +125,8 @@ def based_parts(
     if checkpoint.base != restorer.sha256:
         raise UserError(f"the branches were trained on another base than {base}: give that one")
     model = add_branches(BasedModel(restorer.network), build_part(LoraConfig, checkpoint.config["lora"], "lora"))
+    if wrong := trained_state(model).keys() ^ checkpoint.ema.keys():
+        raise UserError(f"the branches do not fit the base {base}: {min(wrong)} is in one of them only")
     model.load_state_dict(checkpoint.ema, strict=False)
     model = merged(model.to(memory_format=torch.contiguous_format), variant, detail_strength).eval()
     model.warp = warp_by_rows

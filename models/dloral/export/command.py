@@ -8,11 +8,15 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from dloral.arguments import refuse_given
 from dloral.errors import UserError
 from dloral.export.pack import CHECKS, PackParts, write_pack
 from dloral.manifest import GRAPHS
 from dloral.model.variants import VARIANTS
 from dloral.quality import read_quality
+
+SD_ONLY = ("dtype", "target", "prompt", "prompt_embedding", "tile", "overlap", "codec")
+"""Options of :class:`SdOptions`, which has their defaults."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,17 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     published = parser.add_argument_group(
         "Stable Diffusion", "published weights or branches of our own; needs the extra sd"
     )
-    published.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="arithmetic inside the graphs")
+    published.add_argument("--dtype", choices=("fp16", "fp32"), help="arithmetic inside the graphs; default: fp16")
     published.add_argument(
         "--target",
         choices=("plain", "cuda"),
-        default="plain",
-        help="plain: runs everywhere, best for TensorRT; cuda: fused operators that only ONNX Runtime's CUDA has",
+        help="plain (default): runs everywhere, best for TensorRT; cuda: fused operators that only ONNX Runtime's CUDA "
+        "has",
     )
-    published.add_argument("--prompt", default="", help="text for the base's text encoder")
+    published.add_argument("--prompt", help="text for the base's text encoder; default: none")
     published.add_argument("--prompt-embedding", type=Path, help="NumPy file, float32 [1,77,D], in place of --prompt")
-    published.add_argument("--tile", type=int, default=96, help="the restorer's tile in latent samples, at least 64")
-    published.add_argument("--overlap", type=int, default=32, help="of neighbouring tiles, in latent samples")
+    published.add_argument("--tile", type=int, help="the restorer's tile in latent samples, at least 64; default: 96")
+    published.add_argument("--overlap", type=int, help="of neighbouring tiles, in latent samples; default: 32")
     published.add_argument("--codec", type=Path, help="folder of a TAESD, in place of the base's autoencoder")
 
 
@@ -75,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     quality = read_quality(args.quality) if args.quality else {}
     name = args.name or args.out.name
     if (args.base / "base.toml").is_file():
+        refuse_given(args, SD_ONLY, "is for a Stable Diffusion base")
         parts = _based(args, name, provenance, quality)
     else:
         parts = _published(args, name, provenance, quality)
@@ -102,18 +107,13 @@ def _published(args: argparse.Namespace, name: str, provenance: dict[str, str], 
         raise UserError(
             f"Stable Diffusion needs the Python package {error.name!r}: in a checkout, pip install -e 'models[sd]'"
         ) from error
+    given = {name: value for name in SD_ONLY if (value := getattr(args, name)) is not None}
     options = SdOptions(
         base=args.base,
         checkpoint=args.checkpoint,
-        dtype=args.dtype,
-        prompt=args.prompt,
-        prompt_embedding=args.prompt_embedding,
         detail_strength=args.detail_strength,
-        tile=args.tile,
-        overlap=args.overlap,
-        codec=args.codec,
         branches=args.branches,
-        target=args.target,
+        **given,
     )
     return sd_parts(options, name, provenance, quality)
 

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def calibration_frames(data: list[Path], cache: Path, windows: int, seed: int) -> list[NDArray[np.uint8]]:
-    """Pairs of degraded frames [2, H, W, 3], as training makes them."""
+    """Pairs of degraded frames [2, H, W, 3], by the default degradation: blur, noise, JPEG and H.264 alone."""
     sources = open_sources(data, cache, CALIBRATION.clip_frames, CALIBRATION.clip_size)
     steps = -(-windows // CALIBRATION.size)
     batches = Batches(sources, Degradation(), CALIBRATION, seed, steps)
@@ -83,7 +83,8 @@ def calibration_frames(data: list[Path], cache: Path, windows: int, seed: int) -
 def quantise(
     source: Path, out: Path, frames: list[NDArray[np.uint8]], quality: dict[str, float] | None = None
 ) -> float:
-    """Write ``source`` with a form in 8 bits to ``out``; returns the PSNR in dB between the pictures of ``frames``.
+    """Write ``source`` with a form in 8 bits to ``out``; returns the PSNR in dB between the pictures of ``frames``, which
+    the ranges were read off too.
 
     ``quality``: figures measured of the form in 8 bits, in place of those of ``source``.
 
@@ -92,7 +93,7 @@ def quantise(
     """
     manifest = open_pack(source)
     table = tomllib.loads((source / "pack.toml").read_text(encoding="utf-8"))
-    if table.get("precision") != "fp32" or manifest.int8 or table["provenance"].get("base") != OWN:
+    if table.get("precision") != "fp32" or manifest.int8 or table.get("provenance", {}).get("base") != OWN:
         raise UserError(f"{source} is not a pack of the base {OWN} in fp32 alone: only those get a form in 8 bits")
     feeds, pictures = _run(source, {}, frames)
     with fresh_folder(out) as fresh:

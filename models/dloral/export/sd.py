@@ -21,7 +21,10 @@ from dloral.model.sd.prompt import embed_prompt, read_embedding
 from dloral.model.sd.retrieval import blocks_for
 from dloral.model.variants import VARIANTS
 from dloral.train.checkpoint import CHECKPOINT_SUFFIX, Checkpoint, load_checkpoint
+from dloral.train.weights_file import SUFFIX
 
+LICENCE = "LicenseRef-CreativeML-OpenRAILpp-M"
+"""Of Stable Diffusion 2.1, whose weights are in the pack."""
 MIN_LATENT = 64
 """The reference takes nothing smaller: its training crops were of this size, and retrieval depends on the area."""
 CODEC_SIZES = GraphSizes(tile=224, overlap=32, min=8, multiple=1)
@@ -45,7 +48,6 @@ class SdOptions:
     branches: str = "both"
     """Of ``VARIANTS``, where ``checkpoint`` is a run of our own training."""
     target: str = "plain"
-    licence: str = "LicenseRef-CreativeML-OpenRAILpp-M"
 
 
 def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality: dict[str, float]) -> PackParts:
@@ -80,7 +82,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
         decoder_sizes=CODEC_SIZES,
         color_fix="adain",
         precision=options.dtype,
-        licence=options.licence,
+        licence=LICENCE,
         provenance=_provenance(options, trained) | provenance,
         quality=quality,
         for_cuda=options.target == "cuda",
@@ -91,7 +93,7 @@ def sd_parts(options: SdOptions, name: str, provenance: dict[str, str], quality:
 
 def _is_our_own(checkpoint: Path) -> bool:
     """Whether it is a run of our own training, and not the published ``model.pkl``."""
-    return checkpoint.is_dir() or checkpoint.suffix == CHECKPOINT_SUFFIX
+    return checkpoint.is_dir() or checkpoint.suffix in (CHECKPOINT_SUFFIX, SUFFIX)
 
 
 def _restorer(

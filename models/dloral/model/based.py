@@ -38,8 +38,8 @@ class BasedModel(nn.Module):
         self.network = network
         width = network.width
         self.flow = PyramidFlow(FLOW_LEVELS, FLOW_WIDTH)
-        self.retrieval = LocalRetrieval(width, KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW, network.carried)
-        self.fuse = nn.Conv2d(network.carried + width, width, 1)
+        self.retrieval = LocalRetrieval(width, KEY_CHANNELS, VALUE_CHANNELS, RETRIEVAL_WINDOW)
+        self.fuse = nn.Conv2d(2 * width, width, 1)
         self._start_as_base(width)
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class BasedModel(nn.Module):
 
     def restore(self, latent: Tensor, latent_prev: Tensor, flow: Tensor) -> Tensor:
         """The restored latent: the prior on the fusion of [warped z_prev, z']."""
-        warped = self.warp(latent_prev[:, : self.network.carried], flow)
+        warped = self.warp(latent_prev, flow)
         fused = self.fuse(torch.cat([warped, self.retrieval(latent, warped)], dim=1))
         return self.network.restore(fused)
 
@@ -87,13 +87,11 @@ def add_branches(model: BasedModel, lora: LoraConfig) -> BasedModel:
     return model.requires_grad_(requires_grad=False)
 
 
-def stage_parameters(model: BasedModel, stage: str, lora: LoraConfig) -> list[nn.Parameter]:
+def stage_parameters(model: BasedModel, stage: str) -> list[nn.Parameter]:
     """What a stage trains: the consistency stage retrieval, fusion and C-LoRA, the detail stage D-LoRA alone."""
     parameters = branch_parameters(model, stage)
     if stage == CONSISTENCY:
         parameters += [*model.retrieval.parameters(), *model.fuse.parameters()]
-        if lora.train_flow:
-            parameters += model.flow.parameters()
     return parameters
 
 

@@ -14,25 +14,19 @@ from dloral.model.layers import zero_bias
 
 
 class LocalRetrieval(nn.Module):
-    """``latent`` [B, C, h, w] and ``warped`` (previous latent, aligned) [B, M, h, w] to z' [B, C, h, w]; h, w even."""
+    """``latent`` and ``warped`` (the previous latent, aligned), both [B, C, h, w], to z' [B, C, h, w]; h, w even.
+
+    Positions are of every second sample, so that a window of three reaches six samples; its sum is divided by nine.
+    """
 
     shifts: Tensor
 
-    def __init__(
-        self,
-        latent_channels: int,
-        key_channels: int,
-        value_channels: int,
-        window: int,
-        warped_channels: int | None = None,
-    ) -> None:
-        """``warped_channels``: M, where that is not C."""
+    def __init__(self, latent_channels: int, key_channels: int, value_channels: int, window: int) -> None:
         super().__init__()
-        warped_channels = warped_channels or latent_channels
         self.window = window
         self.query = nn.Conv2d(latent_channels, key_channels, 2, stride=2)
-        self.key = nn.Conv2d(warped_channels, key_channels, 2, stride=2)
-        self.value = nn.Conv2d(warped_channels, value_channels, 2, stride=2)
+        self.key = nn.Conv2d(latent_channels, key_channels, 2, stride=2)
+        self.value = nn.Conv2d(latent_channels, value_channels, 2, stride=2)
         self.threshold = nn.Conv2d(key_channels, 1, 1)
         self.project = nn.ConvTranspose2d(value_channels, latent_channels, 2, stride=2)
         nn.init.normal_(self.project.weight, std=0.02)

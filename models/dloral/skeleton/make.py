@@ -29,7 +29,7 @@ def make_skeleton(pack: Path, out: Path) -> int:
     """
     manifest = open_pack(pack)
     graphs = [name for name in manifest.files if name.endswith(".onnx")]
-    with fresh_folder(out, mark=RECIPE, kind="a skeleton") as fresh:
+    with fresh_folder(out, RECIPE, "a skeleton", {*graphs, "pack.toml", "LICENSE"}) as fresh:
         recipe = {name: _strip(pack, name, fresh) for name in graphs}
         for name in {"LICENSE"} & manifest.files.keys():
             shutil.copyfile(pack / name, fresh / name)

@@ -34,7 +34,8 @@ def make_study(
     """
     runners = {name: PackRunner(pack, threads=threads) for name, pack in packs.items()}
     counts = [no_reference_frames(clip, max_frames) for clip in clips]
-    with fresh_folder(folder, MARK, "a study") as fresh, tqdm(total=sum(counts), unit="frame", disable=None) as bar:
+    own, total = (MARK, PAGE, _MEDIA), sum(counts)
+    with fresh_folder(folder, MARK, "a study", own) as fresh, tqdm(total=total, unit="frame", disable=None) as bar:
         (fresh / _MEDIA).mkdir()
         entries = [{"name": clip.stem, "videos": _restore(clip, runners, fresh, max_frames, bar)} for clip in clips]
         study = {"study": secrets.token_hex(8), "format": FORMAT, "packs": list(packs), "clips": entries}

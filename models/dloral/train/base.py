@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from dloral.data.taught import TaughtBatch, TaughtBatches
 from dloral.model.based import BasedModel
 from dloral.model.bases import NETWORKS
-from dloral.train.base_config import BaseConfig, base_from_table
+from dloral.train.base_config import OWN, BaseConfig, base_from_table
 from dloral.train.dual.based import based_losses
 from dloral.train.dual.step import StepWeights
 from dloral.train.perceptual import perceptual_loss
 from dloral.train.runtime import Runtime
 from dloral.train.schedule import Weights
-from dloral.train.task import Places
+from dloral.train.task import Places, backbone_setting
 from dloral.train.taught import open_cache, taught_batches
 
 
@@ -28,9 +28,9 @@ class BaseTask:
 
     def __init__(self, config: BaseConfig, places: Places) -> None:
         """``places.data``: the teacher's cache."""
-        self.config, self.optimizer = config, config.optimizer
+        self.config, self.places, self.optimizer = config, places, config.optimizer
         self.cache = open_cache(places)
-        self.model = BasedModel(NETWORKS[config.architecture]())
+        self.model = BasedModel(NETWORKS[OWN]())
         self.perceptual: nn.Module | None = None
         if config.perceptual > 0.0:
             self.perceptual = perceptual_loss(config.perceptual_network, places.backbone)
@@ -42,7 +42,10 @@ class BaseTask:
         return base_from_table(table).to_table()
 
     def setting(self) -> dict[str, str]:
-        return {"teacher": self.cache.sha256()}
+        setting = {"teacher": self.cache.sha256()}
+        if self.perceptual is not None:
+            setting |= backbone_setting(self.config.perceptual_network, self.places.backbone)
+        return setting
 
     def state(self) -> dict[str, Tensor]:
         state = self.model.state_dict()

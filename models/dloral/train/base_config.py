@@ -54,6 +54,8 @@ def base_from_table(table: dict[str, Any]) -> BaseConfig:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}")
     if (network := table.get("perceptual_network", "mobilenet")) not in NETWORKS:
         raise ValueError(f"perceptual_network {network!r} is none of {', '.join(NETWORKS)}")
+    if (architecture := table.get("architecture", OWN)) != OWN:
+        raise ValueError(f"architecture {architecture!r}: a base is trained of {OWN!r} alone")
     parts: dict[str, Any] = {name: build_part(part, table.get(name, {}), name) for name, part in PARTS.items()}
     config = BaseConfig(**parts, **{name: table[name] for name in plain & set(table)})
     check_distribution(config.loss, config.perceptual, network)

@@ -46,6 +46,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     aside.rename(folder / LATEST)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run in ``folder`` would go on."""
+    return (folder / LATEST).is_file()
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint file, the latest of a run's folder, or a file of weights alone, which no run goes on from."""
     file = path / LATEST if path.is_dir() else path

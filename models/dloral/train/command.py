@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from dloral.arguments import positive
+from dloral.arguments import positive, refuse_given
 from dloral.errors import UserError
 from dloral.shared import backbone_path
 from dloral.train.base import BaseTask
 from dloral.train.base_config import BaseConfig, base_from_table
-from dloral.train.checkpoint import load_checkpoint
+from dloral.train.checkpoint import has_checkpoint, load_checkpoint
 from dloral.train.config import parse_config
 from dloral.train.dual.config import RESTORERS, DualConfig, dual_from_table
 from dloral.train.loop import Trainer
@@ -64,10 +64,8 @@ def run(args: argparse.Namespace) -> None:
         if args.init is not None and load_checkpoint(args.init).base != task.base:
             raise UserError(f"{args.init} holds no branches of the base that --base names: branches start from those")
     else:
-        if args.base is not None:
-            raise UserError(
-                f"{args.config} trains no branches, so it takes no --base: --init starts from other weights"
-            )
+        wrong = ("base", "flow", "prompt", "prompt_embedding", "negative_embedding")
+        refuse_given(args, wrong, f"is for branches, and {args.config} trains none: --init starts from other weights")
         task = BaseTask(config, places)
     trainer = Trainer(task, args.out, args.seed, Runtime(args.precision))
     if args.init is not None:
@@ -77,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _dual_task(config: DualConfig, args: argparse.Namespace, places: Places) -> Task:
     if config.architecture in RESTORERS:
+        refuse_given(args, ("prompt", "prompt_embedding", "negative_embedding"), "is for a Stable Diffusion base")
         return _restorer_task(config, args, places)
     if args.base is None:
         raise UserError("the branches are trained on a base: give its folder, in diffusers' layout, with --base")
@@ -99,6 +98,11 @@ def _restorer_task(config: DualConfig, args: argparse.Namespace, places: Places)
 
     if args.base is None:
         raise UserError("the branches are trained on a base: give its folder, made by dloral base, with --base")
+    if args.flow is None and args.init is None and not has_checkpoint(args.out):
+        raise UserError(
+            "the branches need a flow network that knows motion, and nothing here trains one: start from one with "
+            "--flow, as from that of the pack tiny (--flow tiny), or from another run with --init"
+        )
     flow = None if args.flow is None else flow_weights(args.flow)
     return BasedDual(config, load_restorer(args.base), flow, places)
 

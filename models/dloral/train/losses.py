@@ -80,17 +80,6 @@ def checker_loss(output: Tensor, clean: Tensor) -> Tensor:
     return 0.25 * diagonal.abs().mean()
 
 
-def weave_loss(output: Tensor, clean: Tensor) -> Tensor:
-    """Mean absolute difference of what alternates every two pixels, across or down, in two luma pictures [B, H, W].
-
-    As with :func:`checker_loss`, a ×4 enlargement can hardly know it: where it is wrong it is worse than nothing.
-    """
-    error = F.avg_pool2d(output - clean, 2, stride=1)
-    across = 2.0 * error[..., 2:-2] - error[..., :-4] - error[..., 4:]
-    down = 2.0 * error[..., 2:-2, :] - error[..., :-4, :] - error[..., 4:, :]
-    return 0.125 * (across.abs().mean() + down.abs().mean())
-
-
 def luma(picture: Tensor) -> Tensor:
     """[B, 3, H, W] to [B, H, W], BT.709."""
     return 0.2126 * picture[:, 0] + 0.7152 * picture[:, 1] + 0.0722 * picture[:, 2]

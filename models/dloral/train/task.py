@@ -8,6 +8,8 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from dloral.manifest import sha256
+from dloral.shared import backbone_path
 from dloral.train.config import OptimizerConfig
 from dloral.train.runtime import Runtime
 
@@ -20,6 +22,11 @@ class Places:
     out: Path
     backbone: Path | None
     """Network of the perceptual loss; None: the shared folder's."""
+
+
+def backbone_setting(network: str, backbone: Path | None) -> dict[str, str]:
+    """By which a run knows the network of its perceptual loss again; LPIPS has one set of weights."""
+    return {"perceptual network": network if network != "mobilenet" else sha256(backbone or backbone_path())}
 
 
 class Task(Protocol):

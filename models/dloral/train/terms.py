@@ -15,7 +15,6 @@ from dloral.train.losses import (
     luma,
     pixel_loss,
     temporal_loss,
-    weave_loss,
 )
 from dloral.train.motion import motion_loss
 
@@ -37,7 +36,6 @@ class AuxLossWeights:
     block: float = 0.0
     detail: float = 0.0
     checker: float = 0.0
-    weave: float = 0.0
     teacher: float = 0.0
     """Of the mean absolute difference from what the teacher makes, where there is one."""
     distribution: float = 0.0
@@ -75,6 +73,5 @@ def picture_terms(outputs: Pair, targets: Pair, weights: AuxLossWeights) -> dict
         "block": (weights.block, lambda: block_loss(*lumas)),
         "detail": (weights.detail, lambda: detail_loss(*lumas)),
         "checker": (weights.checker, lambda: checker_loss(*lumas)),
-        "weave": (weights.weave, lambda: weave_loss(*lumas)),
     }
     return {name: (weight, loss()) for name, (weight, loss) in losses.items() if weight > 0.0}

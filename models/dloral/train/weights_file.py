@@ -17,12 +17,19 @@ SUFFIX = ".safetensors"
 
 
 def write_weights(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file; whole or not there."""
+    """Write the file; whole or not there.
+
+    Raises :class:`UserError` where it cannot be written.
+    """
     tensors = {name: _halved(value) for name, value in checkpoint.ema.items()}
     said = {"step": checkpoint.step, "seed": checkpoint.seed, "base": checkpoint.base, "config": checkpoint.config}
     aside = path.with_name(f"{path.name}.part")
     aside.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, aside, {name: json.dumps(value) for name, value in said.items()})
+    try:
+        save_file(tensors, aside, {name: json.dumps(value) for name, value in said.items()})
+    except (OSError, SafetensorError) as error:
+        aside.unlink(missing_ok=True)
+        raise UserError(f"{path} could not be written ({error}): make room, and give the same command again") from error
     aside.rename(path)
 
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::options::Options;
-use crate::output::file_id;
+use crate::output::{file_id, with_suffix};
+use crate::terminal::say;
 use crate::{Failure, session};
 
 /// Endings of the files of a folder that are taken for videos.
@@ -29,10 +30,10 @@ pub fn restore(options: &Options, inputs: &[PathBuf], folder: &Path, format: &st
     let (mut failed, count) = (0, jobs.len());
     for (number, (input, output)) in jobs.into_iter().enumerate() {
         if output.exists() && !options.force && options.preview.is_none() {
-            eprintln!("{}: is there already", output.display());
+            say!("{}: is there already", output.display());
             continue;
         }
-        eprintln!("[{} of {count}]", number + 1);
+        say!("[{} of {count}]", number + 1);
         let one = Options {
             input: input.clone(),
             output,
@@ -43,7 +44,7 @@ pub fn restore(options: &Options, inputs: &[PathBuf], folder: &Path, format: &st
             Err(interrupted @ Failure::Interrupted(_)) => return Err(interrupted),
             Err(failure) => {
                 failed += 1;
-                eprintln!("error: {}: {failure}", input.display());
+                say!("error: {}: {failure}", input.display());
             }
         }
     }
@@ -61,7 +62,11 @@ fn plan(inputs: &[PathBuf], folder: &Path, format: &str) -> Result<Vec<(PathBuf,
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
     for input in inputs {
         for file in files(input)? {
-            let output = folder.join(file.file_stem().unwrap_or_default()).with_extension(format);
+            // What follows a dot within the name is no ending: `show.s01e01`.
+            let output = with_suffix(
+                &folder.join(file.file_stem().unwrap_or_default()),
+                &format!(".{format}"),
+            );
             if let Some(other) = taken.insert(output.clone(), file.clone()) {
                 return Err(Failure::Usage(format!(
                     "{} and {} would both become {}: restore them into two folders",
@@ -133,6 +138,21 @@ mod tests {
         let jobs = plan(&[folder.path().to_owned()], Path::new("out"), "mp4").unwrap();
         let names: Vec<_> = jobs.iter().map(|(_, output)| output.to_str().unwrap()).collect();
         assert_eq!(names, ["out/a.mp4", "out/b.mp4"]);
+    }
+
+    #[test]
+    fn names_are_kept_up_to_their_ending() {
+        let inputs = ["show.s01e01.mp4", "show.s01e02.mp4", "2024.05.01 12.30.07.avi"].map(PathBuf::from);
+        let jobs = plan(&inputs, Path::new("out"), "mkv").unwrap();
+        let names: Vec<_> = jobs.iter().map(|(_, output)| output.to_str().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "out/show.s01e01.mkv",
+                "out/show.s01e02.mkv",
+                "out/2024.05.01 12.30.07.mkv"
+            ]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gstdloralvsr::pack::Pack;
 use gstdloralvsr::runtime::{Model, ModelOptions, Provider};
 
+use crate::terminal::answer;
 use crate::trial::{HEIGHT, WIDTH, frame_time};
 use crate::{Failure, device_names};
 
@@ -29,7 +30,7 @@ const TIME: Duration = Duration::from_secs(1);
 pub fn list(model: Option<&str>) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::Failed(format!("the program cannot start itself: {error}"));
     let program = std::env::current_exe().map_err(cannot)?;
-    println!("{:<14} a picture of {WIDTH}x{HEIGHT}", "provider");
+    answer!("{:<14} a picture of {WIDTH}x{HEIGHT}", "provider");
     for provider in PROVIDERS {
         let mut command = Command::new(&program);
         command.args(["--time-provider", &provider.to_string()]);
@@ -40,7 +41,7 @@ pub fn list(model: Option<&str>) -> Result<(), Failure> {
             "" => "cannot run: its process has ended",
             said => said,
         };
-        println!("{provider:<14} {said}", provider = provider.to_string());
+        answer!("{provider:<14} {said}", provider = provider.to_string());
     }
     Ok(())
 }
@@ -48,8 +49,8 @@ pub fn list(model: Option<&str>) -> Result<(), Failure> {
 /// Times one provider, and prints what came of it; see [`list`].
 pub fn time(provider: &str, model: Option<&str>) {
     match measure(provider, model) {
-        Ok(text) => println!("{text}"),
-        Err(error) => println!("{}", error.replace('\n', " ")),
+        Ok(text) => answer!("{text}"),
+        Err(error) => answer!("{}", error.replace('\n', " ")),
     }
 }
 

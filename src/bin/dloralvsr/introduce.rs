@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::output::{Streams, codec};
 use crate::progress::clock;
 use crate::size::PictureSize;
+use crate::terminal::say;
 use crate::video::{Deinterlace, Transcoder};
 
 /// Output above this many pixels is warned about.
@@ -20,16 +21,13 @@ pub fn introduce(
     transcoder: &Transcoder,
     space: Option<String>,
 ) {
-    eprintln!("{}", source_of(options, input));
-    eprintln!("{}", result(options, input, size, transcoder));
+    say!("{}", source_of(options, input));
+    say!("{}", result(options, input, size, transcoder));
     let warnings = [large(options, input, size), hdr(input), space];
-    warnings
-        .into_iter()
-        .flatten()
-        .for_each(|text| eprintln!("warning: {text}"));
+    warnings.into_iter().flatten().for_each(|text| say!("warning: {text}"));
     notes(options, input, streams, transcoder)
         .iter()
-        .for_each(|text| eprintln!("note: {text}"));
+        .for_each(|text| say!("note: {text}"));
 }
 
 /// The input in a line.

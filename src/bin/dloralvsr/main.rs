@@ -23,11 +23,11 @@
 //! | `session.rs` | one run from the command line to the finished file |
 //! | `input/` | what the input holds, which stream is restored, whether it is whole |
 //! | `video/` | the GStreamer pipeline: the video decoded, restored, encoded |
-//! | `watch.rs`, `stall.rs` | the loop beside the pipeline: messages, Ctrl-C, and whether anything moves |
+//! | `watch.rs`, `stall.rs`, `signals.rs` | the loop beside the pipeline: messages, Ctrl-C, and whether anything moves |
 //! | `work.rs` | where the restored video is kept until the output is whole |
 //! | `finish/` | what becomes of the restored video in the end |
 //! | `output/` | what the output can hold; parts, the output's name, free space; the muxer |
-//! | `introduce.rs`, `progress.rs`, `messages.rs` | what the user sees |
+//! | `introduce.rs`, `progress.rs`, `messages.rs`, `terminal.rs` | what the user sees |
 //! | `element.rs`, `tools.rs` | GStreamer's elements and FFmpeg's programs, with errors that say what to do |
 
 mod batch;
@@ -47,8 +47,10 @@ mod progress;
 mod range;
 mod resume;
 mod session;
+mod signals;
 mod size;
 mod stall;
+mod terminal;
 mod tools;
 mod trial;
 mod video;
@@ -58,6 +60,7 @@ mod work;
 use std::process::ExitCode;
 
 use options::Command;
+use terminal::{answer, say};
 
 /// Why the program ends without a complete output, and with which exit status.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +84,15 @@ impl Failure {
             Failure::Interrupted(_) => ExitCode::from(130),
         }
     }
+
+    /// The same, followed by what is left of the work.
+    fn leaving(self, kept: &str) -> Self {
+        match self {
+            Failure::Usage(text) => Failure::Usage(format!("{text}; {kept}")),
+            Failure::Failed(text) => Failure::Failed(format!("{text}; {kept}")),
+            Failure::Interrupted(text) => Failure::Interrupted(format!("{text}; {kept}")),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -93,7 +105,7 @@ fn main() -> ExitCode {
             } else {
                 "error"
             };
-            eprintln!("{label}: {failure}");
+            say!("{label}: {failure}");
             failure.exit_code()
         }
     }
@@ -102,7 +114,11 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let options = match options::parse(lexopt::Parser::from_env())? {
         Command::Help => {
-            print!("{}", options::HELP);
+            answer!("{}", options::HELP.trim_end());
+            return Ok(());
+        }
+        Command::Version => {
+            answer!("dloralvsr {}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
         Command::ListDevices(model) => return devices::list(model.as_deref()),

@@ -78,6 +78,7 @@ Options:
       --install-runtime    get ONNX Runtime for this user: what this machine computes
                            fastest with, or what the provider of --provider needs
   -h, --help               this text
+  -V, --version            the program's version
 
 Options of the restoration (see `gst-inspect-1.0 dloralvsr`):
       --model NAME         a model pack by name, or its folder; `tiny` is built in.
@@ -121,6 +122,7 @@ const ELEMENT_OPTIONS: [(&str, &str); 12] = [
 /// What the command line asks for.
 pub enum Command {
     Help,
+    Version,
     /// With this model.
     ListDevices(Option<String>),
     /// With what this provider needs.
@@ -233,6 +235,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
             Short('f') | Long("force") => options.force = true,
             Long("list-devices") => lists = true,
             Long("install-runtime") => installs = true,

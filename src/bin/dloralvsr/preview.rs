@@ -15,8 +15,9 @@ use crate::progress::clock;
 use crate::range::Range;
 use crate::session::{self, expected_frames};
 use crate::size::PictureSize;
+use crate::terminal::say;
 use crate::video::{self, Destination, Transcoder, Upscaling};
-use crate::{Failure, choice, introduce, messages, watch};
+use crate::{Failure, choice, introduce, messages, signals};
 
 /// How often Ctrl-C is looked at.
 const TICK: gst::ClockTime = gst::ClockTime::from_mseconds(100);
@@ -35,27 +36,27 @@ pub fn write(options: &Options, count: u32) -> Result<(), Failure> {
     options.range.of_input(&input)?;
     let times = times(options, &input, count)?;
     let targets = targets(options, &input, times.len())?;
-    eprintln!("{}", introduce::source_of(options, &input));
+    say!("{}", introduce::source_of(options, &input));
     let choice = choice::is_wanted(options).then(|| choice::choose(options, &input, expected_frames(options, &input)));
     let chosen = choice.as_ref().map(|choice| choice.applied_to(options));
     if let Some(choice) = &choice {
-        eprintln!("{}", choice.note);
+        say!("{}", choice.note);
     }
     let options = Options {
         frames: Some(1),
         ..chosen.as_ref().unwrap_or(options).clone()
     };
-    let signals = watch::count_signals()?;
+    let signals = signals::count()?;
     for (time, targets) in times.into_iter().zip(targets) {
         let start = Range { start: time, end: None };
         let [before, restored] = PICTURES.map(|(upscaling, _)| upscaling);
         if !picture(&options, &input, (start, size), before, &targets[0], &signals)? {
-            eprintln!("at {}: no frame begins there or later", place(time.unwrap_or(0)));
+            say!("at {}: no frame begins there or later", place(time.unwrap_or(0)));
             continue;
         }
         picture(&options, &input, (start, size), restored, &targets[1], &signals)?;
         let [before, restored] = targets.map(|target| target.path().display().to_string());
-        eprintln!("at {}: {before}, {restored}", place(time.unwrap_or(0)));
+        say!("at {}: {before}, {restored}", place(time.unwrap_or(0)));
     }
     Ok(())
 }
@@ -114,7 +115,7 @@ fn play(transcoder: &Transcoder, signals: &AtomicU32) -> Result<(), Failure> {
             }
             Some(gst::MessageView::Warning(warning)) => {
                 let text = messages::describe(warning.src(), &warning.error(), warning.debug());
-                eprintln!("warning: {text}");
+                say!("warning: {text}");
             }
             None if !started => return failed("the pipeline does not start".to_owned()),
             _ => {}

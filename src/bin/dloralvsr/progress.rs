@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::terminal::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
@@ -63,8 +64,8 @@ impl Progress {
     /// Print a line above the bar.
     pub fn note(&self, text: &str) {
         match &self.display {
-            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Display::Lines | Display::Json => eprintln!("{text}"),
+            Display::Bar(bar) => bar.suspend(|| say!("{text}")),
+            Display::Lines | Display::Json => say!("{text}"),
         }
     }
 
@@ -75,7 +76,7 @@ impl Progress {
                 bar.set_message(text.to_owned());
                 bar.tick();
             }
-            Display::Lines if self.is_due(FIRST_LINE) => eprintln!("{text}"),
+            Display::Lines if self.is_due(FIRST_LINE) => say!("{text}"),
             Display::Lines | Display::Json => {}
         }
     }
@@ -97,7 +98,7 @@ impl Progress {
             }
             Display::Lines if self.is_due(LINE_EVERY) => {
                 let of = self.total.map_or(String::new(), |total| format!(" of about {total}"));
-                eprintln!(
+                say!(
                     "{}{of} frames, {}",
                     self.done + counts.restored,
                     self.summary(counts, now)
@@ -107,11 +108,11 @@ impl Progress {
         }
     }
 
-    /// Take the bar away and say what was done.
-    pub fn finish(&self, counts: Counts) {
+    /// Take the bar away and say what was done, and for programs how it ended: `encoded`, `failed` or `interrupted`.
+    pub fn finish(&self, state: &str, counts: Counts) {
         match &self.display {
             Display::Bar(bar) => bar.finish_and_clear(),
-            Display::Json => self.print_json("encoded", counts),
+            Display::Json => self.print_json(state, counts),
             Display::Lines => {}
         }
         if let Some(speed) = self.speed(counts.restored, Instant::now()) {
@@ -120,7 +121,7 @@ impl Progress {
             } else {
                 String::new()
             };
-            eprintln!(
+            say!(
                 "{} frames{before}, {speed:.2} frames/s{}",
                 self.done + counts.restored,
                 trouble(counts)

@@ -11,10 +11,11 @@ use crate::introduce::introduce;
 use crate::options::Options;
 use crate::output::{Container, Streams, Target, VideoCodec, space};
 use crate::progress::Progress;
+use crate::terminal::say;
 use crate::video::{self, Transcoder, Upscaling};
-use crate::watch::{self, Watch};
+use crate::watch::Watch;
 use crate::work::Work;
-use crate::{Failure, choice, preview};
+use crate::{Failure, choice, preview, signals};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -42,7 +43,8 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     let range = options.range.of_input(&input)?;
     let expected = expected_frames(options, &input);
     let size = options.size.of_input(&input).map_err(Failure::Usage)?;
-    let streams = Streams::plan(&input, container);
+    let mut streams = Streams::plan(&input, container, range.start.is_some());
+    streams.try_copying(&input, container)?;
     if options.strict && !streams.left_out.is_empty() {
         return Err(Failure::Usage(format!(
             "{} cannot hold everything of the input, and --strict asks for that. It would lack: {}",
@@ -55,8 +57,9 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         target.path(),
     )?;
     let scan = Scan::start(&input)?;
-    let signals = watch::count_signals()?;
-    let work = Work::begin(options, target.path(), &original, (container, codec))?;
+    let signals = signals::count()?;
+    let stopped = || signals.load(Ordering::Relaxed) > 0;
+    let work = Work::begin(options, target.path(), &original, (container, codec), &stopped)?;
     let mut chosen = options.clone();
     let choice = match work.parts().and_then(|parts| parts.model()) {
         Some(model) => {
@@ -87,7 +90,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     };
     introduce(options, &input, size, &streams, &transcoder, warning);
     if let Some(choice) = &choice {
-        eprintln!("{}", choice.note);
+        say!("{}", choice.note);
     }
     let done = work.announce();
     let mut watch = Watch::new(
@@ -99,7 +102,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     );
     let end = watch.run();
     stop(&transcoder);
-    watch.finish();
+    watch.finish(&end);
     let is_one_each = options.deinterlace.frames(&input.video) == 1;
     let finish = Finish {
         is_one_each,
@@ -111,7 +114,6 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         gate: &transcoder.gate,
         colours: transcoder.colours.get().copied(),
     };
-    let stopped = || signals.load(Ordering::Relaxed) > 0;
     match work {
         Work::File(part) => finish.conclude(part, end, scan, &stopped),
         Work::Parts(parts) => {
@@ -125,8 +127,16 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
 /// plays.
 ///
 /// # Errors
-/// It is another video or picture.
+/// It is another video or picture, or cannot be read.
 pub fn check_replaced(target: &Target) -> Result<(), Failure> {
+    if target.replaces_unknown()
+        && let Err(error) = std::fs::File::open(target.path())
+    {
+        return Err(Failure::Usage(format!(
+            "{} cannot be read ({error}), so nobody can tell what --force would replace: choose another name",
+            target.path().display()
+        )));
+    }
     let plays = || {
         Media::open(target.path(), None)
             .and_then(|media| ffprobe::report(&media))

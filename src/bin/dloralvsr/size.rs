@@ -44,7 +44,7 @@ impl OutputSize {
     /// The output's picture for an input's of `width`×`height`, upright. Sides of video are even, as encoders want them.
     ///
     /// # Errors
-    /// Which size would be larger than four times the input's.
+    /// Which size would be larger than four times the input's; an odd side that was asked for.
     pub fn of(self, width: u32, height: u32, video: bool) -> Result<PictureSize, String> {
         let (full_width, full_height) = (width * SCALE, height * SCALE);
         let lines = f64::from(full_width.min(full_height));
@@ -57,6 +57,13 @@ impl OutputSize {
                 (f64::from(width) / f64::from(full_width)).min(f64::from(height) / f64::from(full_height))
             }
             OutputSize::Exact(width, height) => {
+                if video && (width % 2 == 1 || height % 2 == 1) {
+                    return Err(format!(
+                        "{width}x{height}: sides of a video are even, ask for {}x{}",
+                        width & !1,
+                        height & !1
+                    ));
+                }
                 let reshaped = u64::from(width) * u64::from(full_height) != u64::from(height) * u64::from(full_width);
                 let size = PictureSize {
                     width,
@@ -74,7 +81,12 @@ impl OutputSize {
         let side = |full: u32| {
             let scaled = f64::from(full) * scale;
             let step = if video { 2.0 } else { 1.0 };
-            ((scaled / step).round() * step).max(step) as u32
+            let steps = match self {
+                // But for what rounding left: 1920 of 480 × 4 is 1920.
+                OutputSize::Fit(..) => (scaled / step + 1e-6).floor(),
+                _ => (scaled / step).round(),
+            };
+            (steps * step).max(step) as u32
         };
         let size = PictureSize {
             width: side(full_width),
@@ -143,6 +155,21 @@ mod tests {
             Some((1280, 720)),
             "no enlargement"
         );
+    }
+
+    #[test]
+    fn a_box_is_not_exceeded() {
+        assert_eq!(size(OutputSize::Fit(853, 480), 320, 180), Some((852, 478)));
+        assert_eq!(size(OutputSize::Fit(854, 480), 320, 180), Some((852, 480)));
+        assert_eq!(size(OutputSize::Fit(1920, 1080), 480, 270), Some((1920, 1080)));
+    }
+
+    #[test]
+    fn odd_sides_are_refused_of_a_video() {
+        for (width, height) in [(641, 360), (640, 361)] {
+            assert!(OutputSize::Exact(width, height).of(320, 180, true).is_err());
+            assert!(OutputSize::Exact(width, height).of(320, 180, false).is_ok());
+        }
     }
 
     #[test]

@@ -6,16 +6,21 @@ use std::time::{Duration, Instant};
 const END_AFTER: Duration = Duration::from_secs(2);
 /// The end of the stream has been sent and nothing happens: it is not going to be answered.
 const UNANSWERED_AFTER: Duration = Duration::from_secs(20);
+/// As long may an encoder take for one of the frames that it holds back.
+const ENCODED_AFTER: Duration = Duration::from_secs(900);
 /// Nothing happens without a reason.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+/// Nobody looked for so long: the process was stopped, or the machine slept.
+const ASLEEP: Duration = Duration::from_secs(5);
 
 /// What moves while the work goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Motion {
-    /// Frames decoded, frames handed to the restorer, frames restored, bytes written.
+    /// Frames decoded, frames handed to the restorer, frames restored, frames encoded, bytes written.
     pub decoded: u64,
     pub admitted: u64,
     pub restored: u64,
+    pub encoded: u64,
     pub written: u64,
 }
 
@@ -23,6 +28,15 @@ impl Motion {
     /// Frames that are being restored: however long that takes, it is no stall.
     fn in_work(self) -> bool {
         self.admitted > self.restored
+    }
+
+    /// How long an end may stay unanswered.
+    fn patience(self) -> Duration {
+        if self.restored > self.encoded {
+            ENCODED_AFTER
+        } else {
+            UNANSWERED_AFTER
+        }
     }
 }
 
@@ -38,6 +52,7 @@ pub enum Action {
 pub struct Stall {
     last: Motion,
     since: Instant,
+    looked: Instant,
     is_ending: bool,
 }
 
@@ -46,19 +61,22 @@ impl Stall {
         Self {
             last: Motion::default(),
             since: now,
+            looked: now,
             is_ending: false,
         }
     }
 
     /// Look at what has moved. `may_end`: every frame of the input has come, or no more are wanted.
     pub fn look(&mut self, now: Instant, motion: Motion, may_end: bool) -> Action {
-        if motion != self.last || motion.in_work() {
+        let was_asleep = now.duration_since(self.looked) > ASLEEP;
+        self.looked = now;
+        if was_asleep || motion != self.last || motion.in_work() {
             (self.last, self.since) = (motion, now);
             return Action::Wait;
         }
         let idle = now.duration_since(self.since);
         if self.is_ending {
-            return if idle >= UNANSWERED_AFTER {
+            return if idle >= motion.patience() {
                 Action::GiveUp
             } else {
                 Action::Wait
@@ -80,45 +98,70 @@ impl Stall {
 mod tests {
     use super::*;
 
-    fn after(seconds: u64) -> impl Fn(Instant) -> Instant {
-        move |start| start + Duration::from_secs(seconds)
+    /// Looks once a second, and says after how many seconds something else than waiting is due, and what.
+    fn first_action(stall: &mut Stall, from: Instant, motion: Motion, may_end: bool) -> (u64, Action) {
+        let look = |second| (second, stall.look(from + Duration::from_secs(second), motion, may_end));
+        (0..3600).map(look).find(|(_, action)| *action != Action::Wait).unwrap()
+    }
+
+    fn idle() -> Motion {
+        Motion {
+            decoded: 5,
+            admitted: 10,
+            restored: 10,
+            encoded: 10,
+            written: 5,
+        }
     }
 
     #[test]
     fn frames_in_work_are_waited_for() {
         let start = Instant::now();
         let mut stall = Stall::new(start);
-        let slow = Motion {
-            decoded: 1,
-            admitted: 3,
-            restored: 1,
-            written: 0,
-        };
-        for hour in 0..3 {
-            assert_eq!(stall.look(after(3600 * hour)(start), slow, true), Action::Wait);
+        let slow = Motion { restored: 1, ..idle() };
+        for second in 0..10_000 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(stall.look(now, slow, true), Action::Wait);
         }
     }
 
     #[test]
-    fn an_input_that_has_come_is_ended_and_one_that_stops_is_given_up() {
+    fn an_input_that_has_come_is_ended() {
         let start = Instant::now();
-        let idle = Motion {
-            decoded: 5,
-            admitted: 10,
-            restored: 10,
-            written: 5,
-        };
         let mut stall = Stall::new(start);
-        assert_eq!(stall.look(start, idle, true), Action::Wait);
-        assert_eq!(stall.look(after(1)(start), idle, true), Action::Wait);
-        assert_eq!(stall.look(after(2)(start), idle, true), Action::EndStream);
-        assert_eq!(stall.look(after(3)(start), idle, true), Action::Wait);
-        assert_eq!(stall.look(after(30)(start), idle, true), Action::GiveUp);
+        assert_eq!(first_action(&mut stall, start, idle(), true), (2, Action::EndStream));
+        let ended = start + Duration::from_secs(2);
+        assert_eq!(first_action(&mut stall, ended, idle(), true), (20, Action::GiveUp));
+    }
+
+    #[test]
+    fn one_that_stops_is_given_up() {
+        let start = Instant::now();
         let mut stall = Stall::new(start);
-        assert_eq!(stall.look(start, idle, false), Action::Wait);
-        assert_eq!(stall.look(after(59)(start), idle, false), Action::Wait);
-        let written = Motion { written: 6, ..idle };
-        assert_eq!(stall.look(after(61)(start), written, false), Action::Wait);
-        assert_eq!(stall.look(after(130)(start), written, false), Action::GiveUp);
+        assert_eq!(first_action(&mut stall, start, idle(), false), (60, Action::GiveUp));
+        let written = Motion { written: 6, ..idle() };
+        let later = start + Duration::from_secs(61);
+        assert_eq!(first_action(&mut stall, later, written, false), (60, Action::GiveUp));
+    }
+
+    #[test]
+    fn an_encoder_that_holds_frames_back_may_be_slow() {
+        let start = Instant::now();
+        let mut stall = Stall::new(start);
+        let held = Motion { encoded: 3, ..idle() };
+        assert_eq!(first_action(&mut stall, start, held, true), (2, Action::EndStream));
+        let ended = start + Duration::from_secs(2);
+        let most = ENCODED_AFTER.as_secs();
+        assert_eq!(first_action(&mut stall, ended, held, true), (most, Action::GiveUp));
+    }
+
+    #[test]
+    fn the_time_of_a_process_that_was_stopped_does_not_count() {
+        let start = Instant::now();
+        let mut stall = Stall::new(start);
+        assert_eq!(stall.look(start, idle(), false), Action::Wait);
+        let woken = start + Duration::from_secs(3600);
+        assert_eq!(stall.look(woken, idle(), false), Action::Wait);
+        assert_eq!(first_action(&mut stall, woken, idle(), false), (60, Action::GiveUp));
     }
 }

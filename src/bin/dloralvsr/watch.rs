@@ -1,8 +1,8 @@
 //! The loop beside the pipeline: its messages, the user's signals, and whether anything moves.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -69,25 +69,6 @@ impl Error {
             kind,
         }
     }
-}
-
-/// Count Ctrl-C and SIGTERM instead of being ended by them.
-///
-/// # Errors
-/// The handler cannot be installed.
-pub fn count_signals() -> Result<Arc<AtomicU32>, crate::Failure> {
-    /// A process has one handler, and may restore several files.
-    static SIGNALS: OnceLock<Arc<AtomicU32>> = OnceLock::new();
-    if let Some(signals) = SIGNALS.get() {
-        return Ok(signals.clone());
-    }
-    let signals = Arc::new(AtomicU32::new(0));
-    let counter = signals.clone();
-    ctrlc::set_handler(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-    })
-    .map_err(|error| crate::Failure::Failed(format!("Ctrl-C cannot be handled: {error}")))?;
-    Ok(SIGNALS.get_or_init(|| signals).clone())
 }
 
 pub struct Watch<'a> {
@@ -236,6 +217,7 @@ impl<'a> Watch<'a> {
             decoded: gate.decoded(),
             admitted: gate.admitted(),
             restored: gate.restored(),
+            encoded: self.transcoder.encoded.load(Ordering::Relaxed),
             written: bytes(&self.written),
         };
         // Opening a model may take minutes.
@@ -254,7 +236,11 @@ impl<'a> Watch<'a> {
                 None
             }
             Action::GiveUp => {
-                let text = "no frame came for a minute, although the input is not at its end: GStreamer cannot read on";
+                let text = if has_come || self.interrupted {
+                    "all frames are restored, and the encoder or the muxer does not come to an end"
+                } else {
+                    "no frame came for a minute, although the input is not at its end: GStreamer cannot read on"
+                };
                 Some(self.end(false, Some(Error::other(text))))
             }
         }
@@ -272,9 +258,18 @@ impl<'a> Watch<'a> {
         self.progress.update(self.counts());
     }
 
-    /// Take the bar away and say what was done.
-    pub fn finish(&mut self) {
-        self.progress.finish(self.counts());
+    /// Take the bar away and say what was done until the `end`.
+    pub fn finish(&mut self, end: &End) {
+        let state = match end {
+            End { interrupted: true, .. } => "interrupted",
+            End {
+                closed: true,
+                error: None,
+                ..
+            } => "encoded",
+            _ => "failed",
+        };
+        self.progress.finish(state, self.counts());
     }
 
     fn counts(&self) -> Counts {

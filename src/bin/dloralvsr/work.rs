@@ -10,6 +10,7 @@ use crate::input::Media;
 use crate::options::Options;
 use crate::output::{Container, Part, VideoCodec};
 use crate::resume::{Identity, Parts};
+use crate::terminal::say;
 use crate::video::Destination;
 
 pub enum Work {
@@ -21,18 +22,21 @@ impl Work {
     /// Beside `output`, for the input `media`.
     ///
     /// # Errors
-    /// It cannot be written there, or another run is at work, or segments of another run are there.
+    /// It cannot be written there, or another run is at work, or segments of another run are there; `stopped` says that the
+    /// user wants no more.
     pub fn begin(
         options: &Options,
         output: &Path,
         media: &Media,
-        (container, codec): (Container, VideoCodec),
+        kind: (Container, VideoCodec),
+        stopped: &dyn Fn() -> bool,
     ) -> Result<Self, Failure> {
+        let codec = kind.1;
         // Of a picture there is nothing to go on with.
         if !options.resume || codec == VideoCodec::Png {
             return Part::create(output).map(Work::File);
         }
-        let run = Identity::of(options, media, container, codec)?;
+        let run = Identity::of(options, media, kind, stopped)?;
         Parts::open(output, run, codec).map(|parts| Work::Parts(Arc::new(parts)))
     }
 
@@ -76,7 +80,7 @@ impl Work {
     pub fn announce(&self) -> u64 {
         let done = self.parts().map_or(0, Parts::frames);
         if done > 0 {
-            eprintln!("goes on behind the {done} frames in {}", self.path().display());
+            say!("goes on behind the {done} frames in {}", self.path().display());
         }
         done
     }

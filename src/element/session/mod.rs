@@ -219,8 +219,7 @@ impl Session {
     /// model is still being opened.
     pub fn cancel(&self) -> bool {
         let flush_lock = self.flush_lock.lock();
-        let replacement = self.replacement.lock().take();
-        let replacing = replacement.is_some_and(|replacement| replacement.cancel());
+        let replacing = self.give_up_replacement();
         let opening = self.current().cancel();
         self.interrupt_threads(&flush_lock);
         opening || replacing
@@ -243,8 +242,14 @@ impl Session {
 
 /// Another model.
 impl Session {
-    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open. One
-    /// that is being opened for that already is given up. Fails with the message to post, where that fails at once.
+    /// Gives up another model that is being opened for this one's place; says whether there was one.
+    pub fn give_up_replacement(&self) -> bool {
+        let replacement = self.replacement.lock().take();
+        replacement.is_some_and(|replacement| replacement.cancel())
+    }
+
+    /// Begins to open another model, which [takes the place](Self::take_replacement) of this one when it is open.
+    /// Fails with the message to post, where that fails at once.
     pub fn replace_model(&self, load: impl FnOnce(&ModelPromise) + Send + 'static) -> Result<(), gst::ErrorMessage> {
         let loader = Loader::spawn(&self.loaders, load)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ["no thread to open a model on: {error}"]))?;
@@ -263,7 +268,7 @@ impl Session {
         if self.replacement.lock().is_none() {
             return false;
         }
-        let _flush_lock = self.flush_lock.lock();
+        let flush_lock = self.flush_lock.lock();
         let mut replacement = self.replacement.lock();
         if replacement.as_ref().is_some_and(|next| next.loader.has_failed()) {
             *replacement = None;
@@ -274,9 +279,13 @@ impl Session {
         let Some(next) = replacement.take_if(|next| next.loader.get().is_some()) else {
             return false;
         };
-        *self.model.lock() = next;
+        drop(replacement);
+        // What it holds is given back behind the locks.
+        let old = std::mem::replace(&mut *self.model.lock(), next);
+        self.pipeline().forget_trial();
         let mut stream = self.stream.lock();
         (stream.holds_previous, stream.pipelined) = (false, false);
+        drop((stream, flush_lock, old));
         true
     }
 }
@@ -296,8 +305,9 @@ impl Session {
         self.stream.lock().caps.clone()
     }
 
-    /// The next frame has no previous one.
+    /// The next frame has no previous one, and what was before says nothing about it.
     pub fn reset(&self) {
+        self.pipeline().forget_trial();
         let mut stream = self.stream.lock();
         (stream.holds_previous, stream.tried) = (false, None);
         drop(stream);
@@ -356,8 +366,10 @@ impl Session {
         let job = model.map(|model| self.job(&model, frame, &context.request.settings));
         let job = job.transpose()?;
         self.pipeline().bypass(frame.clone(), context)?;
-        let begun = job.is_some_and(|job| self.pipeline().submit_trial(job));
+        let unbegun = job.map(|job| self.pipeline().submit_trial(job));
+        let begun = matches!(unbegun, Some(None));
         let mut stream = self.stream.lock();
+        stream.spare.extend(unbegun.flatten().map(|job| job.picture));
         stream.since_begun = if begun { 0 } else { stream.since_begun.saturating_add(1) };
         let is_near = propagates && stream.since_begun < FARTHEST_PREVIOUS;
         stream.holds_previous = begun || (is_near && stream.holds_previous);
@@ -468,13 +480,14 @@ impl Session {
         caps: &VideoCaps,
         frame: &Frame,
         propagates: bool,
+        settings: WriteSettings,
         output: &mut gst::BufferRef,
     ) -> Result<bool, FrameError> {
         let tried = self.stream.lock().tried.take();
         let spare = tried.and_then(|(frame, picture)| self.writer.lock().keep(frame, picture));
         self.stream.lock().spare.extend(spare);
         self.write_with(caps, output, |writer, output| {
-            writer.write_bypass(frame, propagates, output)
+            writer.write_bypass(frame, propagates, settings.blended, output)
         })
     }
 

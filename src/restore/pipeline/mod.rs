@@ -121,7 +121,7 @@ impl<T: Send + 'static> FramePipeline<T> {
         let completion = (!begins).then_some(Completion::Late);
         let serial = state.enqueue(job.frame.clone(), context, deadline, completion);
         if begins {
-            state.begin(Some(serial), job);
+            state.begin(serial, job);
         }
         self.shared.changed.notify_all();
         Ok(begins)
@@ -140,20 +140,25 @@ impl<T: Send + 'static> FramePipeline<T> {
     }
 
     /// Restores a frame that does not come out, if it can be begun at once and the outcome of the last trial has been
-    /// [taken](Self::take_trial). Says whether it is begun.
-    pub fn submit_trial(&self, job: Job) -> bool {
+    /// [taken](Self::take_trial). Gives the job back if it is not begun.
+    pub fn submit_trial(&self, job: Job) -> Option<Job> {
         let mut state = self.shared.lock();
-        let free = state.accepts() && state.can_begin(job.depth) && state.trial_is_free();
-        if free {
-            state.begin_trial(job);
-            self.shared.changed.notify_all();
+        if !(state.accepts() && state.can_begin(job.depth) && state.trial_is_free()) {
+            return Some(job);
         }
-        free
+        state.begin_trial(job);
+        self.shared.changed.notify_all();
+        None
     }
 
     /// The frame and the outcome of a [trial](Self::submit_trial), once.
     pub fn take_trial(&self) -> Option<(Arc<Frame>, Outcome)> {
         self.shared.lock().take_trial()
+    }
+
+    /// Forgets the trial that is done, and the one that is at work, whose frame still is the next one's previous frame.
+    pub fn forget_trial(&self) {
+        self.shared.lock().forget_trial();
     }
 
     /// Waits until every frame is finished, or for a flush. The output thread itself waits for nothing.
@@ -168,10 +173,10 @@ impl<T: Send + 'static> FramePipeline<T> {
 
     /// While flushing, no frame is taken and nobody waits; frames in flight come out as flushed, and a trial is forgotten.
     /// The end of a flush waits for a frame that is being output, so that from then on none comes out that was submitted
-    /// before.
+    /// before. Without a flush to end there is nothing to wait for: the output may be blocked until the next one.
     pub fn set_flushing(&self, flushing: bool) {
         let mut state = self.shared.lock();
-        if !flushing && !self.is_own_thread() {
+        if state.flushing && !flushing && !self.is_own_thread() {
             let in_output = |state: &State<T>| state.in_output.is_some() && state.ended == 0;
             self.shared.wait(&mut state, in_output);
         }

@@ -34,8 +34,7 @@ pub struct State<T> {
     decoding: bool,
     /// While a frame is output: its generation. None for one that was flushed before, for nobody waits for that.
     pub in_output: Option<u64>,
-    /// A frame that is restored without coming out, and the outcome once it is done.
-    trial: Option<(Arc<Frame>, Option<Outcome>)>,
+    trial: Option<Trial>,
     /// Memory for the encoder's half.
     pub spare: Option<PaddedInput>,
     /// Of the frames that are submitted now. A flush begins the next one, and flushes all before it.
@@ -44,8 +43,16 @@ pub struct State<T> {
     pub closed: bool,
     /// Threads that have ended.
     pub ended: usize,
-    /// Of the next frame in the queue.
+    /// Of the last frame that was submitted.
     serial: u64,
+}
+
+/// A frame that is restored without coming out.
+struct Trial {
+    serial: u64,
+    frame: Arc<Frame>,
+    /// Once it is done.
+    outcome: Option<Outcome>,
 }
 
 /// A piece of work, and the frame that it is on.
@@ -54,8 +61,8 @@ pub type Step<W> = (FrameId, W);
 /// A frame that is worked on.
 #[derive(Clone, Copy)]
 pub struct FrameId {
-    /// In the queue; none of a trial.
-    serial: Option<u64>,
+    /// In the queue, or of a trial.
+    serial: u64,
     /// Of when it was submitted.
     pub generation: u64,
 }
@@ -182,7 +189,7 @@ impl<T> State<T> {
     }
 
     /// Gives work to the encoder's half.
-    pub fn begin(&mut self, serial: Option<u64>, job: Job) {
+    pub fn begin(&mut self, serial: u64, job: Job) {
         let generation = self.generation;
         self.submitted = Some((FrameId { serial, generation }, job));
     }
@@ -209,35 +216,34 @@ impl<T> State<T> {
     /// What became of a frame's work; no outcome if nobody waited for it any more.
     pub fn end_decoding(&mut self, frame: FrameId, outcome: Option<Outcome>) {
         self.decoding = false;
-        match frame.serial {
-            None => {
-                let outcome = outcome.filter(|_| frame.generation == self.generation);
-                let trial = self.trial.take().filter(|_| outcome.is_some());
-                self.trial = trial.map(|(frame, _)| (frame, outcome));
-            }
-            Some(serial) => {
-                let entry = self.queue.iter_mut().find(|entry| entry.serial == serial);
-                if let (Some(entry), Some(outcome)) = (entry, outcome) {
-                    entry.completion = Some(Completion::Done(outcome));
-                }
-            }
+        if let Some(trial) = self.trial.take_if(|trial| trial.serial == frame.serial) {
+            self.trial = outcome.map(|outcome| Trial {
+                outcome: Some(outcome),
+                ..trial
+            });
+            return;
+        }
+        let entry = self.queue.iter_mut().find(|entry| entry.serial == frame.serial);
+        if let (Some(entry), Some(outcome)) = (entry, outcome) {
+            entry.completion = Some(Completion::Done(outcome));
         }
     }
 
     /// Whether somebody still waits for a frame.
     pub fn is_wanted(&self, frame: FrameId) -> bool {
-        let waits = |serial| {
-            self.queue
-                .iter()
-                .any(|entry| entry.serial == serial && !entry.is_late())
-        };
-        frame.generation == self.generation && frame.serial.is_none_or(waits)
+        let is_trial = self.trial.as_ref().is_some_and(|trial| trial.serial == frame.serial);
+        let mut waiting = self.queue.iter().filter(|entry| !entry.is_late());
+        frame.generation == self.generation && (is_trial || waiting.any(|entry| entry.serial == frame.serial))
     }
 
-    /// What is in flight is given up, and what a trial has come to.
+    /// What is in flight is given up, a trial too.
     pub fn flush(&mut self) {
         self.generation += 1;
-        drop(self.take_trial());
+        self.forget_trial();
+    }
+
+    pub fn forget_trial(&mut self) {
+        self.trial = None;
     }
 
     pub fn trial_is_free(&self) -> bool {
@@ -245,13 +251,18 @@ impl<T> State<T> {
     }
 
     pub fn begin_trial(&mut self, job: Job) {
-        self.trial = Some((job.frame.clone(), None));
-        self.begin(None, job);
+        self.serial += 1;
+        self.trial = Some(Trial {
+            serial: self.serial,
+            frame: job.frame.clone(),
+            outcome: None,
+        });
+        self.begin(self.serial, job);
     }
 
     pub fn take_trial(&mut self) -> Option<(Arc<Frame>, Outcome)> {
-        let (frame, outcome) = self.trial.take_if(|(_, outcome)| outcome.is_some())?;
-        Some((frame, outcome?))
+        let trial = self.trial.take_if(|trial| trial.outcome.is_some())?;
+        Some((trial.frame, trial.outcome?))
     }
 }
 

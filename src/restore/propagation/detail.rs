@@ -38,9 +38,16 @@ impl Detail {
     pub fn show(&self, field: &[Place], picture: &mut [u8]) {
         let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
         let rows = self.height.div_ceil(threads);
+        let bands = picture.chunks_mut(rows * self.width * 3);
+        let mut bands = bands.enumerate().map(|(index, band)| (index * rows, band));
+        // The first is this thread's own.
+        let own = bands.next();
         std::thread::scope(|scope| {
-            for (index, band) in picture.chunks_mut(rows * self.width * 3).enumerate() {
-                scope.spawn(move || self.show_rows(field, index * rows, band));
+            for (top, band) in bands {
+                scope.spawn(move || self.show_rows(field, top, band));
+            }
+            if let Some((top, band)) = own {
+                self.show_rows(field, top, band);
             }
         });
     }

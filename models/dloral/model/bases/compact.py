@@ -16,7 +16,7 @@ class Compact(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 32) -> None:
         super().__init__()
-        self.width = self.carried = width
+        self.width = width
         self.encoder = nn.Sequential(_conv(3, width), nn.PReLU(width))
         self.body = nn.Sequential(*(layer for _ in range(depth) for layer in (_conv(width, width), nn.PReLU(width))))
         self.decoder = nn.Sequential(_conv(width, 3 * SCALE**2), nn.PixelShuffle(SCALE))

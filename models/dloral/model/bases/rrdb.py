@@ -49,7 +49,7 @@ class Rrdb(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 23, growth: int = 32) -> None:
         super().__init__()
-        self.width = self.carried = width
+        self.width = width
         self.encoder = _conv(3, width)
         self.body = nn.Sequential(*(Block(width, growth) for _ in range(depth)), _conv(width, width))
         self.decoder = nn.ModuleDict(

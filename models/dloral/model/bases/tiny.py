@@ -139,7 +139,7 @@ class Tiny(nn.Module):
     def __init__(self, width: int = 48, depths: tuple[int, int, int] = DEPTHS) -> None:
         """``width``: channels of the UNet's higher level, a multiple of 3; the latent has a third of them."""
         super().__init__()
-        self.width = self.carried = width // 3
+        self.width = width // 3
         self.encoder = Encoder(self.width)
         self.body = UNet(self.width, width, depths)
         self.decoder = Decoder(self.width, width)

@@ -40,7 +40,7 @@ class BasedDual(Staged):
         if flow is not None:
             self.model.flow.load_state_dict(flow)
         add_branches(self.model, config.lora)
-        self.stages = {stage: stage_parameters(self.model, stage, config.lora) for stage in (CONSISTENCY, DETAIL)}
+        self.stages = {stage: stage_parameters(self.model, stage) for stage in (CONSISTENCY, DETAIL)}
         self.perceptual = perceptual_network(config, places)
 
     def to_table(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class BasedDual(Staged):
         return dual_from_table(table).to_table()
 
     def setting(self) -> dict[str, str]:
-        return {"teacher": self.cache.sha256()}
+        return {"teacher": self.cache.sha256()} | self.perceptual_setting()
 
     def state(self) -> dict[str, Tensor]:
         return trained_state(self.model)

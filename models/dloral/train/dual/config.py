@@ -88,10 +88,26 @@ def dual_from_table(table: dict[str, Any]) -> DualConfig:
     config = DualConfig(**parts, **{name: table[name] for name in plain & set(table)})
     if architecture != "sd" and config.schedule.csd > 0.0:
         raise ValueError("[schedule] csd: such a base predicts its one step only, so it has no score to distil; set 0")
-    if architecture in RESTORERS and config.windows < 1:
-        raise ValueError("windows: say how many of the teacher's windows are learnt from")
+    if architecture in RESTORERS:
+        _check_restorer(config)
+    else:
+        _check_sd(config)
     for weights in (config.consistency, config.detail):
-        if weights.distribution > 0.0 and architecture == "sd":
-            raise ValueError("distribution compares with a teacher, which is for restorers; set 0")
         check_distribution(weights, config.schedule.perceptual, network)
     return config
+
+
+def _check_restorer(config: DualConfig) -> None:
+    if config.windows < 1:
+        raise ValueError("windows: say how many of the teacher's windows are learnt from")
+    if config.lora.train_flow or config.flow > 0.0:
+        raise ValueError("flow, [lora] train_flow: a restorer's flow network stays as it is; leave both out")
+    if config.checkpointing or config.stills != StillShares():
+        raise ValueError("checkpointing and [stills] are for a Stable Diffusion base; leave them out")
+
+
+def _check_sd(config: DualConfig) -> None:
+    if any(weights.teacher > 0.0 or weights.distribution > 0.0 for weights in (config.consistency, config.detail)):
+        raise ValueError("teacher and distribution compare with a teacher, which is for restorers; set 0")
+    if config.windows > 0 or config.text_share > 0.0:
+        raise ValueError("windows and text_share are of the teacher's cache, which is for restorers; leave them out")

@@ -95,7 +95,7 @@ class SdDual(Staged):
         prompts = {"prompt": self.model.unet.prompt}
         if self.negative is not None:
             prompts["negative"] = self.negative
-        return {"data": listing(self.places.data), "prompt": fingerprint(prompts)}
+        return {"data": listing(self.places.data), "prompt": fingerprint(prompts)} | self.perceptual_setting()
 
     def state(self) -> dict[str, Tensor]:
         return branch_state(self.model)

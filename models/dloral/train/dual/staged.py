@@ -13,13 +13,14 @@ from dloral.model.variants import Variant
 from dloral.train.dual.config import DualConfig
 from dloral.train.dual.step import StepWeights
 from dloral.train.perceptual import perceptual_loss
-from dloral.train.task import Places
+from dloral.train.task import Places, backbone_setting
 
 
 class Staged:
     """A task whose branches are trained in turns, by the schedule of its configuration."""
 
     config: DualConfig
+    places: Places
     stages: dict[str, list[nn.Parameter]]
     """By the name of the stage: what it trains."""
 
@@ -38,6 +39,12 @@ class Staged:
         stage = self.config.schedule.stage(step)
         single = bool(rng.random() < self.config.single_branch_probability)
         return Variant(consistency=stage == CONSISTENCY or not single, detail=stage == DETAIL or not single)
+
+    def perceptual_setting(self) -> dict[str, str]:
+        """What :meth:`Task.setting` says of the perceptual loss."""
+        if self.config.schedule.perceptual > 0.0:
+            return backbone_setting(self.config.perceptual_network, self.places.backbone)
+        return {}
 
     def weights(self, step: int) -> StepWeights:
         """Of the losses at this step."""

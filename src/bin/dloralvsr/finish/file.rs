@@ -1,10 +1,10 @@
 //! The end of a run whose video is one file, the part.
 
-use super::{Finish, Video, count, ending, nothing};
+use super::{Finish, Video, count, ending};
 use crate::Failure;
 use crate::input::Scan;
 use crate::output::{Container, Part, cut_back};
-use crate::watch::{End, Error, ErrorKind};
+use crate::watch::{End, ErrorKind};
 
 impl Finish<'_> {
     /// Finish the file as far as it goes. `stopped` is asked whether the user wants no more.
@@ -19,7 +19,7 @@ impl Finish<'_> {
         };
         if frames == 0 {
             part.remove();
-            return Err(nothing(end));
+            return Err(self.nothing(end));
         }
         if let Some(lost) = self.lost(frames, &end) {
             return Err(Failure::Failed(format!(
@@ -44,14 +44,15 @@ impl Finish<'_> {
                 );
                 return Err(match end.error {
                     Some(error) => Failure::Failed(format!("{}\n{cause}; {kept}", error.text)),
-                    None => Failure::Failed(format!("{cause}; {kept}")),
+                    None => cause.leaving(&kept),
                 });
             }
         };
         if end.interrupted || matches!(&end.error, Some(error) if error.kind != ErrorKind::Input) {
             return Err(self.keep(&part, whole, frames, end));
         }
-        self.publish(part, whole, frames, end.error, scan)
+        self.publish(part, whole, frames)?;
+        self.report(frames, end.error, scan, stopped)
     }
 
     /// Frames that got lost on their way through the pipeline, in words. None may.
@@ -92,13 +93,11 @@ impl Finish<'_> {
         })
     }
 
-    fn whole(&self, part: &Part, frames: u64, end: &End, stopped: &dyn Fn() -> bool) -> Result<Option<Part>, String> {
+    fn whole(&self, part: &Part, frames: u64, end: &End, stopped: &dyn Fn() -> bool) -> Result<Option<Part>, Failure> {
         if self.container == Container::Png {
             return Ok(None);
         }
-        let whole = part
-            .another(self.target.path())
-            .map_err(|failure| failure.to_string())?;
+        let whole = part.another(self.target.path())?;
         let video = Video {
             path: part.path(),
             is_list: false,
@@ -117,15 +116,8 @@ impl Finish<'_> {
         }
     }
 
-    /// Give the file its name, and say what is wrong with the input.
-    fn publish(
-        &self,
-        part: Part,
-        whole: Option<Part>,
-        frames: u64,
-        error: Option<Error>,
-        scan: Scan,
-    ) -> Result<(), Failure> {
+    /// Give the file its name.
+    fn publish(&self, part: Part, whole: Option<Part>, frames: u64) -> Result<(), Failure> {
         let finished = whole.as_ref().map_or(part.path(), Part::path);
         if let Err(cause) = self.target.publish(finished) {
             // Of two parts the complete one stays, under the first one's name.
@@ -136,17 +128,9 @@ impl Finish<'_> {
                 Err(error) => format!("{cause}; what was restored stays in parts beside {path}: {error}"),
             }));
         }
-        let output = self.target.path().display();
-        let damage = error.map(|error| error.text).or_else(|| self.check_input(scan));
         if whole.is_some() {
             part.remove();
         }
-        if let Some(damage) = damage {
-            return Err(Failure::Failed(format!(
-                "{damage}; the {frames} frames until then are in {output}"
-            )));
-        }
-        eprintln!("{output}");
         Ok(())
     }
 }

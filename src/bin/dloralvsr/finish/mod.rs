@@ -10,8 +10,9 @@ use gst_video::VideoColorimetry;
 
 use crate::input::{Decoded, Input, Scan, Verdict, judge};
 use crate::output::{Container, Mux, Part, Streams, Target, VideoCodec};
+use crate::terminal::say;
 use crate::video::Gate;
-use crate::watch::End;
+use crate::watch::{End, Error};
 use crate::{Failure, tools};
 
 pub struct Finish<'a> {
@@ -37,7 +38,10 @@ struct Video<'a> {
 impl Finish<'_> {
     /// Write the video and the other streams into `whole`, which is taken away where that fails. `stopped` is asked whether
     /// the user wants no more.
-    fn put_together(&self, video: &Video, whole: Part, end: &End, stopped: &dyn Fn() -> bool) -> Result<Part, String> {
+    ///
+    /// # Errors
+    /// FFmpeg fails, or the user wants no more.
+    fn put_together(&self, video: &Video, whole: Part, end: &End, stopped: &dyn Fn() -> bool) -> Result<Part, Failure> {
         let times = self.gate.times();
         let ends_early = !end.closed || end.error.is_some();
         let last_end = times.last.map(|last| last + self.input.video.mean_frame());
@@ -61,52 +65,88 @@ impl Finish<'_> {
             Ok(written) if written == video.frames => Ok(whole),
             Ok(written) => {
                 whole.remove();
-                Err(format!(
+                Err(Failure::Failed(format!(
                     "of {} restored frames {written} came into the output",
                     video.frames
-                ))
+                )))
             }
             Err(failure) => {
                 whole.remove();
-                Err(failure.to_string())
+                Err(failure)
             }
         }
     }
 
-    /// Warn of what is damaged in the input, and return what it lacks of what it states, in words.
-    fn check_input(&self, scan: Scan) -> Option<String> {
+    /// Warn of what is damaged in the input, and return what it lacks of what it states, in words. `stopped` is asked
+    /// whether the user does not want to wait for that.
+    ///
+    /// # Errors
+    /// The user did not.
+    fn check_input(&self, scan: Scan, stopped: &dyn Fn() -> bool) -> Result<Option<String>, Failure> {
         let times = self.gate.times();
-        if times.cut.is_some() || self.input.is_pictures() {
-            return None;
-        }
+        let Some(last) = times.last.filter(|_| times.cut.is_none() && !self.input.is_pictures()) else {
+            return Ok(None);
+        };
         let decoded = Decoded {
             frames: (self.is_one_each && self.gate.has_read_all()).then(|| self.gate.decoded()),
-            last: self.gate.file_time(times.last?),
+            last: self.gate.file_time(last),
         };
-        let found = scan.finish();
+        let found = scan.finish(stopped)?;
         if found.errors > 0 {
-            eprintln!(
+            say!(
                 "warning: the decoder met {} errors in the input's video: damaged parts are restored as it gave them",
                 found.errors
             );
         }
-        match judge(self.input, &found, decoded) {
+        Ok(match judge(self.input, &found, decoded) {
             Verdict::Whole => None,
             Verdict::Short(what) => Some(what),
             Verdict::Unstated => {
-                eprintln!("note: the input does not state its length, so nobody can tell whether it is whole");
+                say!("note: the input does not state its length, so nobody can tell whether it is whole");
                 None
             }
-        }
+        })
     }
-}
 
-/// Nothing was restored: why.
-fn nothing(end: End) -> Failure {
-    if end.error.is_none() && !end.interrupted {
-        return Failure::Failed("no frame of the input could be decoded; nothing was written".to_owned());
+    /// The output has its name. Say that, and what is wrong with the input, which `damage` tells or a look through it.
+    ///
+    /// # Errors
+    /// The input is damaged or incomplete; the user did not want to wait until that is known.
+    fn report(
+        &self,
+        frames: u64,
+        damage: Option<Error>,
+        scan: Scan,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
+        let output = self.target.path().display();
+        let damage = match damage {
+            Some(error) => Some(error.text),
+            None => self
+                .check_input(scan, stopped)
+                .map_err(|failure| failure.leaving(&format!("{output} is complete")))?,
+        };
+        if let Some(damage) = damage {
+            return Err(Failure::Failed(format!(
+                "{damage}; the {frames} frames until then are in {output}"
+            )));
+        }
+        say!("{output}");
+        Ok(())
     }
-    ending(end, "nothing was written")
+
+    /// Nothing was restored: why.
+    fn nothing(&self, end: End) -> Failure {
+        if end.error.is_some() || end.interrupted {
+            return ending(end, "nothing was written");
+        }
+        let why = if self.gate.decoded() > 0 {
+            "no frame begins between --start and --end"
+        } else {
+            "no frame of the input could be decoded"
+        };
+        Failure::Failed(format!("{why}; nothing was written"))
+    }
 }
 
 fn ending(end: End, kept: &str) -> Failure {

@@ -1,6 +1,6 @@
 //! The end of a run whose video is in segments.
 
-use super::{Finish, Video, ending, nothing};
+use super::{Finish, Video, ending};
 use crate::Failure;
 use crate::input::Scan;
 use crate::resume::{Parts, Segment};
@@ -22,18 +22,18 @@ impl Finish<'_> {
     ) -> Result<(), Failure> {
         let is_damaged = matches!(&end.error, Some(error) if error.kind == ErrorKind::Input);
         if !end.closed || end.interrupted || (end.error.is_some() && !is_damaged) {
-            return Err(left(parts, end));
+            return Err(self.left(parts, end));
         }
         let frames = parts.frames() + last.map_or(0, |segment| segment.frames);
         if frames == 0 {
             parts.remove();
-            return Err(nothing(end));
+            return Err(self.nothing(end));
         }
         if let Some(lost) = self.lost(frames - self.gate.passed(), &end) {
             return Err(Failure::Failed(format!("{lost}; what there is, is in {}", kept(parts))));
         }
-        let joined = parts.list(last).and_then(|list| {
-            let whole = parts.whole().map_err(|failure| failure.to_string())?;
+        let joined = parts.list(last).map_err(Failure::Failed).and_then(|list| {
+            let whole = parts.whole()?;
             let video = Video {
                 path: &list,
                 is_list: true,
@@ -41,36 +41,28 @@ impl Finish<'_> {
             };
             self.put_together(&video, whole, &end, stopped)
         });
-        let again = |cause: String| {
-            Failure::Failed(format!(
-                "{cause}; the restored frames are in {}, and the same command puts them together",
+        let again = |cause: Failure| {
+            cause.leaving(&format!(
+                "the restored frames are in {}, and the same command puts them together",
                 parts.folder().display()
             ))
         };
         let whole = joined.map_err(again)?;
         if let Err(cause) = self.target.publish(whole.path()) {
             whole.remove();
-            return Err(again(cause));
+            return Err(again(Failure::Failed(cause)));
         }
-        let output = self.target.path().display();
-        let damage = end.error.map(|error| error.text).or_else(|| self.check_input(scan));
         parts.remove();
-        if let Some(damage) = damage {
-            return Err(Failure::Failed(format!(
-                "{damage}; the {frames} frames until then are in {output}"
-            )));
-        }
-        eprintln!("{output}");
-        Ok(())
+        self.report(frames, end.error, scan, stopped)
     }
-}
 
-fn left(parts: &Parts, end: End) -> Failure {
-    if parts.frames() == 0 {
-        parts.remove();
-        return nothing(end);
+    fn left(&self, parts: &Parts, end: End) -> Failure {
+        if parts.frames() == 0 {
+            parts.remove();
+            return self.nothing(end);
+        }
+        ending(end, &format!("{}: the same command goes on behind them", kept(parts)))
     }
-    ending(end, &format!("{}: the same command goes on behind them", kept(parts)))
 }
 
 fn kept(parts: &Parts) -> String {

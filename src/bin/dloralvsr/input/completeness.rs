@@ -5,9 +5,16 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::{Input, ffprobe, riff};
+use crate::terminal::say;
 use crate::{Failure, tools};
+
+/// How often it is asked whether to go on waiting.
+const TICK: Duration = Duration::from_millis(20);
+/// The user hears within this time what is waited for.
+const SILENCE: Duration = Duration::from_secs(3);
 
 const CUT: &str = "the input's file ends in the middle of its data: it is incomplete or damaged";
 
@@ -80,18 +87,35 @@ impl Scan {
         streams.get(&stream).map(|packets| packets.shown)
     }
 
-    /// Wait until it is through.
-    pub fn finish(mut self) -> Found {
+    /// Wait until it is through, or `stopped` says not to.
+    ///
+    /// # Errors
+    /// It said so.
+    pub fn finish(mut self, stopped: &dyn Fn() -> bool) -> Result<Found, Failure> {
+        let started = Instant::now();
+        let mut is_announced = false;
+        while !self.readers.iter().all(JoinHandle::is_finished) {
+            if stopped() {
+                return Err(Failure::Interrupted(
+                    "whether the input is whole was not looked at to its end".to_owned(),
+                ));
+            }
+            if !is_announced && started.elapsed() > SILENCE {
+                is_announced = true;
+                say!("the output is complete; the rest of the input is still being looked through for damage");
+            }
+            std::thread::sleep(TICK);
+        }
         for reader in self.readers.drain(..) {
             // One that panicked has found nothing.
             let _ = reader.join();
         }
         let errors = self.errors.get().copied().unwrap_or_default();
-        Found {
+        Ok(Found {
             streams: self.packets.get().cloned().unwrap_or_default(),
             errors: errors.of_decoder,
             ends_early: errors.of_end,
-        }
+        })
     }
 }
 

@@ -91,7 +91,7 @@ impl Container {
 
     pub fn audio(self, codec: &str) -> Treatment {
         let copied = match self {
-            // Every codec that FFmpeg knows by name fits.
+            // Nearly every codec that FFmpeg knows by name fits.
             Container::Matroska => true,
             Container::Mp4 => MP4_AUDIO.contains(&codec),
             Container::QuickTime => QUICKTIME_AUDIO.contains(&codec),
@@ -101,8 +101,20 @@ impl Container {
         match self {
             _ if codec == "unknown" || codec == "none" => Treatment::LeftOut,
             _ if copied => Treatment::Copied,
-            Container::WebM => Treatment::Encoded("libopus", "Opus"),
-            _ => Treatment::Encoded("aac", "AAC"),
+            _ => {
+                let (encoder, people_say) = self.audio_encoder(codec);
+                Treatment::Encoded(encoder, people_say)
+            }
+        }
+    }
+
+    /// FFmpeg's encoder for audio of this codec that cannot be copied, and how people call it.
+    pub fn audio_encoder(self, codec: &str) -> (&'static str, &'static str) {
+        let is_lossless = codec.starts_with("pcm_") || codec == "s302m";
+        match self {
+            Container::WebM => ("libopus", "Opus"),
+            Container::Matroska if is_lossless => ("flac", "FLAC"),
+            _ => ("aac", "AAC"),
         }
     }
 

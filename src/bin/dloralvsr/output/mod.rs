@@ -9,6 +9,7 @@ mod part;
 pub mod space;
 mod streams;
 mod target;
+mod trial;
 
 pub use codec::VideoCodec;
 pub use container::Container;

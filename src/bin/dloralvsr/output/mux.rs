@@ -87,11 +87,18 @@ impl Mux<'_> {
         }
         command.arg("-i").arg(tools::file(self.video));
         if !self.input.is_pictures() {
-            match self.from {
-                // Seeks, and lets that time be zero.
-                Some(from) => command.args(["-ss", &seconds(from - self.input.start)]),
-                None => command.args(["-itsoffset", &seconds(self.input.start - self.start())]),
+            // Where a clock begins anywhere (MPEG-TS), an offset of nothing would let the streams that are taken begin at
+            // zero, although the video, which is not, began before them.
+            let least = if self.input.has_arbitrary_start() { 1_000 } else { 0 };
+            let offset = match self.from {
+                Some(_) => least,
+                None => self.input.start - self.start() + least,
             };
+            command.args(["-itsoffset", &seconds(offset)]);
+            if let Some(from) = self.from {
+                // Seeks, and lets that time be zero.
+                command.args(["-ss", &seconds(from - self.input.start)]);
+            }
             command.args(self.input.media.arguments());
             command.args(["-map_metadata", "1", "-map_chapters", "1"]);
         }
@@ -110,6 +117,10 @@ impl Mux<'_> {
             command.args(["-map_metadata:s:v:0", &format!("1:s:{}", stream.index)]);
         }
         forget_coding(command, "v:0", stream);
+        if self.from.is_some() {
+            // It is that of the input's first frame.
+            command.args(["-metadata", "timecode=", "-metadata:s:v:0", "timecode="]);
+        }
         let set: Vec<&str> = stream
             .disposition
             .iter()
@@ -125,10 +136,10 @@ impl Mux<'_> {
             let output = self.map(command, kept, "a", number);
             match kept.encoder {
                 Some(encoder) => {
-                    command.args([
-                        &format!("-b:{output}"),
-                        &bit_rate(encoder, kept.stream.channels.unwrap_or(2)),
-                    ]);
+                    if encoder != "flac" {
+                        let rate = bit_rate(encoder, kept.stream.channels.unwrap_or(2));
+                        command.args([&format!("-b:{output}"), &rate]);
+                    }
                     forget_coding(command, &output, &kept.stream);
                     if encoder == "libopus" {
                         command.args([&format!("-filter:{output}"), OPUS_LAYOUTS]);
@@ -181,6 +192,10 @@ impl Mux<'_> {
     fn attach_cover(&self, command: &mut Command, kept: &Kept, folder: &Path, number: usize) -> Result<(), Failure> {
         let (ending, kind) = match kept.stream.codec() {
             "png" => ("png", "image/png"),
+            "gif" => ("gif", "image/gif"),
+            "bmp" => ("bmp", "image/bmp"),
+            "tiff" => ("tiff", "image/tiff"),
+            "webp" => ("webp", "image/webp"),
             _ => ("jpg", "image/jpeg"),
         };
         let name = format!("cover{}.{ending}", kept.stream.index);

@@ -33,13 +33,18 @@ pub struct Streams {
 }
 
 impl Streams {
-    pub fn plan(input: &Input, container: Container) -> Self {
+    /// What the container is known to hold; `is_cut`: the output begins later than the input.
+    pub fn plan(input: &Input, container: Container, is_cut: bool) -> Self {
         let mut plan = Self::default();
         for stream in &input.others {
             plan.take(input, stream, container);
         }
         if input.chapters > 0 && !container.holds_chapters_and_timecode() {
             plan.left_out.push("chapters".to_owned());
+        }
+        if is_cut && input.video.stream.tag("timecode").is_some() {
+            plan.left_out
+                .push("timecode, since the output begins later than the input".to_owned());
         }
         plan
     }
@@ -54,32 +59,46 @@ impl Streams {
             "data" if is_written_anew(input, stream, container) => return,
             _ => (Kind::Data, copied_if(container.holds_data(&stream.codec_tag_string))),
         };
-        let encoder = match treatment {
-            Treatment::LeftOut => {
-                self.left_out.push(name(stream));
-                return;
-            }
-            Treatment::Copied => None,
+        match treatment {
+            Treatment::LeftOut => self.leave_out(stream),
+            Treatment::Copied => self.kept.push(Kept {
+                stream: stream.clone(),
+                kind,
+                encoder: None,
+            }),
             Treatment::Encoded(encoder, people_say) => {
-                let keeps =
-                    container != Container::Matroska && Container::Matroska.audio(stream.codec()) == Treatment::Copied;
-                let remedy = if kind == Kind::Audio && keeps {
-                    "; an .mkv would keep it"
-                } else {
-                    ""
-                };
-                self.changed.push(format!(
-                    "{} does not go into {}: encoded as {people_say}{remedy}",
-                    name(stream),
-                    container.ending()
-                ));
-                Some(encoder)
+                self.encode(stream.clone(), kind, (encoder, people_say), container);
             }
+        }
+    }
+
+    pub(super) fn leave_out(&mut self, stream: &Stream) {
+        self.left_out.push(name(stream));
+    }
+
+    /// With FFmpeg's encoder, which people call so.
+    pub(super) fn encode(
+        &mut self,
+        stream: Stream,
+        kind: Kind,
+        (encoder, people_say): (&'static str, &str),
+        container: Container,
+    ) {
+        let keeps = container != Container::Matroska && Container::Matroska.audio(stream.codec()) == Treatment::Copied;
+        let remedy = if kind == Kind::Audio && keeps {
+            "; an .mkv would keep it"
+        } else {
+            ""
         };
+        self.changed.push(format!(
+            "{} does not go into {}: encoded as {people_say}{remedy}",
+            name(&stream),
+            container.ending()
+        ));
         self.kept.push(Kept {
-            stream: stream.clone(),
+            stream,
             kind,
-            encoder,
+            encoder: Some(encoder),
         });
     }
 

@@ -49,10 +49,7 @@ impl Target {
     /// There is a file and `force` is not set; it is an input; there is no such folder.
     pub fn claim(output: &Path, inputs: &[PathBuf], force: bool) -> Result<Self, Failure> {
         let path = behind_links(output)?;
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&path);
         if !folder.is_dir() {
             let folder = folder.display();
             return Err(Failure::Usage(format!(
@@ -112,6 +109,16 @@ impl Target {
         let (from, to) = (finished.display(), self.path.display());
         let failed = |error: std::io::Error| format!("{from} cannot be renamed to {to}: {error}");
         mark::put(finished);
+        // On the disk before what it was made of goes.
+        sync(finished).map_err(|error| format!("{from} cannot be written: {error}"))?;
+        self.rename(finished, failed)?;
+        // The file is whole and has its name: a file system that cannot sync folders is no failure.
+        let _ = sync(folder_of(&self.path));
+        Ok(())
+    }
+
+    fn rename(&self, finished: &Path, failed: impl Fn(std::io::Error) -> String) -> Result<(), String> {
+        let to = self.path.display();
         let Some(replaced) = &self.replaced else {
             return match rename_to_nothing(finished, &self.path) {
                 Ok(()) => Ok(()),
@@ -133,6 +140,18 @@ impl Target {
             Err(error) => Err(failed(error)),
         }
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Wait until a file or a folder is on the disk.
+fn sync(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
 }
 
 /// Rename where nothing of the new name is there. The check and the rename are one step, in one of three ways, as the

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::Failure;
 use crate::input::Media;
 use crate::options::Options;
 use crate::output::{Container, VideoCodec};
+use crate::terminal::say;
 
 /// Above this many bytes the user is told what is waited for.
 const LARGE: u64 = 1 << 30;
@@ -28,14 +30,19 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the whole input.
+    /// Reads the whole input. `stopped` is asked whether the user wants no more.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn of(options: &Options, media: &Media, container: Container, codec: VideoCodec) -> Result<Self, Failure> {
+    /// It cannot be read; the user wants no more.
+    pub fn of(
+        options: &Options,
+        media: &Media,
+        (container, codec): (Container, VideoCodec),
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            input: hash(media)?,
+            input: hash(media, stopped)?,
             options: effective(options, container, codec),
         })
     }
@@ -106,27 +113,35 @@ fn effective(options: &Options, container: Container, codec: VideoCodec) -> BTre
     all
 }
 
-fn hash(media: &Media) -> Result<String, Failure> {
+fn hash(media: &Media, stopped: &dyn Fn() -> bool) -> Result<String, Failure> {
     let files = media.files();
     let sizes = files.iter().filter_map(|file| std::fs::metadata(file).ok());
     if sizes.map(|file| file.len()).sum::<u64>() > LARGE {
-        eprintln!("reading the input for its hash");
+        say!("reading the input for its hash");
     }
     let mut hasher = Sha256::new();
     for file in files {
-        add(&mut hasher, &file)
-            .map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", file.display())))?;
+        add(&mut hasher, &file, stopped).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => Failure::Interrupted("nothing was begun".to_owned()),
+            _ => Failure::Failed(format!("{} cannot be read: {error}", file.display())),
+        })?;
     }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn add(hasher: &mut Sha256, file: &Path) -> std::io::Result<()> {
+/// An error of the kind `Interrupted` is `stopped`'s.
+fn add(hasher: &mut Sha256, file: &Path, stopped: &dyn Fn() -> bool) -> std::io::Result<()> {
     let mut file = File::open(file)?;
     let mut piece = vec![0; 1 << 20];
     loop {
-        match std::io::Read::read(&mut file, &mut piece)? {
-            0 => return Ok(()),
-            read => hasher.update(&piece[..read]),
+        if stopped() {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => hasher.update(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gst::prelude::*;
@@ -38,6 +39,8 @@ pub struct Transcoder {
     pub gate: Arc<Gate>,
     /// Of what is encoded, once the first frame has come.
     pub colours: Arc<OnceLock<VideoColorimetry>>,
+    /// Frames that came out of the encoder.
+    pub encoded: Arc<AtomicU64>,
     /// Where it writes more files than one.
     pub segments: Option<Arc<Segments>>,
     pub encoder: String,
@@ -98,6 +101,7 @@ pub fn build(
     )?;
     link(&decoder, video.first.static_pad("sink"));
     let coding = Coding::new(codec, options, size.pixels(), input);
+    let encoded = coding.encoded.clone();
     let source = video.last.static_pad("src");
     let source = source.ok_or_else(|| cannot_build("the video chain has no source pad"))?;
     let (segments, (encoder, notice)) = match destination {
@@ -118,6 +122,7 @@ pub fn build(
         restorer,
         gate,
         colours,
+        encoded,
         segments,
         encoder,
         notice,

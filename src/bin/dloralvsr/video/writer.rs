@@ -1,6 +1,8 @@
 //! The end of the pipeline as one element: encode, write into a file.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 
@@ -23,6 +25,8 @@ pub struct Coding {
     pub mastering: Option<crate::input::Mastering>,
     /// Ticks per second of an MP4's track.
     pub timescale: u32,
+    /// Frames that came out of the encoders.
+    pub encoded: Arc<AtomicU64>,
 }
 
 /// A bin that takes raw frames and writes a file.
@@ -42,6 +46,7 @@ impl Coding {
             pixels,
             mastering: input.video.mastering,
             timescale: timescale(input) * options.deinterlace.frames(&input.video),
+            encoded: Arc::default(),
         }
     }
 
@@ -60,6 +65,9 @@ impl Coding {
         let (Some(first), Some(last)) = (encoder.elements.first(), encoder.elements.last()) else {
             return Err(cannot_build("there is no encoder"));
         };
+        let source = last.static_pad("src");
+        let source = source.ok_or_else(|| cannot_build("the encoder has no source pad"))?;
+        self.count(&source);
         match self.codec.part_muxer()? {
             Some(muxer) => {
                 bin.add(&muxer).map_err(cannot_build)?;
@@ -67,8 +75,6 @@ impl Coding {
                 if let Some(mastering) = self.mastering.filter(|_| self.codec.is_in_fragments()) {
                     hdr_boxes::add(&muxer, mastering);
                 }
-                let source = last.static_pad("src");
-                let source = source.ok_or_else(|| cannot_build("the encoder has no source pad"))?;
                 source.link(&self.video_pad(&muxer)?).map_err(cannot_build)?;
             }
             None => last.link(&sink).map_err(cannot_build)?,
@@ -83,6 +89,14 @@ impl Coding {
             description: encoder.description,
             notice: encoder.notice,
         })
+    }
+
+    fn count(&self, source: &gst::Pad) {
+        let encoded = self.encoded.clone();
+        source.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            encoded.fetch_add(1, Ordering::Relaxed);
+            gst::PadProbeReturn::Ok
+        });
     }
 
     fn video_pad(&self, muxer: &gst::Element) -> Result<gst::Pad, Failure> {
