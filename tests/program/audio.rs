@@ -125,3 +125,51 @@ fn surround_is_encoded_as_surround() {
         assert_eq!(workshop.stream(&output, "a:0")["channels"], "6", "{}", output.display());
     }
 }
+
+/// Streams whose clock begins anywhere: audio that begins later than the video stays later.
+#[test]
+fn audio_that_begins_late_stays_late() {
+    let workshop = Workshop::new();
+    for name in ["late.ts", "late.mpg"] {
+        let input = workshop.late_beep_clip(name);
+        let before = workshop.beep(&input);
+        assert!((before - 1.5).abs() < 0.12, "{name}: {before} s");
+        for (output, options) in [
+            ("whole.mkv", &[][..]),
+            ("whole.mp4", &[]),
+            ("part.mkv", &["--start", "0"]),
+        ] {
+            let output = workshop.path(&format!("{name}.{output}"));
+            workshop.restore(options, &input, &output).succeeds();
+            let after = workshop.beep(&output);
+            assert!(
+                (after - before).abs() < 0.03,
+                "{}: {before} s became {after} s",
+                output.display()
+            );
+        }
+    }
+}
+
+/// What FFmpeg's muxers refuse they are asked before the work.
+#[test]
+fn audio_that_cannot_be_copied_is_encoded() {
+    let workshop = Workshop::new();
+    for (name, audio, output, codec) in [
+        (
+            "low.avi",
+            &["-c:v", "mpeg4", "-c:a", "libmp3lame", "-ar", "11025"][..],
+            "out.mp4",
+            "aac",
+        ),
+        ("disc.m2ts", &["-c:a", "pcm_bluray"], "out.mkv", "flac"),
+    ] {
+        let input = workshop.beep_clip(name, audio);
+        let output = workshop.path(output);
+        let messages = workshop.restore(&[], &input, &output).succeeds();
+        assert!(messages.contains("encoded as"), "{messages}");
+        assert_eq!(workshop.audio_codecs(&output), [codec]);
+        let (before, after) = (workshop.beep(&input), workshop.beep(&output));
+        assert!((after - before).abs() < 0.03, "{name}: {before} s became {after} s");
+    }
+}

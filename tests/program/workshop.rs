@@ -91,6 +91,20 @@ impl Workshop {
         path
     }
 
+    /// As [`beep_clip`](Self::beep_clip), with audio that begins half a second after the video.
+    pub fn late_beep_clip(&self, name: &str) -> PathBuf {
+        let (on_time, path) = (
+            self.beep_clip("on-time.mkv", &["-c:v", "mpeg2video", "-c:a", "mp2"]),
+            self.path(name),
+        );
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-y", "-i"]).arg(&on_time);
+        ffmpeg.args(["-itsoffset", "0.5", "-i"]).arg(&on_time);
+        ffmpeg.args(["-map", "0:v", "-map", "1:a", "-c", "copy"]).arg(&path);
+        output_of(&mut ffmpeg);
+        path
+    }
+
     /// How long after the first frame the beep begins, in seconds.
     pub fn beep(&self, file: &Path) -> f64 {
         const RATE: usize = 48_000;
