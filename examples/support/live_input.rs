@@ -85,10 +85,12 @@ impl LiveInput {
     /// Takes the input out.
     pub fn detach(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         if let Some(bin) = self.bin.take() {
-            // Stops on its own from here on.
-            bin.set_locked_state(true);
-            bin.set_state(gst::State::Null)?;
             self.pipeline.remove(&bin)?;
+            // A connection that hangs may keep it from stopping, for which the rest of the pipeline does not wait.
+            std::thread::spawn(move || {
+                // Nothing is left to be done about a failure.
+                let _ = bin.set_state(gst::State::Null);
+            });
         }
         Ok(())
     }

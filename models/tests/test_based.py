@@ -269,7 +269,8 @@ def test_options_that_would_not_be_looked_at_are_refused(
     assert "--prompt-embedding is for a Stable Diffusion base" in capsys.readouterr().err
 
 
-def test_weights_of_another_network_are_no_branches(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_no_branches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "compact", NARROW["compact"])
     save_base(tmp_path / "base", "compact", NARROW["compact"](), "licence", {})
     base = load_base(tmp_path / "base").sha256
     state = trained_state(add_branches(model("compact"), LORA))

@@ -291,7 +291,12 @@ def test_configurations() -> None:
             dual_from_table({"detail": {weight: 1.0}})
     with pytest.raises(ValueError, match="windows and text_share"):
         dual_from_table({"text_share": 0.5})
-    for setting in ({"flow": 1.0}, {"lora": {"train_flow": True}}, {"checkpointing": True}, {"stills": {"detail": 1.0}}):
+    for setting in (
+        {"flow": 1.0},
+        {"lora": {"train_flow": True}},
+        {"checkpointing": True},
+        {"stills": {"detail": 1.0}},
+    ):
         with pytest.raises(ValueError, match="leave"):
             dual_from_table({"architecture": "tiny", "windows": 1, "schedule": NO_SCORE} | setting)
     with pytest.raises(ValueError, match=r"\[lora\] has no rank"):

@@ -83,8 +83,9 @@ def calibration_frames(data: list[Path], cache: Path, windows: int, seed: int) -
 def quantise(
     source: Path, out: Path, frames: list[NDArray[np.uint8]], quality: dict[str, float] | None = None
 ) -> float:
-    """Write ``source`` with a form in 8 bits to ``out``; returns the PSNR in dB between the pictures of ``frames``, which
-    the ranges were read off too.
+    """Write ``source`` with a form in 8 bits to ``out``; returns the PSNR in dB between the pictures of ``frames``.
+
+    The ranges are read off the same ``frames``.
 
     ``quality``: figures measured of the form in 8 bits, in place of those of ``source``.
 

@@ -27,7 +27,9 @@ def trained_restorer(
     Raises :class:`UserError` if they were trained on another base.
     """
     if checkpoint.config.get("architecture") != "sd":
-        raise UserError("--base is a Stable Diffusion folder, and the checkpoint is of branches on a restorer: give its base")
+        raise UserError(
+            "--base is a Stable Diffusion folder, and the checkpoint is of branches on a restorer: give its base"
+        )
     lora = build_part(LoraConfig, checkpoint.config["lora"], "lora")
     restorer = branched_restorer(base, lora, prompt, blocks)
     if fingerprint(frozen_weights(restorer, base.vae)) != checkpoint.base:

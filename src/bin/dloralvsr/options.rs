@@ -185,6 +185,33 @@ pub struct Options {
     pub element: Vec<ElementOption>,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            input: PathBuf::new(),
+            output: PathBuf::new(),
+            batch: None,
+            force: false,
+            resume: false,
+            strict: false,
+            json: false,
+            stream: None,
+            rate: None,
+            size: OutputSize::Usual,
+            range: Range::default(),
+            preview: None,
+            frames: None,
+            deinterlace: Deinterlace::default(),
+            codec: None,
+            // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
+            crf: 17,
+            speed_preset: "veryfast".to_owned(),
+            hardware: false,
+            element: Vec::new(),
+        }
+    }
+}
+
 impl Options {
     /// What an option of the restoration was given, if it was.
     pub fn given(&self, option: &str) -> Option<&str> {
@@ -200,120 +227,117 @@ impl Options {
             value: value.to_owned(),
         });
     }
+
+    /// Take the option of this name, and its value where it has one.
+    fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), Failure> {
+        match name {
+            "resume" => self.resume = true,
+            "strict" => self.strict = true,
+            "json" => self.json = true,
+            "stream" => self.stream = Some(number(parser, "--stream", 0, usize::MAX)?),
+            "fps" => self.rate = Some(rate(parser)?),
+            "frames" => self.frames = Some(number(parser, "--frames", 1, u64::MAX)?),
+            "preview" => self.preview = Some(number(parser, "--preview", 1, 1000)?),
+            "start" => self.range.start = Some(time(parser, "--start")?),
+            "end" => self.range.end = Some(time(parser, "--end")?),
+            "scale" => self.size = OutputSize::Scale(scale(parser)?),
+            "height" => self.size = OutputSize::Height(number(parser, "--height", 2, 16384)?),
+            "fit" => self.size = picture(parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
+            "size" => self.size = picture(parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
+            "deinterlace" => self.deinterlace = deinterlace(parser)?,
+            "codec" => self.codec = Some(codec(parser)?),
+            "crf" => self.crf = number(parser, "--crf", 0, 50)?,
+            "speed-preset" => self.speed_preset = text(parser)?,
+            "hw" => self.hardware = hardware(parser)?,
+            name => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
+                Some(&(option, property)) => self.set(option, property, &text(parser)?),
+                None => return Err(usage(format!("unknown option --{name}"))),
+            },
+        }
+        Ok(())
+    }
 }
 
 fn usage(message: impl std::fmt::Display) -> Failure {
     Failure::Usage(format!("{message}\nTry --help."))
 }
 
+/// What is not an option of one run.
+#[derive(Default)]
+struct Request {
+    files: Vec<OsString>,
+    folder: Option<OsString>,
+    format: Option<String>,
+    lists: bool,
+    installs: bool,
+    /// The provider to be timed.
+    timed: Option<String>,
+}
+
 pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
-    let mut files = Vec::<OsString>::new();
-    let (mut folder, mut format) = (None::<OsString>, None::<String>);
-    let (mut lists, mut installs, mut timed) = (false, false, None::<String>);
-    let mut options = Options {
-        input: PathBuf::new(),
-        output: PathBuf::new(),
-        batch: None,
-        force: false,
-        resume: false,
-        strict: false,
-        json: false,
-        stream: None,
-        rate: None,
-        size: OutputSize::Usual,
-        range: Range::default(),
-        preview: None,
-        frames: None,
-        deinterlace: Deinterlace::default(),
-        codec: None,
-        // Visually lossless on restored video; preset veryfast because restoring needs the processor more.
-        crf: 17,
-        speed_preset: "veryfast".to_owned(),
-        hardware: false,
-        element: Vec::new(),
-    };
+    let (mut options, mut request) = (Options::default(), Request::default());
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Short('f') | Long("force") => options.force = true,
-            Long("list-devices") => lists = true,
-            Long("install-runtime") => installs = true,
-            Long("time-provider") => timed = Some(text(&mut parser)?),
-            Long("out") => folder = Some(parser.value().map_err(usage)?),
-            Long("format") => format = Some(ending(&mut parser)?),
-            Long("resume") => options.resume = true,
-            Long("strict") => options.strict = true,
-            Long("json") => options.json = true,
-            Long("stream") => options.stream = Some(number(&mut parser, "--stream", 0, usize::MAX)?),
-            Long("fps") => options.rate = Some(rate(&mut parser)?),
-            Short('n') | Long("frames") => options.frames = Some(number(&mut parser, "--frames", 1, u64::MAX)?),
-            Long("preview") => options.preview = Some(number(&mut parser, "--preview", 1, 1000)?),
-            Long("start") => options.range.start = Some(time(&mut parser, "--start")?),
-            Long("end") => options.range.end = Some(time(&mut parser, "--end")?),
-            Long("scale") => options.size = OutputSize::Scale(scale(&mut parser)?),
-            Long("height") => options.size = OutputSize::Height(number(&mut parser, "--height", 2, 16384)?),
-            Long("fit") => options.size = picture(&mut parser, "--fit").map(|(w, h)| OutputSize::Fit(w, h))?,
-            Long("size") => options.size = picture(&mut parser, "--size").map(|(w, h)| OutputSize::Exact(w, h))?,
-            Long("deinterlace") => options.deinterlace = deinterlace(&mut parser)?,
-            Long("codec") => options.codec = Some(codec(&mut parser)?),
-            Long("crf") => options.crf = number(&mut parser, "--crf", 0, 50)?,
-            Long("speed-preset") => options.speed_preset = text(&mut parser)?,
-            Long("hw") => options.hardware = hardware(&mut parser)?,
-            Long(name) => match ELEMENT_OPTIONS.iter().find(|(option, _)| *option == name) {
-                Some(&(option, property)) => {
-                    let value = text(&mut parser)?;
-                    options.element.push(ElementOption {
-                        option,
-                        property,
-                        value,
-                    });
-                }
-                None => return Err(usage(format!("unknown option --{name}"))),
-            },
-            Value(file) => files.push(file),
+            Long("list-devices") => request.lists = true,
+            Long("install-runtime") => request.installs = true,
+            Long("time-provider") => request.timed = Some(text(&mut parser)?),
+            Long("out") => request.folder = Some(parser.value().map_err(usage)?),
+            Long("format") => request.format = Some(ending(&mut parser)?),
+            Short('n') => options.take("frames", &mut parser)?,
+            Long(name) => {
+                let name = name.to_owned();
+                options.take(&name, &mut parser)?;
+            }
+            Value(file) => request.files.push(file),
             other => return Err(usage(other.unexpected())),
         }
     }
-    if options.hardware && options.resume {
-        return Err(usage(
-            "--hw auto and --resume: segments of different encoders cannot be joined to one video; choose one of the two",
-        ));
+    request.command(options)
+}
+
+impl Request {
+    /// What is asked for, with these options.
+    fn command(self, mut options: Options) -> Result<Command, Failure> {
+        if options.hardware && options.resume {
+            return Err(usage(
+                "--hw auto and --resume: segments of different encoders cannot be joined to one video; choose one of \
+                 the two",
+            ));
+        }
+        let given = |option: &str| options.given(option).map(str::to_owned);
+        if let Some(provider) = self.timed {
+            return Ok(Command::TimeProvider(provider, given("model")));
+        }
+        if self.lists {
+            return Ok(Command::ListDevices(given("model")));
+        }
+        if self.installs {
+            return Ok(Command::InstallRuntime(given("provider")));
+        }
+        if let Some(folder) = self.folder {
+            options.batch = Some(Batch {
+                inputs: self.files.into_iter().map(PathBuf::from).collect(),
+                folder: folder.into(),
+                format: self.format.unwrap_or_else(|| "mkv".to_owned()),
+            });
+            return Ok(Command::Restore(Box::new(options)));
+        }
+        if self.format.is_some() {
+            return Err(usage("--format is for --out: OUTPUT's ending chooses the format"));
+        }
+        let [input, output] = <[OsString; 2]>::try_from(self.files).map_err(|files| {
+            usage(format!(
+                "two files are needed, INPUT and OUTPUT; {} given (many go into a folder: --out FOLDER)",
+                files.len()
+            ))
+        })?;
+        options.input = input.into();
+        options.output = output.into();
+        Ok(Command::Restore(Box::new(options)))
     }
-    let given = |option: &str| {
-        let found = options.element.iter().find(|wanted| wanted.option == option);
-        found.map(|wanted| wanted.value.clone())
-    };
-    let model = given("model");
-    if let Some(provider) = timed {
-        return Ok(Command::TimeProvider(provider, model));
-    }
-    if lists {
-        return Ok(Command::ListDevices(model));
-    }
-    if installs {
-        return Ok(Command::InstallRuntime(given("provider")));
-    }
-    if let Some(folder) = folder {
-        options.batch = Some(Batch {
-            inputs: files.into_iter().map(PathBuf::from).collect(),
-            folder: folder.into(),
-            format: format.unwrap_or_else(|| "mkv".to_owned()),
-        });
-        return Ok(Command::Restore(Box::new(options)));
-    }
-    if format.is_some() {
-        return Err(usage("--format is for --out: OUTPUT's ending chooses the format"));
-    }
-    let [input, output] = <[OsString; 2]>::try_from(files).map_err(|files| {
-        usage(format!(
-            "two files are needed, INPUT and OUTPUT; {} given (many go into a folder: --out FOLDER)",
-            files.len()
-        ))
-    })?;
-    options.input = input.into();
-    options.output = output.into();
-    Ok(Command::Restore(Box::new(options)))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, Failure> {

@@ -5,20 +5,40 @@ use std::time::Duration;
 
 use gst::prelude::*;
 
+use crate::choice::{self, Choice};
 use crate::finish::Finish;
 use crate::input::{Input, Media, Scan, ffprobe};
 use crate::introduce::introduce;
 use crate::options::Options;
 use crate::output::{Container, Streams, Target, VideoCodec, space};
 use crate::progress::Progress;
+use crate::range::Range;
+use crate::size::PictureSize;
 use crate::terminal::say;
 use crate::video::{self, Transcoder, Upscaling};
 use crate::watch::Watch;
 use crate::work::Work;
-use crate::{Failure, choice, preview, signals};
+use crate::{Failure, preview, signals};
 
 /// How long the pipeline may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// What is decided before anything is written.
+struct Plan {
+    input: Input,
+    /// As it was given.
+    media: Media,
+    target: Target,
+    container: Container,
+    codec: VideoCodec,
+    range: Range,
+    size: PictureSize,
+    /// About how many frames will be restored.
+    expected: Option<u64>,
+    streams: Streams,
+    /// Of little space on the disk.
+    warning: Option<String>,
+}
 
 /// Restore `options.input` into `options.output`.
 ///
@@ -28,89 +48,53 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
     if let Some(count) = options.preview {
         return preview::write(options, count);
     }
-    let container = Container::of(&options.output)?;
-    let media = Media::open(&options.input, options.rate)?;
-    let original = media.clone();
-    let target = Target::claim(&options.output, &media.files(), options.force)?;
-    check_replaced(&target)?;
-    let input = Input::probe(media, options.stream)?;
-    if container == Container::Png && !input.is_still() {
-        return Err(Failure::Usage(
-            "a .png holds one picture: choose an output that ends in .mkv, .mp4, .mov or .webm".to_owned(),
-        ));
-    }
-    let codec = VideoCodec::of(container, options.codec)?;
-    let range = options.range.of_input(&input)?;
-    let expected = expected_frames(options, &input);
-    let size = options.size.of_input(&input).map_err(Failure::Usage)?;
-    let mut streams = Streams::plan(&input, container, range.start.is_some());
-    streams.try_copying(&input, container)?;
-    if options.strict && !streams.left_out.is_empty() {
-        return Err(Failure::Usage(format!(
-            "{} cannot hold everything of the input, and --strict asks for that. It would lack: {}",
-            container.ending(),
-            streams.left_out.join(", ")
-        )));
-    }
-    let warning = space::check(
-        space::estimate(&input, size, expected, codec.bits_per_pixel(options.crf)),
-        target.path(),
-    )?;
-    let scan = Scan::start(&input)?;
+    let plan = Plan::make(options)?;
+    let scan = Scan::start(&plan.input)?;
     let signals = signals::count()?;
     let stopped = || signals.load(Ordering::Relaxed) > 0;
-    let work = Work::begin(options, target.path(), &original, (container, codec), &stopped)?;
-    let mut chosen = options.clone();
-    let choice = match work.parts().and_then(|parts| parts.model()) {
-        Some(model) => {
-            chosen.set("model", "model", &model);
-            None
-        }
-        None if choice::is_wanted(options) => Some(choice::choose(options, &input, expected)),
-        None => None,
-    };
-    if let Some(choice) = &choice {
-        chosen = choice.applied_to(&chosen);
-    }
-    let transcoder = work.settle(&mut chosen).and_then(|()| {
-        video::build(
-            &chosen,
-            &input,
-            (range, size),
-            (codec, Upscaling::Model),
-            work.destination(),
-        )
-    });
-    let transcoder = match transcoder {
+    let kind = (plan.container, plan.codec);
+    let work = Work::begin(options, plan.target.path(), &plan.media, kind, &stopped)?;
+    let (mut chosen, choice) = choose_model(options, &plan, &work);
+    let transcoder = match plan.build(&mut chosen, &work) {
         Ok(transcoder) => transcoder,
         Err(failure) => {
             work.give_up();
             return Err(failure);
         }
     };
-    introduce(options, &input, size, &streams, &transcoder, warning);
+    introduce(
+        options,
+        &plan.input,
+        plan.size,
+        &plan.streams,
+        &transcoder,
+        &plan.warning,
+    );
     if let Some(choice) = &choice {
         say!("{}", choice.note);
     }
     let done = work.announce();
+    let (stream, times) = (
+        plan.input.video.stream.index,
+        options.deinterlace.frames(&plan.input.video),
+    );
     let mut watch = Watch::new(
         &transcoder,
-        (&scan, input.video.stream.index, chosen.deinterlace.frames(&input.video)),
+        (&scan, stream, times),
         work.path().to_owned(),
-        Progress::new(expected, done, options.json),
+        Progress::new(plan.expected, done, options.json),
         signals.clone(),
     );
     let end = watch.run();
     stop(&transcoder);
     watch.finish(&end);
-    let is_one_each = options.deinterlace.frames(&input.video) == 1;
     let finish = Finish {
-        is_one_each,
-        input: &input,
-        streams: &streams,
-        container,
-        codec,
-        target: &target,
+        is_one_each: times == 1,
+        input: &plan.input,
+        streams: &plan.streams,
+        container: plan.container,
+        codec: plan.codec,
+        target: &plan.target,
         gate: &transcoder.gate,
         colours: transcoder.colours.get().copied(),
     };
@@ -121,6 +105,76 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
             finish.conclude_parts(&parts, last, end, scan, &stopped)
         }
     }
+}
+
+impl Plan {
+    /// Looks at input and output.
+    ///
+    /// # Errors
+    /// They cannot work, or not as the options want it.
+    fn make(options: &Options) -> Result<Self, Failure> {
+        let container = Container::of(&options.output)?;
+        let media = Media::open(&options.input, options.rate)?;
+        let target = Target::claim(&options.output, &media.files(), options.force)?;
+        check_replaced(&target)?;
+        let input = Input::probe(media.clone(), options.stream)?;
+        if container == Container::Png && !input.is_still() {
+            return Err(Failure::Usage(
+                "a .png holds one picture: choose an output that ends in .mkv, .mp4, .mov or .webm".to_owned(),
+            ));
+        }
+        let codec = VideoCodec::of(container, options.codec)?;
+        let range = options.range.of_input(&input)?;
+        let expected = expected_frames(options, &input);
+        let size = options.size.of_input(&input).map_err(Failure::Usage)?;
+        let mut streams = Streams::plan(&input, container, range.start.is_some());
+        streams.try_copying(&input, container)?;
+        if options.strict && !streams.left_out.is_empty() {
+            return Err(Failure::Usage(format!(
+                "{} cannot hold everything of the input, and --strict asks for that. It would lack: {}",
+                container.ending(),
+                streams.left_out.join(", ")
+            )));
+        }
+        let needed = space::estimate(&input, size, expected, codec.bits_per_pixel(options.crf));
+        let warning = space::check(needed, target.path())?;
+        Ok(Self {
+            input,
+            media,
+            target,
+            container,
+            codec,
+            range,
+            size,
+            expected,
+            streams,
+            warning,
+        })
+    }
+
+    /// The pipeline that restores into `work`; options that an earlier run has decided are set in `chosen`.
+    ///
+    /// # Errors
+    /// The model or an element is missing.
+    fn build(&self, chosen: &mut Options, work: &Work) -> Result<Transcoder, Failure> {
+        work.settle(chosen)?;
+        let (picture, coding) = ((self.range, self.size), (self.codec, Upscaling::Model));
+        video::build(chosen, &self.input, picture, coding, work.destination())
+    }
+}
+
+/// The options with the model that is restored with: an earlier run's, or the user's, or one that is chosen here.
+fn choose_model(options: &Options, plan: &Plan, work: &Work) -> (Options, Option<Choice>) {
+    if let Some(model) = work.parts().and_then(|parts| parts.model()) {
+        let mut chosen = options.clone();
+        chosen.set("model", "model", &model);
+        return (chosen, None);
+    }
+    if !choice::is_wanted(options) {
+        return (options.clone(), None);
+    }
+    let choice = choice::choose(options, &plan.input, plan.expected);
+    (choice.applied_to(options), Some(choice))
 }
 
 /// `--force *.mp4` in a folder with two videos is a slip: what is replaced is a result of this program, or nothing that
