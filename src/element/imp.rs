@@ -522,6 +522,8 @@ impl VideoFilterImpl for DloralVsr {
             output: out_info.clone(),
             layout: formats::layout(incaps, in_info)?,
         };
+        // The base class sends the caps next; frames in flight leave before them.
+        self.drain();
         self.timing.lock().set_rate(in_info);
         self.with_session(|session| session.set_caps(caps));
         Ok(())

@@ -107,10 +107,10 @@ class Case:
             time.sleep(STARTING_S)
             program = processes.start(str(self.program), *self.options())
             events = self.watch(processes, camera, program)
-            counts = counts_of(program, self.seconds)
+            counts, failure = counts_of(program, self.seconds)
             self.drain()
         result = figures(self.camera_log, self.viewer_log, events, connects_late=self.name == "webrtc")
-        return result, counts, self.faults(result, counts)
+        return result, counts, f"the program failed: {failure}" if failure else self.faults(result, counts)
 
     def camera(self, processes: Processes, size: str) -> subprocess.Popen:
         return processes.python("camera.py", self.chain.camera, "--size", size, "--log", str(self.camera_log))
@@ -182,8 +182,6 @@ class Case:
 
     def faults(self, result: Figures | None, counts: dict) -> str:
         """Say what is broken; nothing where nothing is."""
-        if not counts:
-            return "the program failed"
         if result is None:
             return "no frames arrived, or none after the interruption"
         arrived = self.decoded() if self.in_browser else result.received

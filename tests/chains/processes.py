@@ -58,10 +58,12 @@ class Processes(AbstractContextManager):
                 process.stdout.close()
 
 
-def counts_of(process: subprocess.Popen, seconds: float) -> dict:
-    """Wait for a chain to end, and return what it has counted; nothing if it failed."""
+def counts_of(process: subprocess.Popen, seconds: float) -> tuple[dict, str]:
+    """Wait for a chain to end, and return what it has counted; nothing, and how it ended, if it failed."""
     try:
         output, _ = process.communicate(timeout=seconds + ENDING_S)
     except subprocess.TimeoutExpired:
-        return {}
-    return json.loads(output.splitlines()[-1]) if process.returncode == 0 and output else {}
+        return {}, f"it did not end within {ENDING_S} s of its time"
+    if process.returncode != 0 or not output:
+        return {}, f"exit status {process.returncode}"
+    return json.loads(output.splitlines()[-1]), ""
