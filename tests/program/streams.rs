@@ -1,6 +1,8 @@
 //! What a file holds beside its video: kept where the output can hold it, named where it cannot.
 
-use crate::workshop::Workshop;
+use gst::prelude::*;
+
+use crate::workshop::{Workshop, ffprobe};
 
 #[test]
 fn tracks_of_cameras_do_not_stop_the_work() {
@@ -189,4 +191,75 @@ fn a_timecode_is_kept() {
         workshop.restore(&["--strict"], &input, &output).succeeds();
         assert_eq!(workshop.stream(&output, "v:0")[&format!("tags.{tag}")], "01:02:03:4");
     }
+}
+
+/// Captions of broadcasts are within the coded frames.
+#[test]
+fn closed_captions_are_kept_or_named() {
+    let workshop = Workshop::new();
+    for interlaced in [false, true] {
+        let input = workshop.path(if interlaced { "interlaced.mkv" } else { "captions.mkv" });
+        write_captioned(&input, interlaced);
+        assert_eq!(captioned(&input), 20);
+        for (name, options, kept) in [
+            ("out.mkv", &[][..], 20),
+            ("out.mp4", &[], 20),
+            ("hevc.mkv", &["--codec", "hevc"], 0),
+        ] {
+            let output = workshop.path(&format!("{interlaced}-{name}"));
+            let said = workshop.restore(options, &input, &output).succeeds();
+            assert_eq!(captioned(&output), kept, "{}", output.display());
+            assert_eq!(said.contains("closed captions"), kept == 0, "{said}");
+        }
+    }
+}
+
+/// Twenty frames with a pair of bytes of CEA-608 in each.
+fn write_captioned(file: &std::path::Path, interlaced: bool) {
+    const SIZE: usize = 64 * 64 * 3 / 2;
+    gst::init().unwrap();
+    let mode = if interlaced {
+        "interleaved,field-order=top-field-first"
+    } else {
+        "progressive"
+    };
+    let pipeline = gst::parse::launch(&format!(
+        "appsrc name=source format=time caps=video/x-raw,format=I420,width=64,height=64,framerate=25/1,interlace-mode={mode} ! \
+         x264enc interlaced={interlaced} ! h264parse ! matroskamux ! filesink location=\"{}\"",
+        file.display()
+    ))
+    .unwrap();
+    let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+    let source = pipeline
+        .by_name("source")
+        .unwrap()
+        .downcast::<gst_app::AppSrc>()
+        .unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    for number in 0..20_u64 {
+        let mut buffer = gst::Buffer::from_mut_slice(vec![60 + 8 * number as u8; SIZE]);
+        let writable = buffer.make_mut();
+        writable.set_pts(number * 40 * gst::ClockTime::MSECOND);
+        writable.set_duration(40 * gst::ClockTime::MSECOND);
+        if interlaced {
+            let fields = gst_video::VideoBufferFlags::INTERLACED | gst_video::VideoBufferFlags::TFF;
+            writable.set_flags(gst::BufferFlags::from_bits_truncate(fields.bits()));
+        }
+        gst_video::VideoCaptionMeta::add(writable, gst_video::VideoCaptionType::Cea708Raw, &[0xfc, 0x94, 0x2c]);
+        source.push_buffer(buffer).unwrap();
+    }
+    source.end_of_stream().unwrap();
+    let bus = pipeline.bus().unwrap();
+    let end = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(20),
+        &[gst::MessageType::Eos, gst::MessageType::Error],
+    );
+    assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
+    pipeline.set_state(gst::State::Null).unwrap();
+}
+
+/// Frames with closed captions.
+fn captioned(file: &std::path::Path) -> usize {
+    let text = ffprobe(file, &["-select_streams", "v:0", "-show_frames"]);
+    text.matches("Closed Captions").count()
 }

@@ -552,7 +552,7 @@ fn column(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn ffprobe(file: &Path, arguments: &[&str]) -> String {
+pub fn ffprobe(file: &Path, arguments: &[&str]) -> String {
     let output = output_of(Command::new("ffprobe").args(["-v", "error"]).args(arguments).arg(file));
     String::from_utf8(output.stdout).unwrap()
 }

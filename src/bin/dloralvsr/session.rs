@@ -129,6 +129,10 @@ impl Plan {
         let size = options.size.of_input(&input).map_err(Failure::Usage)?;
         let mut streams = Streams::plan(&input, container, range.start.is_some());
         streams.try_copying(&input, container)?;
+        if input.video.captions && (options.hardware || !codec.holds_captions()) {
+            let what = "closed captions within the video, which h264 without --hw keeps";
+            streams.left_out.push(what.to_owned());
+        }
         if options.strict && !streams.left_out.is_empty() {
             return Err(Failure::Usage(format!(
                 "{} cannot hold everything of the input, and --strict asks for that. It would lack: {}",

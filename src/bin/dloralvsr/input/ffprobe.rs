@@ -48,6 +48,7 @@ pub struct Stream {
 
 #[derive(Debug, Default, Clone, Deserialize)]
 pub struct SideData {
+    pub side_data_type: Option<String>,
     /// Nine numbers in three rows, each row behind its name and a colon.
     pub displaymatrix: Option<String>,
     pub red_x: Option<String>,

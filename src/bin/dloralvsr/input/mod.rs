@@ -65,6 +65,8 @@ pub struct Video {
     pub depth: u32,
     pub alpha: bool,
     pub mastering: Option<Mastering>,
+    /// Whether there are closed captions (CEA-608, CEA-708) within the coded frames.
+    pub captions: bool,
     /// Time of the first packet that is a key frame, ns: by it the pipeline's times are compared with the file's.
     pub first_key: Option<i64>,
     /// Time of the first frame, ns: the same where packets have no times.
@@ -190,6 +192,7 @@ impl Video {
             turn: turn(&stream.side_data_list, &first),
             depth: pixels.depth,
             alpha: pixels.alpha,
+            captions: frames().any(has_captions),
             mastering: Mastering::of(&[&stream.side_data_list[..], &first.side_data_list].concat()),
             first_key: first_key(begin),
             first_frame: first
@@ -260,6 +263,14 @@ fn turn(side_data: &[SideData], first: &Frame) -> Option<&'static str> {
     matrix
         .filter_map(|data| data.displaymatrix.as_deref())
         .find_map(orientation::direction)
+}
+
+fn has_captions(frame: &Frame) -> bool {
+    let mut types = frame
+        .side_data_list
+        .iter()
+        .filter_map(|data| data.side_data_type.as_deref());
+    types.any(|name| name.contains("Closed Captions"))
 }
 
 fn first_key(begin: &[Item]) -> Option<i64> {

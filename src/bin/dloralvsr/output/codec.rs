@@ -41,6 +41,11 @@ const PRORES_BITS: f64 = 4.8;
 const LOSSLESS_BITS: f64 = 2.6;
 
 impl VideoCodec {
+    /// Whether its encoder in software writes the closed captions of frames.
+    pub fn holds_captions(self) -> bool {
+        self == Self::H264
+    }
+
     /// By the name of the option.
     ///
     /// # Errors
