@@ -5,6 +5,7 @@ mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use common::in_flight::{answer, assert_out, discontinuities, frame, push, push_until_two, rig, unhooked_rig};
 use common::live::{self, Model, drain};
@@ -153,6 +154,32 @@ fn a_file_that_misses_frames_does_not_look_whole() {
         "{} bytes look whole",
         bytes.len()
     );
+}
+
+/// Stopping does not wait for what is written at that moment.
+#[test]
+fn no_frame_of_a_run_comes_out_in_the_next() {
+    let element = common::element("nearest");
+    let (begun, begins) = mpsc::channel();
+    let frames = AtomicUsize::new(0);
+    let hook = move || {
+        if frames.fetch_add(1, Ordering::SeqCst) == 0 {
+            begun.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    };
+    element
+        .downcast_ref::<DloralVsr>()
+        .unwrap()
+        .set_finish_hook(Some(Arc::new(hook)));
+    let mut rig = Rig::with(&element);
+    rig.harness.set_src_caps(frame(0).caps());
+    push(&mut rig, 0).unwrap();
+    begins.recv().unwrap();
+    element.set_state(gst::State::Ready).unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(rig.harness.try_pull().is_none());
 }
 
 /// Behind the frame that ends the stream, none comes out that was in flight with it.
