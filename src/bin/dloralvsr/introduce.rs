@@ -19,11 +19,11 @@ pub fn introduce(
     size: PictureSize,
     streams: &Streams,
     transcoder: &Transcoder,
-    space: &Option<String>,
+    space: Option<&str>,
 ) {
     say!("{}", source_of(options, input));
     say!("{}", result(options, input, size, transcoder));
-    let warnings = [large(options, input, size), hdr(input), space.clone()];
+    let warnings = [large(options, input, size), hdr(input), space.map(str::to_owned)];
     warnings.into_iter().flatten().for_each(|text| say!("warning: {text}"));
     notes(options, input, streams, transcoder)
         .iter()

@@ -68,7 +68,7 @@ pub fn restore(options: &Options) -> Result<(), Failure> {
         plan.size,
         &plan.streams,
         &transcoder,
-        &plan.warning,
+        plan.warning.as_deref(),
     );
     if let Some(choice) = &choice {
         say!("{}", choice.note);

@@ -31,7 +31,7 @@ impl Motion {
     }
 
     /// How long an end may stay unanswered.
-    fn patience(self) -> Duration {
+    fn end_timeout(self) -> Duration {
         if self.restored > self.encoded {
             ENCODED_AFTER
         } else {
@@ -76,7 +76,7 @@ impl Stall {
         }
         let idle = now.duration_since(self.since);
         if self.is_ending {
-            return if idle >= motion.patience() {
+            return if idle >= motion.end_timeout() {
                 Action::GiveUp
             } else {
                 Action::Wait

@@ -2,6 +2,7 @@
 
 mod codec;
 mod container;
+mod copying;
 mod fragments;
 mod mark;
 mod mux;
@@ -9,7 +10,6 @@ mod part;
 pub mod space;
 mod streams;
 mod target;
-mod trial;
 
 pub use codec::VideoCodec;
 pub use container::Container;
